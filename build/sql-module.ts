@@ -1,0 +1,30 @@
+import { readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
+
+/** Makes `import file from './verb-noun.sql'` give `{ name, text }`, in the build (esbuild) and in the tests (Vite) alike. */
+export async function sqlModule(path: string): Promise<string> {
+  const file = { name: basename(path, '.sql'), text: (await readFile(path, 'utf8')).trim() }
+  return `export default ${JSON.stringify(file)}`
+}
+
+/** For esbuild. */
+export const sqlForEsbuild = {
+  name: 'sql',
+  setup(build: {
+    onLoad(
+      filter: { filter: RegExp },
+      load: (file: { path: string }) => Promise<{ contents: string; loader: 'js' }>,
+    ): void
+  }) {
+    build.onLoad({ filter: /\.sql$/ }, async ({ path }) => ({ contents: await sqlModule(path), loader: 'js' }))
+  },
+}
+
+/** For Vite. */
+export const sqlForVite = {
+  name: 'sql',
+  enforce: 'pre' as const,
+  async load(id: string) {
+    return id.endsWith('.sql') ? sqlModule(id) : null
+  },
+}

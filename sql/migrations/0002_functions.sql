@@ -1,0 +1,389 @@
+-- What the statements call. Functions, because a function carries its planner settings with it: through a pooler, on a
+-- pool that is not ours and on PGlite alike. Without them
+--   * arrays as parameters look cheaper in a custom plan, which PostgreSQL then makes anew at every call (0.1-0.5 ms);
+--   * a plan made while the table was small is a scan, and stays one in every session that cached it until the next analyze.
+-- Calling through a function was measured at the speed of the bare statement, or better.
+--
+-- A version is taken after the row is locked (in the set clause), so it is higher than any the key has had.
+
+create function "pgstash".now_ms() returns bigint
+language sql stable parallel safe
+as $$ select floor(extract(epoch from now()) * 1000)::bigint $$;
+
+-- One value. The statement of a lone caller.
+create function "pgstash".read_value(p_tenant text, p_namespace text, p_key text)
+returns table (format "char", value text)
+language plpgsql stable rows 1
+set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan
+as $$
+begin
+  return query
+  select e.format, e.value
+  from "pgstash".entry e
+  where e.tenant = p_tenant and e.namespace = p_namespace and e.key = p_key
+    and (e.expires_at is null or e.expires_at > "pgstash".now_ms())
+    and e.generation =
+      coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant and n.namespace = ''), 0)
+      + coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant and n.namespace = p_namespace), 0);
+end $$;
+
+-- Many values of any tenants and namespaces; ord counts the callers from 1.
+create function "pgstash".read_values(p_tenant text[], p_namespace text[], p_key text[])
+returns table (ord bigint, format "char", value text)
+language plpgsql stable rows 100
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_now bigint := "pgstash".now_ms();
+begin
+  return query
+  select k.ord, e.format, e.value
+  from unnest(p_tenant, p_namespace, p_key) with ordinality as k (tenant, namespace, key, ord)
+  join "pgstash".entry e on e.tenant = k.tenant and e.namespace = k.namespace and e.key = k.key
+  left join "pgstash".namespace t on t.tenant = k.tenant and t.namespace = ''
+  left join "pgstash".namespace n on n.tenant = k.tenant and n.namespace = k.namespace
+  where (e.expires_at is null or e.expires_at > v_now)
+    and e.generation = coalesce(t.generation, 0) + coalesce(n.generation, 0);
+end $$;
+
+-- The same with version and expiry (epoch milliseconds).
+create function "pgstash".read_entries(p_tenant text[], p_namespace text[], p_key text[])
+returns table (ord bigint, format "char", value text, version bigint, expires_at bigint)
+language plpgsql stable rows 100
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_now bigint := "pgstash".now_ms();
+begin
+  return query
+  select k.ord, e.format, e.value, e.version, e.expires_at
+  from unnest(p_tenant, p_namespace, p_key) with ordinality as k (tenant, namespace, key, ord)
+  join "pgstash".entry e on e.tenant = k.tenant and e.namespace = k.namespace and e.key = k.key
+  left join "pgstash".namespace t on t.tenant = k.tenant and t.namespace = ''
+  left join "pgstash".namespace n on n.tenant = k.tenant and n.namespace = k.namespace
+  where (e.expires_at is null or e.expires_at > v_now)
+    and e.generation = coalesce(t.generation, 0) + coalesce(n.generation, 0);
+end $$;
+
+-- Which of them exist, and for how many milliseconds more (null: no expiry). No value travels.
+create function "pgstash".read_ttls(p_tenant text[], p_namespace text[], p_key text[])
+returns table (ord bigint, ttl bigint)
+language plpgsql stable rows 100
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_now bigint := "pgstash".now_ms();
+begin
+  return query
+  select k.ord, e.expires_at - v_now
+  from unnest(p_tenant, p_namespace, p_key) with ordinality as k (tenant, namespace, key, ord)
+  join "pgstash".entry e on e.tenant = k.tenant and e.namespace = k.namespace and e.key = k.key
+  left join "pgstash".namespace t on t.tenant = k.tenant and t.namespace = ''
+  left join "pgstash".namespace n on n.tenant = k.tenant and n.namespace = k.namespace
+  where (e.expires_at is null or e.expires_at > v_now)
+    and e.generation = coalesce(t.generation, 0) + coalesce(n.generation, 0);
+end $$;
+
+-- Sets. Each key once, in an order all processes share (no deadlock); versions come back in the order given.
+--   p_writes   how many un-awaited sets of the key this row stands for, 64 at most: each of them gets a version of its own,
+--              the last one the highest, so the version of an overwritten set never wins a compare-and-set
+--   generation grows only: a set that waited for a row lock across a clear() must not hide the newer row it replaces
+create function "pgstash".write_entries(
+  p_tenant text[], p_namespace text[], p_key text[], p_long_key text[],
+  p_format text[], p_value text[], p_ttl bigint[], p_writes bigint[]
+) returns table (version bigint)
+language plpgsql rows 100
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+  v_now bigint := "pgstash".now_ms();
+begin
+  return query
+  insert into "pgstash".entry as e
+    (tenant, namespace, key, generation, version, format, expires_at, written_at, long_key, value)
+  select k.tenant, k.namespace, k.key, coalesce(t.generation, 0) + coalesce(n.generation, 0),
+    nextval('"pgstash".version') + k.writes - 1, k.format::"char", v_now + k.ttl, v_now, k.long_key, k.value
+  from unnest(p_tenant, p_namespace, p_key, p_long_key, p_format, p_value, p_ttl, p_writes)
+    with ordinality as k (tenant, namespace, key, long_key, format, value, ttl, writes, ord)
+  left join "pgstash".namespace t on t.tenant = k.tenant and t.namespace = ''
+  left join "pgstash".namespace n on n.tenant = k.tenant and n.namespace = k.namespace
+  order by k.ord
+  on conflict (tenant, namespace, key) do update set
+    generation = greatest(e.generation, excluded.generation),
+    version = nextval('"pgstash".version') + excluded.version % 64,
+    format = excluded.format,
+    expires_at = excluded.expires_at,
+    written_at = excluded.written_at,
+    value = excluded.value
+  returning e.version;
+end $$;
+
+-- Set if absent: expired and cleared count as absent. Answers only those it wrote.
+create function "pgstash".add_entries(
+  p_tenant text[], p_namespace text[], p_key text[], p_long_key text[],
+  p_format text[], p_value text[], p_ttl bigint[]
+) returns table (ord bigint, version bigint)
+language plpgsql rows 100
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+  v_now bigint := "pgstash".now_ms();
+begin
+  return query
+  with written as (
+    insert into "pgstash".entry as e
+      (tenant, namespace, key, generation, version, format, expires_at, written_at, long_key, value)
+    select k.tenant, k.namespace, k.key, coalesce(t.generation, 0) + coalesce(n.generation, 0),
+      nextval('"pgstash".version'), k.format::"char", v_now + k.ttl, v_now, k.long_key, k.value
+    from unnest(p_tenant, p_namespace, p_key, p_long_key, p_format, p_value, p_ttl)
+      with ordinality as k (tenant, namespace, key, long_key, format, value, ttl, ord)
+    left join "pgstash".namespace t on t.tenant = k.tenant and t.namespace = ''
+    left join "pgstash".namespace n on n.tenant = k.tenant and n.namespace = k.namespace
+    order by k.ord
+    on conflict (tenant, namespace, key) do update set
+      generation = excluded.generation,
+      version = nextval('"pgstash".version'),
+      format = excluded.format,
+      expires_at = excluded.expires_at,
+      written_at = excluded.written_at,
+      value = excluded.value
+    where e.expires_at <= excluded.written_at or e.generation < excluded.generation
+    returning e.tenant, e.namespace, e.key, e.version
+  )
+  select k.ord, w.version
+  from written w
+  join unnest(p_tenant, p_namespace, p_key) with ordinality as k (tenant, namespace, key, ord)
+    on k.tenant = w.tenant and k.namespace = w.namespace and k.key = w.key;
+end $$;
+
+-- Sets where the version is still the one the caller read. version is the new one, or (not ok) the one that stands
+-- now, null where nothing does: read by a second query, whose snapshot is newer than the race that was lost.
+create function "pgstash".compare_and_set_entries(
+  p_tenant text[], p_namespace text[], p_key text[],
+  p_format text[], p_value text[], p_ttl bigint[], p_version bigint[]
+) returns table (ord bigint, ok boolean, version bigint)
+language plpgsql rows 100
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+  v_now bigint := "pgstash".now_ms();
+  v_written bigint[];
+begin
+  with written as (
+    update "pgstash".entry e set
+      version = nextval('"pgstash".version'),
+      format = k.format::"char",
+      expires_at = v_now + k.ttl,
+      written_at = v_now,
+      value = k.value
+    from unnest(p_tenant, p_namespace, p_key, p_format, p_value, p_ttl, p_version)
+      with ordinality as k (tenant, namespace, key, format, value, ttl, version, ord)
+    left join "pgstash".namespace t on t.tenant = k.tenant and t.namespace = ''
+    left join "pgstash".namespace n on n.tenant = k.tenant and n.namespace = k.namespace
+    where e.tenant = k.tenant and e.namespace = k.namespace and e.key = k.key and e.version = k.version
+      and (e.expires_at is null or e.expires_at > v_now)
+      and e.generation = coalesce(t.generation, 0) + coalesce(n.generation, 0)
+    returning k.ord
+  )
+  select coalesce(array_agg(w.ord), '{}') into v_written from written w;
+
+  return query
+  select k.ord, k.ord = any (v_written), e.version
+  from unnest(p_tenant, p_namespace, p_key) with ordinality as k (tenant, namespace, key, ord)
+  left join "pgstash".namespace t on t.tenant = k.tenant and t.namespace = ''
+  left join "pgstash".namespace n on n.tenant = k.tenant and n.namespace = k.namespace
+  left join "pgstash".entry e on e.tenant = k.tenant and e.namespace = k.namespace and e.key = k.key
+    and (e.expires_at is null or e.expires_at > v_now)
+    and e.generation = coalesce(t.generation, 0) + coalesce(n.generation, 0);
+end $$;
+
+-- Adds to integers, creating them. The ttl counts only where it creates. A row that holds no integer, or whose sum
+-- would leave what a JavaScript number holds exactly, is left alone and not answered.
+create function "pgstash".increment_entries(
+  p_tenant text[], p_namespace text[], p_key text[], p_long_key text[], p_amount bigint[], p_ttl bigint[]
+) returns table (ord bigint, value text)
+language plpgsql rows 100
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+  v_now bigint := "pgstash".now_ms();
+begin
+  return query
+  with written as (
+    insert into "pgstash".entry as e
+      (tenant, namespace, key, generation, version, format, expires_at, written_at, long_key, value)
+    select k.tenant, k.namespace, k.key, coalesce(t.generation, 0) + coalesce(n.generation, 0),
+      nextval('"pgstash".version'), 'i', v_now + k.ttl, v_now, k.long_key, k.amount::text
+    from unnest(p_tenant, p_namespace, p_key, p_long_key, p_amount, p_ttl)
+      with ordinality as k (tenant, namespace, key, long_key, amount, ttl, ord)
+    left join "pgstash".namespace t on t.tenant = k.tenant and t.namespace = ''
+    left join "pgstash".namespace n on n.tenant = k.tenant and n.namespace = k.namespace
+    order by k.ord
+    on conflict (tenant, namespace, key) do update set
+      generation = greatest(e.generation, excluded.generation),
+      version = nextval('"pgstash".version'),
+      format = 'i',
+      expires_at = case when e.expires_at <= excluded.written_at or e.generation < excluded.generation
+        then excluded.expires_at else e.expires_at end,
+      written_at = excluded.written_at,
+      value = case when e.expires_at <= excluded.written_at or e.generation < excluded.generation
+        then excluded.value else (e.value::bigint + excluded.value::bigint)::text end
+    where case
+      when e.expires_at <= excluded.written_at or e.generation < excluded.generation then true
+      when e.format = 'i' then abs(e.value::bigint + excluded.value::bigint) <= 9007199254740991
+      else false
+    end
+    returning e.tenant, e.namespace, e.key, e.value
+  )
+  select k.ord, w.value
+  from written w
+  join unnest(p_tenant, p_namespace, p_key) with ordinality as k (tenant, namespace, key, ord)
+    on k.tenant = w.tenant and k.namespace = w.namespace and k.key = w.key;
+end $$;
+
+-- Moves expiries (null: never). The version stays: what the entry holds has not changed.
+create function "pgstash".touch_entries(p_tenant text[], p_namespace text[], p_key text[], p_ttl bigint[])
+returns table (ord bigint)
+language plpgsql rows 100
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+  v_now bigint := "pgstash".now_ms();
+begin
+  return query
+  update "pgstash".entry e set expires_at = v_now + k.ttl
+  from unnest(p_tenant, p_namespace, p_key, p_ttl) with ordinality as k (tenant, namespace, key, ttl, ord)
+  left join "pgstash".namespace t on t.tenant = k.tenant and t.namespace = ''
+  left join "pgstash".namespace n on n.tenant = k.tenant and n.namespace = k.namespace
+  where e.tenant = k.tenant and e.namespace = k.namespace and e.key = k.key
+    and (e.expires_at is null or e.expires_at > v_now)
+    and e.generation = coalesce(t.generation, 0) + coalesce(n.generation, 0)
+  returning k.ord;
+end $$;
+
+-- Deletes; answers those that were alive, with what they held.
+create function "pgstash".take_entries(p_tenant text[], p_namespace text[], p_key text[])
+returns table (ord bigint, format "char", value text)
+language plpgsql rows 100
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+  v_now bigint := "pgstash".now_ms();
+begin
+  return query
+  with gone as (
+    delete from "pgstash".entry e
+    using unnest(p_tenant, p_namespace, p_key) with ordinality as k (tenant, namespace, key, ord)
+    left join "pgstash".namespace t on t.tenant = k.tenant and t.namespace = ''
+    left join "pgstash".namespace n on n.tenant = k.tenant and n.namespace = k.namespace
+    where e.tenant = k.tenant and e.namespace = k.namespace and e.key = k.key
+    returning k.ord, e.format, e.value,
+      (e.expires_at is null or e.expires_at > v_now)
+        and e.generation = coalesce(t.generation, 0) + coalesce(n.generation, 0) as is_live
+  )
+  select g.ord, g.format, g.value from gone g where g.is_live;
+end $$;
+
+create function "pgstash".delete_entries(p_tenant text[], p_namespace text[], p_key text[])
+returns table (ord bigint)
+language sql rows 100
+as $$ select t.ord from "pgstash".take_entries(p_tenant, p_namespace, p_key) t $$;
+
+-- A page of live entries in key order, from p_from and below p_upper (null: no bound).
+--   p_prefix, p_match  what the caller's key starts with; a regular expression it satisfies (null: any)
+--   p_long             only keys stored by digest, only the others, or (null) all
+create function "pgstash".scan_entries(
+  p_tenant text, p_namespace text, p_from text, p_upper text,
+  p_prefix text, p_match text, p_long boolean, p_values boolean, p_limit bigint
+) returns table (stored_key text, key text, format "char", value text)
+language plpgsql stable rows 100
+set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+begin
+  return query
+  select e.key, coalesce(e.long_key, e.key), e.format, case when p_values then e.value end
+  from "pgstash".entry e
+  where e.tenant = p_tenant and e.namespace = p_namespace
+    and e.key >= p_from and (p_upper is null or e.key < p_upper)
+    and (p_long is null or p_long = (e.long_key is not null))
+    and (p_prefix is null or starts_with(coalesce(e.long_key, e.key), p_prefix))
+    and (p_match is null or coalesce(e.long_key, e.key) ~ p_match)
+    and (e.expires_at is null or e.expires_at > "pgstash".now_ms())
+    and e.generation =
+      coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant and n.namespace = ''), 0)
+      + coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant and n.namespace = p_namespace), 0)
+  order by e.key
+  limit p_limit;
+end $$;
+
+-- One small step of a delete by prefix: at most p_limit rows. Fewer removed means there is nothing left.
+create function "pgstash".delete_prefix(
+  p_tenant text, p_namespace text, p_from text, p_upper text, p_prefix text, p_long boolean, p_limit bigint
+) returns table (removed bigint, live bigint)
+language plpgsql rows 1
+set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+  v_now bigint := "pgstash".now_ms();
+begin
+  return query
+  with doomed as materialized (
+    select e.key from "pgstash".entry e
+    where e.tenant = p_tenant and e.namespace = p_namespace
+      and e.key >= p_from and (p_upper is null or e.key < p_upper)
+      and p_long = (e.long_key is not null)
+      and starts_with(coalesce(e.long_key, e.key), p_prefix)
+    order by e.key limit p_limit
+    for update
+  ), gone as (
+    delete from "pgstash".entry e
+    using doomed d
+    left join "pgstash".namespace t on t.tenant = p_tenant and t.namespace = ''
+    left join "pgstash".namespace n on n.tenant = p_tenant and n.namespace = p_namespace
+    where e.tenant = p_tenant and e.namespace = p_namespace and e.key = d.key
+    returning (e.expires_at is null or e.expires_at > v_now)
+      and e.generation = coalesce(t.generation, 0) + coalesce(n.generation, 0) as is_live
+  )
+  select count(*), count(*) filter (where g.is_live) from gone g;
+end $$;
+
+-- Removes what is expired or cleared among the blocks from p_from up to p_to. The table is walked by block because an
+-- index on expires_at would cost every overwrite (see 0001).
+create function "pgstash".sweep_blocks(p_from bigint, p_to bigint)
+returns table (expired bigint, cleared bigint)
+language plpgsql rows 1
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+  v_now bigint := "pgstash".now_ms();
+begin
+  return query
+  with gone as (
+    delete from "pgstash".entry e
+    where e.ctid >= format('(%s,0)', p_from)::tid and e.ctid < format('(%s,0)', p_to)::tid
+      and (e.expires_at <= v_now or e.generation <
+        coalesce((select n.generation from "pgstash".namespace n where n.tenant = e.tenant and n.namespace = ''), 0)
+        + coalesce((select n.generation from "pgstash".namespace n where n.tenant = e.tenant and n.namespace = e.namespace), 0))
+    returning e.expires_at <= v_now as is_expired
+  )
+  select count(*) filter (where g.is_expired), count(*) filter (where g.is_expired is not true) from gone g;
+end $$;

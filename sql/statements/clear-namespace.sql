@@ -1,0 +1,4 @@
+-- $2 is '' to clear the whole tenant
+insert into "pgstash".namespace as n (tenant, namespace, generation)
+values ($1, $2, 1)
+on conflict (tenant, namespace) do update set generation = n.generation + 1

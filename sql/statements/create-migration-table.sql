@@ -1,0 +1,5 @@
+create table if not exists "pgstash".migration (
+  id          integer primary key,
+  name        text not null,
+  applied_at  timestamptz not null default now()
+)

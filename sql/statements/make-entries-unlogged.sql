@@ -1,0 +1,1 @@
+alter table "pgstash".entry set unlogged

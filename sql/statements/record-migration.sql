@@ -1,0 +1,1 @@
+insert into "pgstash".migration (id, name) values ($1, $2)

@@ -1,0 +1,1 @@
+select stored_key, key, format, value from "pgstash".scan_entries($1, $2, $3, $4, $5, $6, $7, $8, $9)

@@ -1,0 +1,1 @@
+select expired, cleared from "pgstash".sweep_blocks($1, $2)

@@ -1,0 +1,95 @@
+import type { PgCacheManagerOptions, PgCacheManagerStore } from './cache-manager'
+
+/** cache-manager 4: the last argument, where it is a function, is told `(error, result)`. */
+export type Callback<T> = (error: unknown, result?: T) => void
+
+/** cache-manager 4: ttl in seconds. */
+export interface Options4 {
+  readonly ttl?: number | undefined
+}
+
+/** What `caching({ store: pgStore4, … })` makes: callbacks or promises, and seconds. */
+export class PgCacheManager4Store {
+  readonly name = 'pgstash'
+  readonly #store: PgCacheManagerStore
+
+  constructor(store: PgCacheManagerStore) {
+    this.#store = store
+  }
+
+  readonly isCacheableValue = (value: unknown): boolean => this.#store.isCacheable(value)
+
+  get(key: string, ...rest: unknown[]): Promise<unknown> | undefined {
+    return told(rest, this.#store.get(key))
+  }
+
+  set(key: string, value: unknown, ...rest: unknown[]): Promise<unknown> | undefined {
+    return told(rest, this.#store.set(key, value, milliseconds(rest[0])))
+  }
+
+  del(keys: string | string[], ...rest: unknown[]): Promise<unknown> | undefined {
+    return told(rest, this.#store.mdel(...[keys].flat()))
+  }
+
+  reset(...rest: unknown[]): Promise<unknown> | undefined {
+    return told(rest, this.#store.reset())
+  }
+
+  /** `mget(k1, k2, …, options?, callback?)` */
+  mget(...args: unknown[]): Promise<unknown> | undefined {
+    return told(args, this.#store.mget(...args.flat().filter((arg) => typeof arg === 'string')))
+  }
+
+  /** `mset(k1, v1, k2, v2, …, options?, callback?)` */
+  mset(...args: unknown[]): Promise<unknown> | undefined {
+    const given = typeof args[args.length - 1] === 'function' ? args.slice(0, -1) : args
+    // Keys and values come in pairs: what is left over is the options, or their empty place.
+    const pairs = given.slice(0, given.length - (given.length % 2))
+    const entries = pairs.flatMap((key, at) => (at % 2 === 0 ? [[key, pairs[at + 1]] as [string, unknown]] : []))
+    return told(args, this.#store.mset(entries, milliseconds(given[pairs.length])))
+  }
+
+  keys(...args: unknown[]): Promise<unknown> | undefined {
+    const [pattern] = args
+    return told(args, this.#store.keys(typeof pattern === 'string' ? pattern : undefined))
+  }
+
+  /** Seconds left, -1 without expiry, -2 without entry. */
+  ttl(key: string, ...rest: unknown[]): Promise<unknown> | undefined {
+    return told(
+      rest,
+      this.#store.ttl(key).then((left) => (left < 0 ? left : Math.ceil(left / 1000))),
+    )
+  }
+}
+
+/** Makes {@link pgStore4} of the store it wraps, which has its options in milliseconds. */
+export function factory4(open: (options: PgCacheManagerOptions) => PgCacheManagerStore) {
+  return {
+    /** cache-manager 4 calls it with the options of `caching`, `store` (this object) among them. */
+    create({
+      store,
+      ttl,
+      ...options
+    }: PgCacheManagerOptions & { readonly store?: unknown } = {}): PgCacheManager4Store {
+      return new PgCacheManager4Store(open({ ...options, ttl: ttl === undefined ? undefined : ttl * 1000 }))
+    },
+  }
+}
+
+function milliseconds(options: unknown): number | undefined {
+  const ttl = typeof options === 'number' ? options : (options as Options4 | null | undefined)?.ttl
+  return typeof ttl === 'number' ? ttl * 1000 : undefined
+}
+
+function told<T>(args: readonly unknown[], answer: Promise<T>): Promise<T> | undefined {
+  const callback = args[args.length - 1]
+  if (typeof callback !== 'function') return answer
+  // Outside the promise: what the callback throws is the caller's, not a second call of it.
+  const tell = (...result: Parameters<Callback<T>>) => process.nextTick(() => (callback as Callback<T>)(...result))
+  answer.then(
+    (result) => tell(null, result),
+    (error: unknown) => tell(error),
+  )
+  return undefined
+}

@@ -1,0 +1,327 @@
+import { resolveTenant } from '../entry/tenant'
+import { InvalidArgumentError } from '../errors'
+import type { Cache, WriteOptions } from '../stash/cache'
+import type { PgStashOptions } from '../stash/options'
+import { holdStash, isStash, type PgStash, type TenantSource } from '../stash/pg-stash'
+import { type Attachment, Attachments, type KeyvContract } from './keyv-attachments'
+
+export type { KeyvContract, TenantSource }
+
+/** Where a store keeps its entries. */
+export interface KeyvPgStoreOptions {
+  /** Whose data; a function is asked at every call. Default: the tenant `default`. */
+  readonly tenant?: TenantSource | undefined
+  /** Where entries go when Keyv names no namespace, or its default `keyv`: then Keyv 5 and Keyv 6 read the same rows. Default: `keyv`. */
+  readonly namespace?: string | undefined
+  /** Counts deploys; see `stash.namespace()`. */
+  readonly version?: number | undefined
+  /** The major of Keyv, where the store should not find out by itself. */
+  readonly contract?: KeyvContract | undefined
+}
+
+/** A stash, a connection string, or connection options with the store's own options among them. */
+export type KeyvPgStoreSource =
+  | PgStash
+  | string
+  | (PgStashOptions & KeyvPgStoreOptions & { readonly stash?: PgStash | undefined })
+
+/** Keyv 5 gets one boolean, Keyv 6 one for each key; the type satisfies both. */
+export type DeleteManyAnswer = boolean & boolean[]
+
+/** Keyv 5's types want nothing, Keyv 6's a boolean for each entry; both get the latter. */
+// biome-ignore lint/suspicious/noConfusingVoidType: Keyv 5 declares Promise<void>
+export type SetManyAnswer = boolean[] & void
+
+/** An entry of `setMany`: Keyv 5 says `ttl`, Keyv 6 says `expires`. */
+export interface KeyvPgStoreEntry {
+  readonly key: string
+  readonly value: unknown
+  readonly ttl?: number | undefined
+  readonly expires?: number | undefined
+}
+
+const defaultNamespace = 'keyv'
+
+/** Used without a Keyv, a third argument from here on (September 2001 in epoch milliseconds, 31 years as a ttl) is a moment. */
+const earliestMoment = 1e12
+
+/** Keyv 5 builds its iterator only for stores whose `opts` it knows; its own test suite assigns to them. */
+const keyv5Opts = { dialect: 'postgres', url: 'postgres://' }
+
+const storageMethods = [
+  'get',
+  'getMany',
+  'has',
+  'hasMany',
+  'set',
+  'setMany',
+  'delete',
+  'deleteMany',
+  'clear',
+  'disconnect',
+  'iterator',
+]
+
+/** What Keyv 6 reads to learn that it may call this store directly, with absolute expiries. */
+const keyv6Capabilities = {
+  compatible: true,
+  store: 'keyvStorage' as const,
+  expires: true,
+  methods: Object.fromEntries(storageMethods.map((name) => [name, { exists: true, methodType: 'async' as const }])),
+}
+
+/**
+ * The store for Keyv 5 and Keyv 6: `new Keyv(new KeyvPgStore(stash))`.
+ *
+ * It notices which of them calls: Keyv 6 reads `capabilities` before it listens for errors, Keyv 5 never does. Both see the
+ * same rows under the same namespace.
+ *
+ * Several Keyv on one store object: Keyv 5's calls are told apart by the prefix of their keys. A call that cannot be told
+ * apart (Keyv 5's `clear()`; anything of Keyv 6) fails with {@link AmbiguousNamespaceError} when the namespaces differ; give each
+ * Keyv a `view()`, or a store of its own on one stash.
+ */
+export class KeyvPgStore {
+  readonly opts: Record<string, unknown> = { ...keyv5Opts }
+  readonly #stash: PgStash
+  readonly #isOwned: boolean
+  readonly #options: KeyvPgStoreOptions
+  readonly #attachments: Attachments
+  /** By namespace, where the tenant is the same for all calls. */
+  readonly #caches = new Map<string, Cache>()
+  #disconnects = 0
+
+  /** @throws {InvalidArgumentError} naming the option that will not do */
+  constructor(source?: KeyvPgStoreSource, options?: KeyvPgStoreOptions) {
+    const inline = typeof source === 'object' && !isStash(source) ? source : undefined
+    const { tenant, namespace, version, contract, ...connection } = { ...inline, ...options }
+    this.#options = { tenant, namespace, version, contract }
+    this.#attachments = new Attachments(contractOf(contract))
+    const { stash, isOwned } = holdStash(inline === undefined ? (source as PgStash | string | undefined) : connection)
+    this.#stash = stash
+    this.#isOwned = isOwned
+    // Names that will not do are told here, not at the first call.
+    if (typeof tenant !== 'function') this.#cache(this.#home)
+  }
+
+  /** A store of its own on the same stash, for another Keyv. It never closes the stash. */
+  view(namespace: string): KeyvPgStore {
+    return new KeyvPgStore(this.#stash, { ...this.#options, namespace })
+  }
+
+  /** Keyv 6 reads this first, and only Keyv 6 does. */
+  get capabilities() {
+    this.#attachments.askedForCapabilities()
+    return keyv6Capabilities
+  }
+
+  /** Keyv listens for errors in its constructor, and thereby attaches. They reach it by rejection; nothing is emitted here. */
+  on(event: string, _listener: (...args: never[]) => void): this {
+    if (event === 'error') this.#attachments.attach()
+    return this
+  }
+
+  /** The one namespace of this store; undefined while Keyv with different ones share it. */
+  get namespace(): string | undefined {
+    return this.#attachments.namespace
+  }
+
+  /** Keyv assigns it in its constructor, and when its own namespace is changed. */
+  set namespace(namespace: string | undefined) {
+    this.#attachments.rename(namespace)
+  }
+
+  async get<Value = unknown>(key: string): Promise<Value | undefined> {
+    const place = this.#place('get', key)
+    return this.#cache(place.namespace).get<Value>(place.key)
+  }
+
+  async getMany<Value = unknown>(keys: string[]): Promise<(Value | undefined)[]> {
+    return this.#eachNamespace('getMany', keys, (cache, own) => cache.getMany<Value>(own))
+  }
+
+  async has(key: string): Promise<boolean> {
+    const place = this.#place('has', key)
+    return this.#cache(place.namespace).has(place.key)
+  }
+
+  async hasMany(keys: string[]): Promise<boolean[]> {
+    return this.#eachNamespace('hasMany', keys, (cache, own) => cache.hasMany(own))
+  }
+
+  /**
+   * @param limit Keyv 5: milliseconds from now, undefined or 0 for ever. Keyv 6: the moment of expiry in epoch milliseconds.
+   * Where that has passed, the key is deleted.
+   */
+  async set(key: string, value: unknown, limit?: number): Promise<boolean> {
+    const place = this.#place('set', key)
+    const life = this.#life('set', limit)
+    const cache = this.#cache(place.namespace)
+    if (life === 'over') await cache.delete(place.key)
+    else await cache.set(place.key, value, life)
+    return true
+  }
+
+  /** As {@link set} for each entry; of two with one key the last. */
+  async setMany(entries: KeyvPgStoreEntry[]): Promise<SetManyAnswer> {
+    const keys = list('entries', entries).map(({ key }) => key)
+    const lives = entries.map(({ ttl, expires }) => this.#life('setMany', expires ?? ttl))
+    const answer = await this.#eachNamespace('setMany', keys, async (cache, own, positions) => {
+      const newest = new Map(own.map((key, at) => [key, positions[at] as number]))
+      const elapsed = [...newest].filter(([, position]) => lives[position] === 'over').map(([key]) => key)
+      const fresh = [...newest].flatMap(([key, position]) => {
+        const life = lives[position] as WriteOptions | 'over'
+        return life === 'over' ? [] : [{ key, value: entries[position]?.value, ttl: life.ttl }]
+      })
+      await Promise.all([cache.setMany(fresh), cache.deleteMany(elapsed)])
+      return own.map(() => true)
+    })
+    return answer as SetManyAnswer
+  }
+
+  async delete(key: string): Promise<boolean> {
+    const place = this.#place('delete', key)
+    return this.#cache(place.namespace).delete(place.key)
+  }
+
+  /** Keyv 5: whether any was there. Keyv 6: which were. */
+  async deleteMany(keys: string[]): Promise<DeleteManyAnswer> {
+    const contract = this.#attachments.contractOf('deleteMany')
+    const deleted = await this.#eachNamespace('deleteMany', keys, (cache, own) => cache.deleteMany(own))
+    return (contract === 'keyv5' ? deleted.some(Boolean) : deleted) as DeleteManyAnswer
+  }
+
+  /** Empties the namespace in one small write. */
+  async clear(): Promise<void> {
+    await this.#cache(this.#stored(this.#attachments.onlyNamespace('clear'))).clear()
+  }
+
+  /** Closes the stash if this store opened it, once every Keyv on this store has disconnected. */
+  async disconnect(): Promise<void> {
+    this.#disconnects += 1
+    if (this.#isOwned && this.#disconnects >= this.#attachments.size) await this.#stash.close()
+  }
+
+  /**
+   * Lists a namespace; Keyv 5 gets its keys with their prefix. A property that makes the function: Keyv 5 reads it in its
+   * constructor, and what it gets then belongs to that Keyv, also when others share the store later.
+   */
+  get iterator(): KeyvIterator {
+    const owner = this.#attachments.current
+    return (namespace) => this.#iterate(owner, namespace)
+  }
+
+  async *#iterate<Value>(
+    owner: Attachment | undefined,
+    asked: string | undefined,
+  ): AsyncGenerator<[string, Awaited<Value> | undefined], void> {
+    const isAlone = this.#attachments.size === 0
+    const namespace = owner?.namespace ?? (isAlone ? asked : undefined) ?? this.#attachments.onlyNamespace('iterator')
+    const isPrefixed =
+      owner === undefined ? isAlone && asked !== undefined : owner.contract === 'keyv5' && !owner.isBare
+    const prefix = isPrefixed && namespace ? `${namespace}:` : ''
+    const entries = this.#cache(this.#stored(namespace)).entries<Awaited<Value>>()
+    for await (const [key, value] of entries) yield [prefix + key, value]
+  }
+
+  /** Answers in the order of the keys; one call for each namespace among them, which is one unless Keyv share this store. */
+  async #eachNamespace<T>(
+    operation: string,
+    keys: string[],
+    run: (cache: Cache, keys: string[], positions: number[]) => Promise<T[]>,
+  ): Promise<T[]> {
+    const groups = new Map<string, { keys: string[]; positions: number[] }>()
+    list('keys', keys).forEach((given, position) => {
+      const { namespace, key } = this.#place(operation, given)
+      const group = groups.get(namespace) ?? { keys: [], positions: [] }
+      groups.set(namespace, group)
+      group.keys.push(key)
+      group.positions.push(position)
+    })
+    const answers = new Array<T>(keys.length)
+    await Promise.all(
+      [...groups].map(async ([namespace, { keys, positions }]) => {
+        const found = await run(this.#cache(namespace), keys, positions)
+        for (let at = 0; at < positions.length; at += 1) answers[positions[at] as number] = found[at] as T
+      }),
+    )
+    return answers
+  }
+
+  /** Where a key of this call is stored. */
+  #place(operation: string, given: string): { namespace: string; key: string } {
+    if (typeof given !== 'string') {
+      const type = given === null ? 'null' : typeof given
+      throw new InvalidArgumentError('key', `must be a string, not ${type}`, 'Convert it with String(key).')
+    }
+    const { namespace, key } = this.#attachments.attribute(operation, given)
+    return { namespace: this.#stored(namespace), key }
+  }
+
+  /** `over`: the expiry has passed. */
+  #life(operation: string, limit: number | null | undefined): WriteOptions | 'over' {
+    if (limit === undefined || limit === null || limit === 0 || limit === Number.POSITIVE_INFINITY) return { ttl: null }
+    if (typeof limit !== 'number' || Number.isNaN(limit)) {
+      throw new InvalidArgumentError('ttl', 'must be a number of milliseconds', 'Pass a number, or nothing for ever.')
+    }
+    const contract = this.#attachments.contractOf(operation) ?? (limit >= earliestMoment ? 'keyv6' : 'keyv5')
+    const left = contract === 'keyv6' ? limit - Date.now() : limit
+    return left > 0 ? { ttl: left } : 'over'
+  }
+
+  get #home(): string {
+    return this.#options.namespace ?? defaultNamespace
+  }
+
+  /** The namespace as stored, for what Keyv calls one: none and Keyv 5's default are where this store is at home. */
+  #stored(namespace: string | undefined): string {
+    return !namespace || namespace === defaultNamespace ? this.#home : namespace
+  }
+
+  #cache(namespace: string): Cache {
+    const { tenant, version } = this.#options
+    const known = this.#caches.get(namespace)
+    if (known !== undefined) return known
+    const cache = this.#stash.tenant(resolveTenant(tenant)).namespace(namespace, { version })
+    if (typeof tenant !== 'function') this.#caches.set(namespace, cache)
+    return cache
+  }
+}
+
+/** What Keyv calls to list a namespace. */
+export type KeyvIterator = <Value = unknown>(
+  namespace?: string,
+) => AsyncGenerator<[string, Awaited<Value> | undefined], void>
+
+/** What `createKeyv` needs of a Keyv of either major. */
+export type KeyvConstructor<Keyv, Options> = new (store: KeyvPgStore, options?: Options) => Keyv
+
+/** Options of {@link createKeyv}: those of the store, of its connection, and `keyv` for Keyv's own. */
+export type CreateKeyvOptions<KeyvOptions> = PgStashOptions &
+  KeyvPgStoreOptions & { readonly stash?: PgStash | undefined; readonly keyv?: KeyvOptions | undefined }
+
+/**
+ * A Keyv with a store of its own; the class is passed in, so that this package imports neither major.
+ *
+ * @example
+ * const cache = createKeyv(Keyv, { stash, namespace: 'views' })
+ */
+export function createKeyv<Keyv, KeyvOptions>(
+  Keyv: KeyvConstructor<Keyv, KeyvOptions>,
+  { keyv, ...options }: CreateKeyvOptions<KeyvOptions> = {},
+): Keyv {
+  return new Keyv(new KeyvPgStore(options), keyv)
+}
+
+function contractOf(contract: unknown): KeyvContract | undefined {
+  if (contract === undefined || contract === 'keyv5' || contract === 'keyv6') return contract
+  throw new InvalidArgumentError(
+    'contract',
+    'must be keyv5 or keyv6',
+    'Leave it out: the store notices which Keyv calls.',
+  )
+}
+
+function list<T>(field: string, values: readonly T[]): readonly T[] {
+  if (Array.isArray(values)) return values
+  throw new InvalidArgumentError(field, 'must be an array', 'Pass an array, also for one.')
+}

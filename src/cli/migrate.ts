@@ -1,0 +1,37 @@
+import { Command } from 'commander'
+import type { PgStashOptions } from '../stash/options'
+import { PgStash } from '../stash/pg-stash'
+import { printSchema } from '../stash/schema-script'
+
+interface MigrateFlags {
+  readonly url?: string
+  readonly schema?: string
+  readonly unlogged?: boolean
+  readonly print?: boolean
+}
+
+/** `pgstash migrate`: creates or upgrades the schema, or prints the SQL for whoever does that. */
+export function migrateCommand(): Command {
+  return new Command('migrate')
+    .description('create or upgrade the schema')
+    .option('--url <url>', 'postgres://… (default: DATABASE_URL, then the PG* variables)')
+    .option('--schema <name>', 'the schema (default: pgstash)')
+    .option('--unlogged', 'make a new entry table unlogged: cheaper writes, empty after a crash')
+    .option('--print', 'print the SQL for an empty database instead of running it')
+    .action(migrate)
+}
+
+async function migrate({ url, print, ...options }: MigrateFlags): Promise<void> {
+  if (print) process.stdout.write(printSchema(options))
+  else await apply({ ...options, connectionString: url })
+}
+
+async function apply(options: PgStashOptions): Promise<void> {
+  const stash = new PgStash(options)
+  try {
+    const applied = await stash.migrate()
+    process.stdout.write(applied.length === 0 ? 'The schema is current.\n' : `Applied ${applied.join(', ')}.\n`)
+  } finally {
+    await stash.close()
+  }
+}

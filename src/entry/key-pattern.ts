@@ -1,0 +1,75 @@
+/** A Redis glob, ready for SQL: the literal start of every match, and an anchored PostgreSQL regular expression. */
+export interface KeyPattern {
+  readonly prefix: string
+  readonly expression: string
+}
+
+/**
+ * Translates a glob as Redis reads it: `*` any run, `?` one character, `[abc]`, `[a-c]`, `[^a]` classes, and `\x` for x itself.
+ * Source: https://redis.io/docs/latest/commands/keys/ ; an unclosed class runs to the end, as in Redis' `stringmatchlen`.
+ */
+export function keyPattern(glob: string): KeyPattern {
+  const special = glob.search(/[*?[\\]/)
+  return {
+    prefix: special < 0 ? glob : glob.slice(0, special),
+    // (?s-): the plain advanced syntax, in which a dot matches a newline too.
+    expression: `***:(?s)^${translate(Array.from(glob))}$`,
+  }
+}
+
+function translate(points: readonly string[]): string {
+  let expression = ''
+  let at = 0
+  while (at < points.length) {
+    const point = points[at] as string
+    at += 1
+    if (point === '*') expression += '.*'
+    else if (point === '?') expression += '.'
+    else if (point === '\\' && at < points.length) expression += literal(points[at++] as string)
+    else if (point === '[') {
+      const end = classEnd(points, at)
+      expression += translateClass(points.slice(at, end))
+      at = end + 1
+    } else expression += literal(point)
+  }
+  return expression
+}
+
+function classEnd(points: readonly string[], from: number): number {
+  for (let at = from; at < points.length; at += 1) {
+    if (points[at] === '\\') at += 1
+    else if (points[at] === ']') return at
+  }
+  return points.length
+}
+
+/** Members as code points: nothing in PostgreSQL's brackets (`[:alpha:]`, `[=a=]`) then means anything special. */
+function translateClass(points: readonly string[]): string {
+  const isNegated = points[0] === '^'
+  const members: string[] = []
+  for (let at = isNegated ? 1 : 0; at < points.length; at += 1) {
+    if (points[at] === '\\' && at + 1 < points.length) at += 1
+    const from = points[at] as string
+    if (points[at + 1] === '-' && at + 2 < points.length) {
+      members.push(range(from, points[at + 2] as string))
+      at += 2
+    } else members.push(escaped(from))
+  }
+  if (members.length === 0) return isNegated ? '.' : '(?!)'
+  return `[${isNegated ? '^' : ''}${members.join('')}]`
+}
+
+/** Redis swaps a range given backwards. */
+function range(from: string, to: string): string {
+  const [low, high] = from <= to ? [from, to] : [to, from]
+  return `${escaped(low)}-${escaped(high)}`
+}
+
+function literal(point: string): string {
+  return /^[\p{L}\p{N}_:-]$/u.test(point) ? point : escaped(point)
+}
+
+/** `\Uhhhhhhhh` stands for exactly one code point, inside and outside brackets. */
+function escaped(point: string): string {
+  return `\\U${(point.codePointAt(0) as number).toString(16).padStart(8, '0')}`
+}

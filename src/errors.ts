@@ -1,0 +1,210 @@
+/** What every error of this package answers: which rule, the facts as fields, and what to do next. */
+export class PgStashError extends Error {
+  /** Stable, for `switch`: `ERR_PGSTASH_…`. The message may change, this does not. */
+  readonly code: string
+
+  constructor(code: string, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.code = `ERR_PGSTASH_${code}`
+    this.name = new.target.name
+  }
+}
+
+/** An argument that is refused before any SQL. `field` names it. */
+export class InvalidArgumentError extends PgStashError {
+  readonly field: string
+
+  constructor(field: string, problem: string, nextStep: string, code = 'INVALID_ARGUMENT') {
+    super(code, `${field} ${problem}. ${nextStep}`)
+    this.field = field
+  }
+}
+
+/** A value that cannot be stored without changing it: a BigInt, a cycle, a function, NaN. */
+export class UnserialisableValueError extends PgStashError {
+  readonly field = 'value'
+
+  constructor(problem: string, cause?: unknown) {
+    super(
+      'UNSERIALISABLE_VALUE',
+      `value ${problem}. Store JSON data, a string, an integer or a Buffer; convert it first.`,
+      { cause },
+    )
+  }
+}
+
+/** A value over `maxValueBytes`. */
+export class ValueTooLargeError extends PgStashError {
+  readonly field = 'value'
+
+  constructor(
+    readonly bytes: number,
+    readonly maxValueBytes: number,
+  ) {
+    super(
+      'VALUE_TOO_LARGE',
+      `value takes ${bytes} bytes, the limit is ${maxValueBytes}. Store less, or raise maxValueBytes.`,
+    )
+  }
+}
+
+/** `increment` met something that is no integer, or a sum beyond ±(2^53 - 1). */
+export class NotAnIntegerError extends PgStashError {
+  constructor() {
+    super(
+      'NOT_AN_INTEGER',
+      'increment needs an integer entry whose sum a JavaScript number can hold. Delete the key, or set it to an integer, first.',
+    )
+  }
+}
+
+/** `tenant: () => …` gave nothing. Nothing was read or written: there is no tenant to fall back to. */
+export class TenantRequiredError extends PgStashError {
+  constructor() {
+    super(
+      'TENANT_REQUIRED',
+      'the tenant function gave no tenant for this call. Run the call where the tenant is known (inside AsyncLocalStorage.run), or name a tenant.',
+    )
+  }
+}
+
+/** Several Keyv instances share one store object, and this call does not tell which of them made it. */
+export class AmbiguousNamespaceError extends PgStashError {
+  constructor(
+    readonly operation: string,
+    readonly namespaces: readonly string[],
+  ) {
+    super(
+      'AMBIGUOUS_NAMESPACE',
+      `${operation} could belong to any of the namespaces ${namespaces.map((name) => JSON.stringify(name)).join(', ')}, which share one KeyvPgStore. Nothing was read or written. Give each Keyv a store of its own: new Keyv(store.view("…")), or new KeyvPgStore(stash) for each; they share the stash and its connections.`,
+    )
+  }
+}
+
+/** cache-manager: `isCacheable` said no. */
+export class NotCacheableError extends PgStashError {
+  constructor() {
+    super(
+      'NOT_CACHEABLE',
+      'the value is not cacheable by isCacheable (by default: undefined is not). Nothing was stored.',
+    )
+  }
+}
+
+/** The stash was closed, by `close()` or by the store that opened it. */
+export class StashClosedError extends PgStashError {
+  constructor() {
+    super('CLOSED', 'the stash is closed. Make a new PgStash, or close it after its last use.')
+  }
+}
+
+/**
+ * The call took longer than `timeoutMs`, or its `signal` was aborted.
+ * `outcome` says what became of a write: `not-sent` (it never left), or `unknown` (it may still be applied).
+ */
+export class CallTimeoutError extends PgStashError {
+  constructor(
+    readonly timeoutMs: number | undefined,
+    readonly outcome: 'not-sent' | 'unknown',
+    cause?: unknown,
+  ) {
+    super(
+      timeoutMs === undefined ? 'ABORTED' : 'TIMEOUT',
+      `${timeoutMs === undefined ? 'the call was aborted by its signal' : `no answer within ${timeoutMs} ms`}; ${
+        outcome === 'not-sent' ? 'nothing was sent' : 'a write may still be applied'
+      }. Check the database, or raise timeoutMs.`,
+      { cause },
+    )
+  }
+}
+
+/** The database could not be reached, or the connection was lost. The next call tries again. */
+export class ConnectionError extends PgStashError {
+  readonly sqlState: string | undefined
+
+  constructor(cause: unknown, sqlState?: string) {
+    super(
+      'CONNECTION',
+      `cannot reach PostgreSQL (${detailOf(cause)}). Check the connection options and the server; the next call tries again.`,
+      { cause },
+    )
+    this.sqlState = sqlState
+  }
+}
+
+/** Connections failed repeatedly: calls fail at once until a probe gets through. */
+export class CircuitOpenError extends PgStashError {
+  constructor(cause?: unknown) {
+    super(
+      'CIRCUIT_OPEN',
+      'PostgreSQL was unreachable several times in a row, so calls fail at once for a moment. They work again as soon as it does.',
+      { cause },
+    )
+  }
+}
+
+/** PostgreSQL refused a statement. `sqlState` is its SQLSTATE. */
+export class DatabaseError extends PgStashError {
+  constructor(
+    readonly sqlState: string | undefined,
+    cause: unknown,
+  ) {
+    super('DATABASE', `PostgreSQL refused the statement (${sqlState ?? 'no SQLSTATE'}: ${detailOf(cause)}).`, {
+      cause,
+    })
+  }
+}
+
+/** The role may not do what the call needs. */
+export class PrivilegeError extends PgStashError {
+  readonly sqlState = '42501'
+
+  constructor(need: string, nextStep: string, cause: unknown) {
+    super('PRIVILEGE', `the database role lacks rights: ${need} (${detailOf(cause)}). ${nextStep}`, { cause })
+  }
+}
+
+/** The schema is missing or older than this version needs, and the stash may not migrate by itself. */
+export class SchemaOutdatedError extends PgStashError {
+  constructor(
+    readonly schema: string,
+    readonly found: number,
+    readonly needed: number,
+  ) {
+    super(
+      'SCHEMA_OUTDATED',
+      `the schema ${JSON.stringify(schema)} is at migration ${found}, this version of pgstash needs ${needed}, and migrate is false. Run "pgstash migrate", or apply the output of "pgstash migrate --print".`,
+    )
+  }
+}
+
+/** The schema was made by a newer version of this package. */
+export class SchemaTooNewError extends PgStashError {
+  constructor(
+    readonly schema: string,
+    readonly found: number,
+    readonly known: number,
+  ) {
+    super(
+      'SCHEMA_TOO_NEW',
+      `the schema ${JSON.stringify(schema)} is at migration ${found}, this version of pgstash knows ${known}. Upgrade pgstash, or use another schema.`,
+    )
+  }
+}
+
+/** PostgreSQL older than 14. */
+export class UnsupportedServerError extends PgStashError {
+  constructor(readonly serverVersion: number) {
+    super(
+      'UNSUPPORTED_SERVER',
+      `PostgreSQL ${Math.floor(serverVersion / 10_000)} is too old: pgstash needs 14 or later. Upgrade the server.`,
+    )
+  }
+}
+
+/** A connection refused on every address is an AggregateError whose own message is empty. */
+function detailOf(cause: unknown): string {
+  if (cause instanceof AggregateError && cause.errors.length > 0) return detailOf(cause.errors[0])
+  if (cause instanceof Error) return cause.message || cause.name
+  return String(cause)
+}

@@ -1,0 +1,122 @@
+import { CallTimeoutError } from '../errors'
+
+/** What a caller may say about its waiting. */
+export interface CallOptions {
+  /** Abandons the call: its promise rejects at once, and a write that has not left yet never leaves. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * One promise that somebody waits for. It settles once: with the answer, an error, its time limit or its signal.
+ * A list of the waiting ones, oldest first, hangs off `older` and `newer` (see {@link Deadlines}).
+ */
+export class Call<T> {
+  older: Call<unknown> | undefined
+  newer: Call<unknown> | undefined
+  startedAt = 0
+  isSettled = false
+  /** Set once something of it travels: from then on a write may be applied though nobody waits. */
+  hasLeft = false
+
+  readonly #resolve: (value: T) => void
+  readonly #reject: (error: unknown) => void
+  readonly #deadlines: Deadlines
+  #stopListening: (() => void) | undefined
+
+  constructor(
+    deadlines: Deadlines,
+    resolve: (value: T) => void,
+    reject: (error: unknown) => void,
+    signal?: AbortSignal,
+  ) {
+    this.#deadlines = deadlines
+    this.#resolve = resolve
+    this.#reject = reject
+    deadlines.add(this as Call<unknown>)
+    if (signal !== undefined) this.#listen(signal)
+  }
+
+  succeed(value: T): void {
+    if (this.#settle()) this.#resolve(value)
+  }
+
+  fail(error: unknown): void {
+    if (this.#settle()) this.#reject(error)
+  }
+
+  /** Nobody waits any more. What travels goes on, and harms no neighbour. */
+  abandon(timeoutMs?: number, cause?: unknown): void {
+    this.fail(new CallTimeoutError(timeoutMs, this.hasLeft ? 'unknown' : 'not-sent', cause))
+  }
+
+  #settle(): boolean {
+    if (this.isSettled) return false
+    this.isSettled = true
+    this.#stopListening?.()
+    this.#deadlines.remove(this as Call<unknown>)
+    return true
+  }
+
+  #listen(signal: AbortSignal): void {
+    const abort = () => this.abandon(undefined, signal.reason)
+    this.#stopListening = () => signal.removeEventListener('abort', abort)
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort, { once: true })
+  }
+}
+
+/** How late a time limit may be noticed. A timer for each call would cost more than the call. */
+const maxLatenessMs = 50
+
+/**
+ * The waiting calls of a stash, oldest first. All have the same time limit, so one timer looks at the front of the list.
+ * It runs only while somebody waits, and never keeps the process alive.
+ */
+export class Deadlines {
+  readonly #timeoutMs: number
+  readonly #tickMs: number
+  #oldest: Call<unknown> | undefined
+  #newest: Call<unknown> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #onIdle: (() => void) | undefined
+
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs
+    this.#tickMs = Math.max(1, Math.min(maxLatenessMs, timeoutMs / 4))
+  }
+
+  add(call: Call<unknown>): void {
+    call.startedAt = performance.now()
+    call.older = this.#newest
+    if (this.#newest === undefined) this.#oldest = call
+    else this.#newest.newer = call
+    this.#newest = call
+    if (this.#timer === undefined) this.#timer = setTimeout(this.#tick, this.#tickMs).unref()
+  }
+
+  remove(call: Call<unknown>): void {
+    if (call.older === undefined) this.#oldest = call.newer
+    else call.older.newer = call.newer
+    if (call.newer === undefined) this.#newest = call.older
+    else call.newer.older = call.older
+    call.older = undefined
+    call.newer = undefined
+    if (this.#oldest === undefined) this.#onIdle?.()
+  }
+
+  /** Resolves once nobody waits. */
+  idle(): Promise<void> {
+    if (this.#oldest === undefined) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#onIdle = resolve
+    })
+  }
+
+  readonly #tick = (): void => {
+    const now = performance.now()
+    while (this.#oldest !== undefined && now - this.#oldest.startedAt >= this.#timeoutMs) {
+      this.#oldest.abandon(this.#timeoutMs)
+    }
+    this.#timer = this.#oldest === undefined ? undefined : setTimeout(this.#tick, this.#tickMs).unref()
+  }
+}

@@ -1,0 +1,157 @@
+import { StashClosedError } from '../errors'
+import { Call, type CallOptions, Deadlines } from './call'
+import { Departures } from './departures'
+import { type BatchLimits, Lane, type LaneRules } from './lane'
+import { ProgramOrder } from './program-order'
+import type { Address } from './request'
+
+export interface CoalescerOptions extends BatchLimits {
+  readonly timeoutMs: number
+  readonly readsInFlight: number
+  readonly writesInFlight: number
+}
+
+/** One key of a call, with what is asked about it. */
+export interface Item<Payload> {
+  /** As the index holds it. */
+  readonly key: string
+  readonly payload: Payload
+}
+
+/**
+ * Concurrent calls of one process travel in one statement. Its rules are those of ARCHITECTURE.md, "The coalescer":
+ * program order per key, no bad row harms a neighbour, caps on rows and bytes, a caller may stop waiting at any time.
+ */
+export class Coalescer {
+  readonly #order = new ProgramOrder()
+  readonly #deadlines: Deadlines
+  readonly #reads: Departures
+  readonly #writes: Departures
+  readonly #limits: BatchLimits
+  #isClosed = false
+
+  constructor(options: CoalescerOptions) {
+    this.#deadlines = new Deadlines(options.timeoutMs)
+    this.#reads = new Departures(options.readsInFlight)
+    this.#writes = new Departures(options.writesInFlight)
+    this.#limits = options
+  }
+
+  lane<Payload, Answer, Result>(rules: LaneRules<Payload, Answer, Result>): Lane<Payload, Answer> {
+    const departures = rules.isRead ? this.#reads : this.#writes
+    return new Lane(rules as LaneRules<Payload, Answer, unknown>, this.#order, departures, this.#limits)
+  }
+
+  /** One key; `translate` makes the caller's answer, and may throw. */
+  one<Payload, Answer, T>(
+    lane: Lane<Payload, Answer>,
+    address: Address,
+    item: Item<Payload>,
+    translate: (answer: Answer) => T,
+    options?: CallOptions,
+  ): Promise<T> {
+    return this.#call<T>(options, (call) => {
+      lane.ask(address, item.key, {
+        payload: item.payload,
+        call: call as Call<unknown>,
+        succeed: (answer) => call.succeed(translate(answer)),
+        fail: (error) => call.fail(error),
+      })
+    })
+  }
+
+  /**
+   * Many keys, answered together, in the order given. Where one fails, the others still go their way, and then the call
+   * rejects with the first failure.
+   */
+  many<Payload, Answer, T>(
+    lane: Lane<Payload, Answer>,
+    address: Address,
+    items: readonly Item<Payload>[],
+    translate: (answer: Answer) => T,
+    options?: CallOptions,
+  ): Promise<T[]> {
+    return this.#call<T[]>(options, (call) => {
+      const answers = new Answers<T>(items.length, call)
+      if (items.length === 0) call.succeed([])
+      for (let at = 0; at < items.length; at += 1) {
+        const { key, payload } = items[at] as Item<Payload>
+        lane.ask(address, key, {
+          payload,
+          call: call as Call<unknown>,
+          succeed: (answer) => answers.put(at, translate(answer)),
+          fail: (error) => answers.fail(error),
+        })
+      }
+    })
+  }
+
+  /** Runs `work` after all that was asked about this namespace before, and before all that is asked after. */
+  aloneIn<T>(address: Address, work: () => Promise<T>, options?: CallOptions): Promise<T> {
+    return this.#alone((guarded) => this.#order.aloneIn(address, guarded), work, options)
+  }
+
+  /** The same for every namespace of a tenant. */
+  aloneInTenant<T>(address: Address, work: () => Promise<T>, options?: CallOptions): Promise<T> {
+    return this.#alone((guarded) => this.#order.aloneInTenant(address, guarded), work, options)
+  }
+
+  /** Refuses new calls, and resolves when those under way are answered. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#deadlines.idle()
+  }
+
+  #alone<T>(
+    enter: (work: () => Promise<void>) => Promise<void>,
+    work: () => Promise<T>,
+    options: CallOptions | undefined,
+  ): Promise<T> {
+    return this.#call<T>(options, (call) => {
+      enter(async () => {
+        if (call.isSettled) return
+        call.hasLeft = true
+        call.succeed(await work())
+      }).catch((error: unknown) => call.fail(error))
+    })
+  }
+
+  #call<T>(options: CallOptions | undefined, ask: (call: Call<T>) => void): Promise<T> {
+    if (this.#isClosed) return Promise.reject(new StashClosedError())
+    return new Promise<T>((resolve, reject) => {
+      const call = new Call<T>(this.#deadlines, resolve, reject, options?.signal)
+      if (!call.isSettled) ask(call)
+    })
+  }
+}
+
+/** The answers to one call on many keys, until the last one is in. */
+class Answers<T> {
+  readonly #values: T[]
+  readonly #call: Call<T[]>
+  #left: number
+  #failure: { readonly error: unknown } | undefined
+
+  constructor(size: number, call: Call<T[]>) {
+    this.#values = new Array<T>(size)
+    this.#left = size
+    this.#call = call
+  }
+
+  put(at: number, value: T): void {
+    this.#values[at] = value
+    this.#countDown()
+  }
+
+  fail(error: unknown): void {
+    this.#failure ??= { error }
+    this.#countDown()
+  }
+
+  #countDown(): void {
+    this.#left -= 1
+    if (this.#left > 0) return
+    if (this.#failure === undefined) this.#call.succeed(this.#values)
+    else this.#call.fail(this.#failure.error)
+  }
+}

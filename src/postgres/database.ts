@@ -1,0 +1,96 @@
+import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleWhen, type IPolicy, noop } from 'cockatiel'
+import { CircuitOpenError, StashClosedError } from '../errors'
+import type { Driver, Row } from './driver'
+import type { Migrator } from './migrator'
+import type { Statement } from './statement'
+import { isConnectionFailure, isRolledBack, toPgStashError } from './transient-failure'
+
+export interface DatabaseOptions {
+  readonly timeoutMs: number
+  readonly autoMigrate: boolean
+  /** null: never fail fast. */
+  readonly breaker: { readonly failures: number; readonly cooldownMs: number } | null
+}
+
+/** A driver with manners: the schema is there before the first statement, failures are told apart, repeated ones fail fast. */
+export class Database {
+  readonly #driver: Driver
+  readonly #migrator: Migrator
+  readonly #options: DatabaseOptions
+  readonly #breaker: IPolicy
+  #isReady = false
+  #isClosed = false
+  #opening: Promise<void> | undefined
+
+  constructor(driver: Driver, migrator: Migrator, options: DatabaseOptions) {
+    this.#driver = driver
+    this.#migrator = migrator
+    this.#options = options
+    this.#breaker = breakerOf(options.breaker)
+  }
+
+  /** Connects and checks or makes the schema, once. A failure is not kept: the next call tries again. */
+  ready(): Promise<void> {
+    this.#opening ??= this.guard(() => this.#open()).catch((error: unknown) => {
+      this.#opening = undefined
+      throw error
+    })
+    return this.#opening
+  }
+
+  /** @throws the errors of this package only */
+  async read(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]> {
+    return this.#run(statement, values, (error) => isRolledBack(error) || isConnectionFailure(error))
+  }
+
+  /** As {@link read}. A write whose connection broke is not sent again: it may have been applied. */
+  async write(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]> {
+    return this.#run(statement, values, isRolledBack)
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#driver.close()
+  }
+
+  async #open(): Promise<void> {
+    if (this.#options.autoMigrate) await this.#migrator.migrate()
+    else await this.#migrator.requireCurrent()
+    this.#isReady = true
+  }
+
+  async #run(
+    statement: Statement,
+    values: readonly unknown[],
+    deservesAnother: (error: unknown) => boolean,
+  ): Promise<readonly Row[]> {
+    if (!this.#isReady) await this.ready()
+    return this.guard(async () => {
+      try {
+        return await this.#driver.query(statement, values)
+      } catch (error) {
+        if (!deservesAnother(error)) throw error
+        return this.#driver.query(statement, values)
+      }
+    })
+  }
+
+  /** Runs what is no statement of ours with the same manners. */
+  async guard<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#isClosed) throw new StashClosedError()
+    try {
+      return await this.#breaker.execute(work)
+    } catch (error) {
+      if (error instanceof BrokenCircuitError) throw new CircuitOpenError()
+      throw toPgStashError(error, this.#options.timeoutMs)
+    }
+  }
+}
+
+function breakerOf(options: DatabaseOptions['breaker']): IPolicy {
+  if (options === null) return noop
+  return circuitBreaker(handleWhen(isConnectionFailure), {
+    halfOpenAfter: options.cooldownMs,
+    breaker: new ConsecutiveBreaker(options.failures),
+  })
+}

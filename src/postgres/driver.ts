@@ -1,0 +1,24 @@
+import type { Statement } from './statement'
+
+/** A row as an array, in the order of the select list. bigint arrives as a number. */
+export type Row = readonly unknown[]
+
+/** Where a statement can run: a pool, one PGlite, or the connection of a transaction. */
+export interface Connection {
+  /** Runs one statement and answers its rows. Rejects with what the database or the socket said, unchanged. */
+  query(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]>
+}
+
+/** The one thing this package needs of a PostgreSQL client. Two bodies (pg, PGlite) keep it honest. */
+export interface Driver extends Connection {
+  /** Runs `work` on one connection between begin and commit; rolls back and rejects when it rejects. */
+  transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>
+
+  /** Ends what this driver opened, once; leaves alone what was passed in. */
+  close(): Promise<void>
+}
+
+/** A connection inside a transaction; `script` runs several statements that take no values. */
+export interface Transaction extends Connection {
+  script(text: string): Promise<void>
+}

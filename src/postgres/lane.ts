@@ -1,0 +1,144 @@
+import type { Departures } from './departures'
+import type { ProgramOrder } from './program-order'
+import { type Address, type AnyRequest, Request, type Sharer } from './request'
+import { isDataFailure } from './transient-failure'
+
+/** How large a batch may grow. */
+export interface BatchLimits {
+  readonly maxRows: number
+  readonly maxBytes: number
+}
+
+/** One verb of the table: what makes its requests a statement, and its rows answers. */
+export interface LaneRules<Payload, Answer, Result> {
+  readonly isRead: boolean
+  /** Whether calls on one key may share a request. */
+  readonly isShared: boolean
+  /** What a payload adds to a batch, about, in bytes. */
+  bytesOf?(payload: Payload): number
+  /** Runs one statement; results in the order of the requests. */
+  run(requests: readonly Request<Payload, Answer>[]): Promise<readonly Result[]>
+  /** The answer for the sharer at `position`. May throw: then that sharer alone fails. */
+  answer(result: Result, request: Request<Payload, Answer>, position: number): Answer
+}
+
+/** Un-awaited calls on one key that share a row. Sets get a version each, and the sequence of versions goes in steps of 64. */
+const maxSharers = 64
+
+/** The requests of one verb on their way. */
+export class Lane<Payload, Answer> {
+  readonly isRead: boolean
+  isAnnounced = false
+  #queue: Request<Payload, Answer>[] = []
+
+  readonly #rules: LaneRules<Payload, Answer, unknown>
+  readonly #order: ProgramOrder
+  readonly #departures: Departures
+  readonly #limits: BatchLimits
+
+  constructor(
+    rules: LaneRules<Payload, Answer, unknown>,
+    order: ProgramOrder,
+    departures: Departures,
+    limits: BatchLimits,
+  ) {
+    this.isRead = rules.isRead
+    this.#rules = rules
+    this.#order = order
+    this.#departures = departures
+    this.#limits = limits
+  }
+
+  get hasQueued(): boolean {
+    return this.#queue.length > 0
+  }
+
+  /** Asks about one key, joining a request of the same kind where one waits. */
+  ask(address: Address, key: string, sharer: Sharer<Payload, Answer>): void {
+    const scope = this.#order.scopeOf(address)
+    const newest = this.#rules.isShared ? scope.joinable(key) : undefined
+    if (newest !== undefined && (newest.lane as unknown) === this && newest.sharers.length < maxSharers) {
+      newest.join(sharer as Sharer<unknown, unknown>)
+      return
+    }
+    scope.enter(new Request(this, address, scope, key, sharer) as unknown as AnyRequest)
+  }
+
+  /** Called by the program order when the request's turn has come. */
+  dispatch(request: AnyRequest): void {
+    this.#queue.push(request as unknown as Request<Payload, Answer>)
+    this.#departures.announce(this)
+  }
+
+  depart(): Promise<void> | undefined {
+    const batch = this.#take()
+    return batch.length > 0 ? this.#send(batch) : undefined
+  }
+
+  /** The next batch. Writes are sorted the same way in every process, so that two batches never wait for each other. */
+  #take(): Request<Payload, Answer>[] {
+    const queued = this.#queue.splice(0, this.#rowsThatFit())
+    const batch = queued.filter((request) => request.leave() || this.#dismiss(request))
+    return this.isRead ? batch : batch.sort(byIndexOrder)
+  }
+
+  /** Answers everybody in the batch; never rejects. */
+  async #send(batch: readonly Request<Payload, Answer>[]): Promise<void> {
+    let results: readonly unknown[]
+    try {
+      results = await this.#rules.run(batch)
+    } catch (error) {
+      // The statement was rolled back. Halving finds the row that it failed on, and sends the innocent ones again.
+      if (batch.length > 1 && isDataFailure(error)) return this.#sendApart(batch)
+      for (const request of batch) this.#fail(request, error)
+      return
+    }
+    for (let at = 0; at < batch.length; at += 1) this.#answer(batch[at] as Request<Payload, Answer>, results[at])
+  }
+
+  async #sendApart(batch: readonly Request<Payload, Answer>[]): Promise<void> {
+    const half = batch.length >> 1
+    await this.#send(batch.slice(0, half))
+    await this.#send(batch.slice(half))
+  }
+
+  #rowsThatFit(): number {
+    const rows = Math.min(this.#queue.length, this.#limits.maxRows)
+    if (this.#rules.bytesOf === undefined) return rows
+    let bytes = 0
+    for (let row = 0; row < rows; row += 1) {
+      bytes += this.#rules.bytesOf((this.#queue[row] as Request<Payload, Answer>).last.payload)
+      if (bytes > this.#limits.maxBytes) return Math.max(1, row)
+    }
+    return rows
+  }
+
+  #answer(request: Request<Payload, Answer>, result: unknown): void {
+    for (let position = 0; position < request.sharers.length; position += 1) {
+      const sharer = request.sharers[position] as Sharer<Payload, Answer>
+      try {
+        sharer.succeed(this.#rules.answer(result, request, position))
+      } catch (error) {
+        sharer.fail(error)
+      }
+    }
+    request.scope.leave(request as unknown as AnyRequest)
+  }
+
+  #fail(request: Request<Payload, Answer>, error: unknown): void {
+    for (const sharer of request.sharers) sharer.fail(error)
+    request.scope.leave(request as unknown as AnyRequest)
+  }
+
+  /** Nobody waits for it: its key's next request may go. */
+  #dismiss(request: Request<Payload, Answer>): false {
+    request.scope.leave(request as unknown as AnyRequest)
+    return false
+  }
+}
+
+function byIndexOrder(a: Request<never, never> | AnyRequest, b: typeof a): number {
+  if (a.address.id !== b.address.id) return a.address.id < b.address.id ? -1 : 1
+  if (a.key === b.key) return 0
+  return a.key < b.key ? -1 : 1
+}

@@ -1,0 +1,72 @@
+import countBlocks from '../../sql/statements/count-blocks.sql'
+import countEntries from '../../sql/statements/count-entries.sql'
+import measureTable from '../../sql/statements/measure-table.sql'
+import sweepBlocks from '../../sql/statements/sweep-blocks.sql'
+import type { Database } from './database'
+import { type Statement, statementOf } from './statement'
+
+/** What one namespace holds. Bytes are those of the live values. */
+export interface NamespaceCount {
+  readonly tenant: string
+  readonly namespace: string
+  readonly live: number
+  readonly expired: number
+  readonly cleared: number
+  readonly bytes: number
+}
+
+export interface TableSize {
+  readonly tableBytes: number
+  readonly indexBytes: number
+  readonly isUnlogged: boolean
+}
+
+export interface Swept {
+  readonly expired: number
+  readonly cleared: number
+}
+
+/** What is done to whole tables, for all tenants. */
+export class Maintenance {
+  readonly #database: Database
+  readonly #countBlocks: Statement
+  readonly #countEntries: Statement
+  readonly #measureTable: Statement
+  readonly #sweepBlocks: Statement
+
+  constructor(database: Database, schema: string) {
+    this.#database = database
+    this.#countBlocks = statementOf(countBlocks, schema)
+    this.#countEntries = statementOf(countEntries, schema)
+    this.#measureTable = statementOf(measureTable, schema)
+    this.#sweepBlocks = statementOf(sweepBlocks, schema)
+  }
+
+  /** The size of the entry table, in blocks. */
+  async blocks(): Promise<number> {
+    const [row] = await this.#database.read(this.#countBlocks, [])
+    return row?.[0] as number
+  }
+
+  /** Removes the dead rows of the blocks `from` <= block < `to`. */
+  async sweep(from: number, to: number): Promise<Swept> {
+    const [row] = await this.#database.write(this.#sweepBlocks, [from, to])
+    const [expired, cleared] = row as [number, number]
+    return { expired, cleared }
+  }
+
+  /** Reads the whole table. */
+  async count(tenant: string | null, namespace: string | null): Promise<NamespaceCount[]> {
+    const rows = await this.#database.read(this.#countEntries, [tenant, namespace])
+    return rows.map((row) => {
+      const [tenant, namespace, live, expired, cleared, bytes] = row as [string, string, number, number, number, number]
+      return { tenant, namespace, live, expired, cleared, bytes }
+    })
+  }
+
+  async size(): Promise<TableSize> {
+    const [row] = await this.#database.read(this.#measureTable, [])
+    const [tableBytes, indexBytes, isUnlogged] = row as [number, number, boolean]
+    return { tableBytes, indexBytes, isUnlogged }
+  }
+}

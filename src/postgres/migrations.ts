@@ -1,0 +1,20 @@
+import tables from '../../sql/migrations/0001_tables.sql'
+import functions from '../../sql/migrations/0002_functions.sql'
+import liveEntry from '../../sql/migrations/0003_live_entry.sql'
+import type { SqlFile } from '../../sql/sql-file'
+
+/** All of them, in order. A file that was released never changes: what comes next goes into the next one. */
+export const migrations: readonly Migration[] = [tables, functions, liveEntry].map(numbered)
+
+export interface Migration {
+  readonly id: number
+  readonly name: string
+  readonly text: string
+}
+
+/** What this version of the package needs. */
+export const latestMigration: number = migrations.length
+
+function numbered(file: SqlFile): Migration {
+  return { id: Number.parseInt(file.name, 10), name: file.name, text: file.text }
+}

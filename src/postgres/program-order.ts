@@ -1,0 +1,184 @@
+import type { Address, AnyRequest } from './request'
+
+/** More of these than anybody uses at once; beyond it, namespaces nobody waits for are forgotten. */
+const idleScopesKept = 1_000
+
+/** What happens to one key now: any number of reads, or one write; the rest waits its turn. */
+interface KeyTurn {
+  active: number
+  newest: AnyRequest
+  readonly waiting: AnyRequest[]
+}
+
+/** Opens once every scope has arrived. */
+class Barrier {
+  #scopesLeft: number
+  readonly #open: () => void
+
+  constructor(scopes: number, open: () => void) {
+    this.#scopesLeft = scopes
+    this.#open = open
+  }
+
+  arrive(): void {
+    this.#scopesLeft -= 1
+    if (this.#scopesLeft === 0) this.#open()
+  }
+}
+
+/** The order of calls within one namespace. */
+export class Scope {
+  readonly #turns = new Map<string, KeyTurn>()
+  readonly #held: (AnyRequest | Barrier)[] = []
+  #barrier: Barrier | undefined
+  #active = 0
+
+  constructor(readonly tenant: string) {}
+
+  get isBarred(): boolean {
+    return this.#barrier !== undefined
+  }
+
+  get isIdle(): boolean {
+    return this.#active === 0 && this.#barrier === undefined
+  }
+
+  /** Dispatches the request when all that came before it on its key has been answered. */
+  enter(request: AnyRequest): void {
+    if (this.#barrier === undefined) this.#admit(request)
+    else this.#held.push(request)
+  }
+
+  /** The last request on the key, while another may still join it: it has not left, and nothing came after it. */
+  joinable(key: string): AnyRequest | undefined {
+    if (this.#barrier !== undefined) return undefined
+    const newest = this.#turns.get(key)?.newest
+    return newest === undefined || newest.hasLeft ? undefined : newest
+  }
+
+  /** The request has been answered. */
+  leave(request: AnyRequest): void {
+    const turn = this.#turns.get(request.key) as KeyTurn
+    turn.active -= 1
+    if (turn.active === 0) this.#next(turn, request.key)
+    this.#active -= 1
+    if (this.#active === 0) this.#barrier?.arrive()
+  }
+
+  bar(barrier: Barrier): void {
+    if (this.#barrier !== undefined) {
+      this.#held.push(barrier)
+      return
+    }
+    this.#barrier = barrier
+    if (this.#active === 0) barrier.arrive()
+  }
+
+  /** What the barrier held goes on, up to the next one. */
+  unbar(): void {
+    this.#barrier = undefined
+    let held = this.#held.shift()
+    while (held !== undefined) {
+      if (held instanceof Barrier) {
+        this.bar(held)
+        return
+      }
+      this.#admit(held)
+      held = this.#held.shift()
+    }
+  }
+
+  #admit(request: AnyRequest): void {
+    this.#active += 1
+    const turn = this.#turns.get(request.key)
+    if (turn === undefined) {
+      this.#turns.set(request.key, { active: 1, newest: request, waiting: [] })
+      request.lane.dispatch(request)
+      return
+    }
+    // Reads go together, unless a write waits already: it must not wait for ever.
+    const isFree = request.lane.isRead && turn.newest.lane.isRead && turn.waiting.length === 0
+    turn.newest = request
+    if (isFree) this.#go(turn, request)
+    else turn.waiting.push(request)
+  }
+
+  #next(turn: KeyTurn, key: string): void {
+    const next = turn.waiting.shift()
+    if (next === undefined) {
+      this.#turns.delete(key)
+      return
+    }
+    this.#go(turn, next)
+    while (next.lane.isRead && turn.waiting[0]?.lane.isRead) this.#go(turn, turn.waiting.shift() as AnyRequest)
+  }
+
+  #go(turn: KeyTurn, request: AnyRequest): void {
+    turn.active += 1
+    request.lane.dispatch(request)
+  }
+}
+
+/**
+ * Program order, per key and within this process: a read asked after a write of the same key sees it, also when nobody
+ * awaited the write; a read asked before a write does not. A write on a whole namespace or tenant (clear, delete by
+ * prefix) runs after all that was asked before it, and before all after.
+ */
+export class ProgramOrder {
+  readonly #scopes = new Map<string, Scope>()
+  /** Per tenant that is being cleared: namespaces first used meanwhile, which have to wait for it. */
+  readonly #latecomers = new Map<string, Scope[]>()
+
+  scopeOf(address: Address): Scope {
+    const known = this.#scopes.get(address.id)
+    if (known !== undefined) return known
+    if (this.#scopes.size >= idleScopesKept) this.#forgetIdle()
+    const scope = new Scope(address.tenant)
+    this.#scopes.set(address.id, scope)
+    const latecomers = this.#latecomers.get(address.tenant)
+    if (latecomers !== undefined) {
+      scope.bar(new Barrier(1, () => {}))
+      latecomers.push(scope)
+    }
+    return scope
+  }
+
+  /** Runs `work` alone in one namespace. */
+  async aloneIn<T>(address: Address, work: () => Promise<T>): Promise<T> {
+    return this.#alone([this.scopeOf(address)], work)
+  }
+
+  /** Runs `work` alone in all namespaces of a tenant; `tenant.namespace` is '' and orders the clears among themselves. */
+  async aloneInTenant<T>(tenant: Address, work: () => Promise<T>): Promise<T> {
+    const own = this.scopeOf(tenant)
+    const others = [...this.#scopes.values()].filter((scope) => scope.tenant === tenant.tenant && scope !== own)
+    if (!this.#latecomers.has(tenant.tenant)) this.#latecomers.set(tenant.tenant, [])
+    try {
+      return await this.#alone([own, ...others], work)
+    } finally {
+      if (!own.isBarred) this.#admitLatecomers(tenant.tenant)
+    }
+  }
+
+  async #alone<T>(scopes: readonly Scope[], work: () => Promise<T>): Promise<T> {
+    await new Promise<void>((open) => {
+      const barrier = new Barrier(scopes.length, open)
+      for (const scope of scopes) scope.bar(barrier)
+    })
+    try {
+      return await work()
+    } finally {
+      for (const scope of scopes) scope.unbar()
+    }
+  }
+
+  #admitLatecomers(tenant: string): void {
+    const latecomers = this.#latecomers.get(tenant) ?? []
+    this.#latecomers.delete(tenant)
+    for (const scope of latecomers) scope.unbar()
+  }
+
+  #forgetIdle(): void {
+    for (const [id, scope] of this.#scopes) if (scope.isIdle) this.#scopes.delete(id)
+  }
+}

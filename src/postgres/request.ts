@@ -1,0 +1,72 @@
+import type { Call } from './call'
+import type { Lane } from './lane'
+import type { Scope } from './program-order'
+
+/** Where an entry lives; `id` names the pair in one string. */
+export interface Address {
+  readonly tenant: string
+  readonly namespace: string
+  readonly id: string
+}
+
+/** Tenant and namespace as one string; neither holds a NUL. */
+export function addressOf(tenant: string, namespace: string): Address {
+  return { tenant, namespace, id: `${tenant}\0${namespace}` }
+}
+
+/** Someone who shares in a request: what it asked, and whom to answer. */
+export interface Sharer<Payload, Answer> {
+  readonly payload: Payload
+  readonly call: Call<unknown>
+  succeed(answer: Answer): void
+  fail(error: unknown): void
+}
+
+/** What is asked of the database about one key. Calls that ask the same before it leaves share it, in their order. */
+export class Request<Payload, Answer> {
+  #sharers: Sharer<Payload, Answer>[]
+  hasLeft = false
+
+  constructor(
+    readonly lane: Lane<Payload, Answer>,
+    readonly address: Address,
+    readonly scope: Scope,
+    readonly key: string,
+    sharer: Sharer<Payload, Answer>,
+  ) {
+    this.#sharers = [sharer]
+  }
+
+  /** Never empty once it has left. */
+  get sharers(): readonly Sharer<Payload, Answer>[] {
+    return this.#sharers
+  }
+
+  get first(): Sharer<Payload, Answer> {
+    return this.#sharers[0] as Sharer<Payload, Answer>
+  }
+
+  get last(): Sharer<Payload, Answer> {
+    return this.#sharers[this.#sharers.length - 1] as Sharer<Payload, Answer>
+  }
+
+  join(sharer: Sharer<Payload, Answer>): void {
+    this.#sharers.push(sharer)
+  }
+
+  /**
+   * Leaves with those who still wait: what somebody abandoned before this moment is not sent.
+   * @returns false when nobody waits, and it need not leave
+   */
+  leave(): boolean {
+    this.hasLeft = true
+    if (this.#sharers.some(({ call }) => call.isSettled)) {
+      this.#sharers = this.#sharers.filter(({ call }) => !call.isSettled)
+    }
+    for (const { call } of this.#sharers) call.hasLeft = true
+    return this.#sharers.length > 0
+  }
+}
+
+/** A request to whose holder its types do not matter. */
+export type AnyRequest = Request<unknown, unknown>

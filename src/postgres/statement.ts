@@ -1,0 +1,30 @@
+import { createHash } from 'node:crypto'
+import type { SqlFile } from '../../sql/sql-file'
+
+/** A statement ready to run. The name is that of its file plus a digest of its text: two schemas or two versions of this package on one connection (or one pooler) never meet under one name. */
+export interface Statement {
+  readonly name: string
+  readonly text: string
+}
+
+/** How the files in sql/ spell the schema, so that they are valid SQL as they stand. */
+const schemaInFiles = /"pgstash"/g
+
+/** The identifier in double quotes, its own quotes doubled. */
+export function quoteIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+/** Puts the quoted schema in; nothing else is ever put into SQL text. */
+export function inSchema(text: string, schema: string): string {
+  const quoted = quoteIdentifier(schema)
+  // A function: `$&` and the like in a schema's name are not patterns here.
+  return text.replace(schemaInFiles, () => quoted)
+}
+
+/** Makes the statement of a file for one schema. PostgreSQL keeps 63 bytes of a name: `pgstash.` + file + 8. */
+export function statementOf(file: SqlFile, schema: string): Statement {
+  const text = inSchema(file.text, schema)
+  const digest = createHash('sha256').update(text).digest('hex').slice(0, 8)
+  return { name: `pgstash.${file.name}.${digest}`, text }
+}

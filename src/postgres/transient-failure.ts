@@ -1,0 +1,103 @@
+import { CallTimeoutError, ConnectionError, DatabaseError, PgStashError, PrivilegeError } from '../errors'
+
+/** The connection is the trouble, not the statement. https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const connectionStates = new Set([
+  '08000', // connection_exception
+  '08001', // sqlclient_unable_to_establish_sqlconnection
+  '08003', // connection_does_not_exist
+  '08004', // sqlserver_rejected_establishment_of_sqlconnection
+  '08006', // connection_failure
+  '53300', // too_many_connections
+  '57P01', // admin_shutdown
+  '57P02', // crash_shutdown
+  '57P03', // cannot_connect_now
+  '57P05', // idle_session_timeout
+])
+
+/** The server rolled the statement back on account of others: once more, as it stands. */
+const rolledBackStates = new Set([
+  '40001', // serialization_failure
+  '40P01', // deadlock_detected
+  '55P03', // lock_not_available
+])
+
+/** A pooler in transaction mode gave us a server connection that does not know our prepared statement, or knows it already. */
+const lostStatementStates = new Set([
+  '26000', // invalid_sql_statement_name
+  '42P05', // duplicate_prepared_statement
+])
+
+const socketCodes = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOENT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EPIPE',
+  'ETIMEDOUT',
+])
+
+/** `pg` gives these no code. */
+const connectionMessages =
+  /^(Connection terminated|timeout (exceeded|expired)|Client has encountered a connection error|Client was closed|Cannot use a pool)/
+
+const readTimeoutMessage = 'Query read timeout'
+
+/** The SQLSTATE of an error of either body, undefined for a socket's or anything else's. */
+export function sqlStateOf(error: unknown): string | undefined {
+  const code = codeOf(error)
+  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !socketCodes.has(code) ? code : undefined
+}
+
+/** No connection, or a lost one: counts for the circuit breaker. */
+export function isConnectionFailure(error: unknown): boolean {
+  if (error instanceof ConnectionError) return true
+  const code = codeOf(error)
+  if (code !== undefined && (socketCodes.has(code) || connectionStates.has(code))) return true
+  const message = messageOf(error)
+  return connectionMessages.test(message) || message === readTimeoutMessage
+}
+
+/** Certainly not applied, and likely to pass now. */
+export function isRolledBack(error: unknown): boolean {
+  return rolledBackStates.has(codeOf(error) ?? '')
+}
+
+export function isLostStatement(error: unknown): boolean {
+  return lostStatementStates.has(codeOf(error) ?? '')
+}
+
+/**
+ * The data of some row is the trouble (a constraint, a trigger, a limit), so the other rows of a batch are innocent:
+ * classes 22, 23, 44, 54 and P0.
+ */
+export function isDataFailure(error: unknown): boolean {
+  return error instanceof DatabaseError && /^(22|23|44|54|P0)/.test(error.sqlState ?? '')
+}
+
+/** The error as a caller sees it. */
+export function toPgStashError(error: unknown, timeoutMs: number): PgStashError {
+  if (error instanceof PgStashError) return error
+  if (messageOf(error) === readTimeoutMessage) return new CallTimeoutError(timeoutMs, 'unknown', error)
+  const sqlState = sqlStateOf(error)
+  if (isConnectionFailure(error)) return new ConnectionError(error, sqlState)
+  if (sqlState === '42501') {
+    return new PrivilegeError(
+      'to use the tables and functions of the schema',
+      'Grant usage on the schema, and select, insert, update and delete on its tables.',
+      error,
+    )
+  }
+  return new DatabaseError(sqlState, error)
+}
+
+function codeOf(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null | undefined)?.code
+  return typeof code === 'string' ? code : undefined
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : ''
+}

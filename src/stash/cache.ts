@@ -1,0 +1,247 @@
+import { encodeValue } from '../entry/codec'
+import { resolveTtl, type Ttl } from '../entry/expiry'
+import { indexKey, storedKey } from '../entry/key'
+import { keyPattern } from '../entry/key-pattern'
+import { expectedVersion } from '../entry/version'
+import { CallTimeoutError, CircuitOpenError, ConnectionError, InvalidArgumentError } from '../errors'
+import type { CallOptions } from '../postgres/call'
+import type { CompareAndSetResult, EntryTable, Listing, Write, WriteResult } from '../postgres/entry-table'
+import type { Address } from '../postgres/request'
+import type { OnError } from './options'
+
+export type { CallOptions, CompareAndSetResult, Ttl, WriteResult }
+
+/** How long what is written lives: milliseconds from now; null for ever; left out, the namespace's default. */
+export interface WriteOptions extends CallOptions {
+  readonly ttl?: Ttl
+}
+
+/** One entry of `setMany`. */
+export interface NewEntry {
+  readonly key: string
+  readonly value: unknown
+  readonly ttl?: Ttl
+}
+
+export interface Entry<Value = unknown> {
+  readonly value: Value
+  readonly version: number
+  /** Epoch milliseconds of the database's clock; null for no expiry. */
+  readonly expiresAt: number | null
+}
+
+/** Which keys are listed: all that start with `prefix`, literally, and match `match`, a glob as in Redis. */
+export interface ListOptions {
+  readonly prefix?: string | undefined
+  readonly match?: string | undefined
+}
+
+/** What the caches of a stash have in common. */
+export interface CacheRules {
+  readonly defaultTtl: number | null
+  readonly maxValueBytes: number
+  readonly onError: OnError
+}
+
+/** The version a write answers with under `onError: 'miss'` when nothing was written; no entry ever has it. */
+const unwritten = 0
+
+/**
+ * The verbs of one namespace. Calls of one process travel together; for each key they take effect in the order in which they
+ * were made, awaited or not.
+ *
+ * Every verb rejects with {@link InvalidArgumentError} before anything is sent when an argument will not do, and
+ * with another error of this package when the database fails it.
+ *
+ * @example
+ * const views = stash.tenant('acme').namespace('views', { ttl: 60_000 })
+ * await views.set('home', { count: 1 })
+ * await views.get('home') // { count: 1 }
+ */
+export class Cache {
+  readonly #table: EntryTable
+  readonly #address: Address
+  readonly #rules: CacheRules
+
+  /** Made by `tenant.namespace()`. */
+  constructor(table: EntryTable, address: Address, rules: CacheRules) {
+    this.#table = table
+    this.#address = address
+    this.#rules = rules
+  }
+
+  /** The value, or undefined. Bytes come back as a Buffer. */
+  async get<Value = unknown>(key: string, options?: CallOptions): Promise<Value | undefined> {
+    return this.#orMiss(this.#table.get(this.#address, indexKey(key), options) as Promise<Value | undefined>, undefined)
+  }
+
+  /** The values in the order of the keys, undefined where there is none. One statement, up to the batch's caps. */
+  async getMany<Value = unknown>(keys: readonly string[], options?: CallOptions): Promise<(Value | undefined)[]> {
+    const found = this.#table.getMany(this.#address, indexKeys(keys), options) as Promise<(Value | undefined)[]>
+    return this.#orMiss(found, () => keys.map(() => undefined))
+  }
+
+  /** Value, version and expiry, or undefined. */
+  async getEntry<Value = unknown>(key: string, options?: CallOptions): Promise<Entry<Value> | undefined> {
+    const found = this.#table.getEntry(this.#address, indexKey(key), options) as Promise<Entry<Value> | undefined>
+    return this.#orMiss(found, undefined)
+  }
+
+  async has(key: string, options?: CallOptions): Promise<boolean> {
+    const [isThere] = await this.hasMany([key], options)
+    return isThere as boolean
+  }
+
+  async hasMany(keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
+    return this.#orMiss(this.#table.hasMany(this.#address, indexKeys(keys), options), () => keys.map(() => false))
+  }
+
+  /** Milliseconds left; null for no expiry; undefined for no entry. */
+  async ttl(key: string, options?: CallOptions): Promise<number | null | undefined> {
+    return this.#orMiss(this.#table.ttl(this.#address, indexKey(key), options), undefined)
+  }
+
+  /** Stores the value, replacing what was there, its expiry too. */
+  async set(key: string, value: unknown, options?: WriteOptions): Promise<WriteResult> {
+    return this.#orMiss(this.#table.set(this.#address, this.#write(key, value, options?.ttl), options), {
+      version: unwritten,
+    })
+  }
+
+  /** Stores all of them; of two with one key the last. One statement, up to the batch's caps. Nothing is sent when one will not do. */
+  async setMany(entries: readonly NewEntry[], options?: CallOptions): Promise<WriteResult[]> {
+    const writes = list('entries', entries).map((entry) => this.#newEntry(entry))
+    return this.#orMiss(this.#table.setMany(this.#address, writes, options), () =>
+      writes.map(() => ({ version: unwritten })),
+    )
+  }
+
+  /** Stores the value if there is none: expired and cleared count as none. True when stored. */
+  async add(key: string, value: unknown, options?: WriteOptions): Promise<boolean> {
+    return this.#table.add(this.#address, this.#write(key, value, options?.ttl), options)
+  }
+
+  /** Stores the value if the entry still has `version`; otherwise answers the version it has now. */
+  async compareAndSet(
+    key: string,
+    version: number,
+    value: unknown,
+    options?: WriteOptions,
+  ): Promise<CompareAndSetResult> {
+    const write = { ...this.#write(key, value, options?.ttl), version: expectedVersion(version) }
+    return this.#table.compareAndSet(this.#address, write, options)
+  }
+
+  /**
+   * Adds to an integer and answers the sum, exact under any concurrency. A missing entry counts as 0; `ttl` counts only then.
+   * @throws {NotAnIntegerError} the entry is no integer, or the sum leaves ±(2^53 - 1)
+   */
+  async increment(key: string, by = 1, options?: WriteOptions): Promise<number> {
+    if (!Number.isSafeInteger(by)) throw new InvalidArgumentError('by', 'must be an integer', 'Pass a whole number.')
+    const addition = { ...storedKey(key), amount: by, ttl: this.#ttl(options?.ttl) }
+    return this.#table.increment(this.#address, addition, options)
+  }
+
+  /** Gives the entry a new ttl from now; its value and version stay. False when there is none. */
+  async touch(key: string, ttl?: Ttl, options?: CallOptions): Promise<boolean> {
+    return this.#orMiss(this.#table.touch(this.#address, indexKey(key), this.#ttl(ttl), options), false)
+  }
+
+  /** True when there was an entry. */
+  async delete(key: string, options?: CallOptions): Promise<boolean> {
+    const [isDeleted] = await this.deleteMany([key], options)
+    return isDeleted as boolean
+  }
+
+  async deleteMany(keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
+    return this.#orMiss(this.#table.deleteMany(this.#address, indexKeys(keys), options), () => keys.map(() => false))
+  }
+
+  /** Gets and deletes in one step: of any number of takers one gets the value. */
+  async take<Value = unknown>(key: string, options?: CallOptions): Promise<Value | undefined> {
+    return this.#table.take(this.#address, indexKey(key), options) as Promise<Value | undefined>
+  }
+
+  /** Deletes every key that starts with `prefix`, literally (`%` and `_` mean themselves); answers how many there were. */
+  async deleteByPrefix(prefix: string, options?: CallOptions): Promise<number> {
+    if (prefix === '') {
+      throw new InvalidArgumentError('prefix', 'is empty', 'Use clear() to empty the namespace: it is one small write.')
+    }
+    assertPrefix(prefix)
+    return this.#table.deletePrefix(this.#address, prefix, options)
+  }
+
+  /** Empties the namespace in one small write, whatever it holds. */
+  async clear(options?: CallOptions): Promise<void> {
+    await this.#table.clear(this.#address, options)
+  }
+
+  /** The keys, page by page: what is written meanwhile may or may not show. */
+  keys(options?: ListOptions): AsyncGenerator<string, void> {
+    return this.#table.keys(this.#address, listing(options))
+  }
+
+  /** Keys with their values, as {@link keys}. */
+  entries<Value = unknown>(options?: ListOptions): AsyncGenerator<[key: string, value: Value], void> {
+    return this.#table.entries(this.#address, listing(options)) as AsyncGenerator<[string, Value], void>
+  }
+
+  #newEntry(entry: NewEntry): Write {
+    if (typeof entry !== 'object' || entry === null) {
+      throw new InvalidArgumentError('entries', 'must hold objects', 'Pass [{ key, value, ttl }].')
+    }
+    return this.#write(entry.key, entry.value, entry.ttl)
+  }
+
+  #write(key: string, value: unknown, ttl: Ttl): Write {
+    const stored = storedKey(key)
+    return {
+      key: stored.key,
+      longKey: stored.longKey,
+      value: encodeValue(value, this.#rules.maxValueBytes),
+      ttl: this.#ttl(ttl),
+    }
+  }
+
+  #ttl(ttl: Ttl): number | null {
+    return resolveTtl(ttl, this.#rules.defaultTtl)
+  }
+
+  async #orMiss<T>(answer: Promise<T>, miss: T | (() => T)): Promise<T> {
+    if (this.#rules.onError === 'throw') return answer
+    try {
+      return await answer
+    } catch (error) {
+      if (!isOutage(error)) throw error
+      return typeof miss === 'function' ? (miss as () => T)() : miss
+    }
+  }
+}
+
+/** The failures a cache may swallow: the database is away. Everything else is somebody's mistake, and is told. */
+function isOutage(error: unknown): boolean {
+  return error instanceof ConnectionError || error instanceof CircuitOpenError || error instanceof CallTimeoutError
+}
+
+function indexKeys(keys: readonly string[]): string[] {
+  return list('keys', keys).map(indexKey)
+}
+
+function list<T>(field: string, values: readonly T[]): readonly T[] {
+  if (Array.isArray(values)) return values
+  throw new InvalidArgumentError(field, 'must be an array', 'Pass an array, also for one.')
+}
+
+function listing({ prefix, match }: ListOptions = {}): Listing {
+  if (prefix !== undefined) assertPrefix(prefix)
+  if (match === undefined) return { prefix }
+  if (typeof match !== 'string' || match.includes('\0')) {
+    throw new InvalidArgumentError('match', 'must be a string without NUL', 'Pass a glob such as "user:*".')
+  }
+  return { prefix, pattern: keyPattern(match) }
+}
+
+function assertPrefix(prefix: unknown): void {
+  if (typeof prefix === 'string' && !prefix.includes('\0')) return
+  throw new InvalidArgumentError('prefix', 'must be a string without NUL', 'Pass the start of the keys.')
+}

@@ -1,0 +1,179 @@
+import { InvalidArgumentError } from '../errors'
+import type { PgPool, PgPoolOptions } from '../postgres/pg-driver'
+import type { Pglite } from '../postgres/pglite-driver'
+
+/** What a call does when the database cannot be reached: fail, or answer as if nothing were stored. */
+export type OnError = 'throw' | 'miss'
+
+/** Everything a stash can be told. All of it is optional. */
+export interface PgStashOptions extends PgPoolOptions {
+  /** A `pg.Pool` of yours. It is used, and never closed. */
+  readonly pool?: PgPool | undefined
+  /** A PGlite of yours: PostgreSQL in the process. It is used, and never closed. */
+  readonly pglite?: Pglite | undefined
+  /** The schema of the tables. Letters, digits, `_` and `$`. Default: `pgstash`. */
+  readonly schema?: string | undefined
+  /**
+   * Whether the entry table is made unlogged, when this stash is the one that makes it. Writes get cheaper; a crash of the
+   * server, or a failover, empties the table. Default: false.
+   */
+  readonly unlogged?: boolean | undefined
+  /** Whether the first call may create or upgrade the schema. Default: true. */
+  readonly migrate?: boolean | undefined
+  /** How long a call may take, in milliseconds, waiting included. Default: 10,000. */
+  readonly timeoutMs?: number | undefined
+  /**
+   * `throw`: an unreachable database fails the call. `miss`: reads answer as if nothing were stored and plain writes as if
+   * they had found nothing; calls that decide something (add, compareAndSet, increment, take, clear) still throw. Default: `throw`.
+   */
+  readonly onError?: OnError | undefined
+  /** Largest value, in bytes as stored. Default: 64 MiB. */
+  readonly maxValueBytes?: number | undefined
+  /** Caps of a batch: rows (default 256) and bytes of values (default 4 MiB). Larger batches are slower to answer their first caller. */
+  readonly batch?: { readonly maxRows?: number | undefined; readonly maxBytes?: number | undefined } | undefined
+  /** After so many connection failures in a row (default 5), calls fail at once for `cooldownMs` (default 1,000). false: never. */
+  readonly breaker?:
+    | { readonly failures?: number | undefined; readonly cooldownMs?: number | undefined }
+    | false
+    | undefined
+}
+
+/** The options with everything decided. */
+export interface ResolvedOptions {
+  readonly pool: PgPool | undefined
+  readonly pglite: Pglite | undefined
+  readonly poolOptions: PgPoolOptions
+  readonly schema: string
+  readonly isUnlogged: boolean
+  readonly autoMigrate: boolean
+  readonly timeoutMs: number
+  readonly onError: OnError
+  readonly maxValueBytes: number
+  readonly maxRows: number
+  readonly maxBytes: number
+  readonly breaker: { readonly failures: number; readonly cooldownMs: number } | null
+}
+
+const mebibyte = 1024 * 1024
+
+/** Two reads and one write in flight, one for the sweep and listings, one to spare. */
+const defaultPoolSize = 5
+
+/**
+ * Checks everything before anything is opened.
+ * @throws {InvalidArgumentError} naming the option
+ */
+export function resolveOptions(given: string | PgStashOptions): ResolvedOptions {
+  if (typeof given !== 'string' && (typeof given !== 'object' || given === null)) {
+    throw new InvalidArgumentError(
+      'options',
+      'must be a connection string or an object',
+      'Pass { connectionString }, { pool } or { pglite }.',
+    )
+  }
+  const options = typeof given === 'string' ? { connectionString: given } : given
+  const {
+    connectionString,
+    pool,
+    pglite,
+    schema,
+    unlogged,
+    migrate,
+    timeoutMs,
+    onError,
+    maxValueBytes,
+    batch,
+    breaker,
+    ...poolOptions
+  } = options
+  assertOneSource({ connectionString, pool, pglite })
+  return Object.freeze({
+    pool: pool === undefined ? undefined : assertPool(pool),
+    pglite: pglite === undefined ? undefined : assertPglite(pglite),
+    poolOptions: {
+      max: defaultPoolSize,
+      application_name: 'pgstash',
+      ...poolOptions,
+      ...connection(connectionString, poolOptions),
+    },
+    schema: schemaName(schema ?? 'pgstash'),
+    isUnlogged: bool('unlogged', unlogged, false),
+    autoMigrate: bool('migrate', migrate, true),
+    timeoutMs: count('timeoutMs', timeoutMs, 10_000),
+    onError: oneOf('onError', onError, ['throw', 'miss'], 'throw'),
+    maxValueBytes: count('maxValueBytes', maxValueBytes, 64 * mebibyte),
+    maxRows: count('batch.maxRows', batch?.maxRows, 256),
+    maxBytes: count('batch.maxBytes', batch?.maxBytes, 4 * mebibyte),
+    breaker:
+      breaker === false
+        ? null
+        : {
+            failures: count('breaker.failures', breaker?.failures, 5),
+            cooldownMs: count('breaker.cooldownMs', breaker?.cooldownMs, 1_000),
+          },
+  })
+}
+
+/** DATABASE_URL counts only where no host or database is named otherwise; `pg` itself reads the PG* variables. */
+function connection(connectionString: unknown, { host, database }: PgPoolOptions): PgPoolOptions {
+  const url = connectionString ?? (host === undefined && database === undefined ? process.env.DATABASE_URL : undefined)
+  if (url === undefined || url === '') {
+    if (connectionString === undefined) return {}
+  } else if (typeof url === 'string' && /^(postgres|postgresql|socket):/.test(url)) {
+    return { connectionString: url }
+  }
+  throw new InvalidArgumentError(
+    connectionString === undefined ? 'DATABASE_URL' : 'connectionString',
+    'is no PostgreSQL address',
+    'Write postgres://user:password@host:5432/database.',
+  )
+}
+
+function assertOneSource(sources: Record<string, unknown>): void {
+  const named = Object.keys(sources).filter((name) => sources[name] !== undefined)
+  if (named.length > 1) {
+    throw new InvalidArgumentError(named.join(' and '), 'exclude each other', 'Pass one of them.')
+  }
+}
+
+function assertPool(pool: PgPool): PgPool {
+  if (typeof pool?.query === 'function' && typeof pool.connect === 'function') return pool
+  throw new InvalidArgumentError('pool', 'is no pg.Pool', 'Pass new pg.Pool(…).')
+}
+
+function assertPglite(pglite: Pglite): Pglite {
+  if (
+    typeof pglite?.query === 'function' &&
+    typeof pglite.exec === 'function' &&
+    typeof pglite.transaction === 'function'
+  )
+    return pglite
+  throw new InvalidArgumentError('pglite', 'is no PGlite', 'Pass await PGlite.create().')
+}
+
+function schemaName(schema: unknown): string {
+  if (typeof schema === 'string' && /^[a-z_][a-z0-9_$]{0,62}$/i.test(schema) && !/^pg_/i.test(schema)) return schema
+  throw new InvalidArgumentError(
+    'schema',
+    'must be a plain name of at most 63 letters, digits, _ and $, not starting with pg_',
+    'For example "pgstash".',
+  )
+}
+
+function bool(field: string, value: unknown, otherwise: boolean): boolean {
+  if (value === undefined) return otherwise
+  if (typeof value === 'boolean') return value
+  throw new InvalidArgumentError(field, 'must be true or false', 'Leave it out for the default.')
+}
+
+function count(field: string, value: unknown, otherwise: number): number {
+  if (value === undefined) return otherwise
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value
+  throw new InvalidArgumentError(field, 'must be a whole number of at least 1', 'Leave it out for the default.')
+}
+
+function oneOf<T extends string>(field: string, value: unknown, allowed: readonly T[], otherwise: T): T {
+  if (value === undefined) return otherwise
+  if (allowed.includes(value as T)) return value as T
+  throw new InvalidArgumentError(field, `must be one of ${allowed.join(', ')}`, 'Leave it out for the default.')
+}

@@ -1,0 +1,140 @@
+import { defaultTenant, type TenantSource, tenantName } from '../entry/tenant'
+import { InvalidArgumentError } from '../errors'
+import { Coalescer } from '../postgres/coalescer'
+import { Database } from '../postgres/database'
+import type { Driver } from '../postgres/driver'
+import { EntryTable } from '../postgres/entry-table'
+import { Maintenance } from '../postgres/maintenance'
+import { Migrator } from '../postgres/migrator'
+import { PgDriver } from '../postgres/pg-driver'
+import { PgliteDriver } from '../postgres/pglite-driver'
+import type { Cache } from './cache'
+import { type PgStashOptions, type ResolvedOptions, resolveOptions } from './options'
+import { type StashStats, stats } from './stats'
+import { type Swept, sweep } from './sweeper'
+import { type NamespaceOptions, Tenant } from './tenant'
+
+export type { TenantSource }
+
+/** Two are enough to keep the server busy while Node reads the last answer; more make smaller batches (bench). */
+const readsInFlight = 2
+
+/** Says "this is a PgStash" also of one made by another copy of this package (import beside require). */
+const brand = Symbol.for('pgstash.PgStash')
+
+/** One after the other: two writes of one process never wait for each other's rows. */
+const writesInFlight = 1
+
+/**
+ * One pool, one schema, and what stores share. Nothing is opened before the first call; a failed first connection is tried
+ * again by the next one.
+ *
+ * @example
+ * const stash = new PgStash(process.env.DATABASE_URL)
+ * const views = stash.tenant('acme').namespace('views', { ttl: 60_000 })
+ * await views.set('home', { count: 1 })
+ * await stash.close()
+ */
+export class PgStash {
+  /** The schema of its tables. */
+  readonly schema: string
+  readonly #options: ResolvedOptions
+  readonly #migrator: Migrator
+  readonly #database: Database
+  readonly #coalescer: Coalescer
+  readonly #table: EntryTable
+  readonly #maintenance: Maintenance
+  #closing: Promise<void> | undefined
+
+  /** @throws {InvalidArgumentError} naming the option that will not do */
+  constructor(options: string | PgStashOptions = {}) {
+    this.#options = resolveOptions(options)
+    this.schema = this.#options.schema
+    const driver = driverOf(this.#options)
+    this.#migrator = new Migrator(driver, this.#options)
+    this.#database = new Database(driver, this.#migrator, this.#options)
+    this.#coalescer = new Coalescer({ ...this.#options, readsInFlight, writesInFlight })
+    this.#table = new EntryTable(this.#database, this.#coalescer, this.schema)
+    this.#maintenance = new Maintenance(this.#database, this.schema)
+  }
+
+  get [brand](): true {
+    return true
+  }
+
+  get isClosed(): boolean {
+    return this.#closing !== undefined
+  }
+
+  /**
+   * Everything of one tenant; cheap to ask for at every call.
+   * @throws {InvalidArgumentError} empty, too long, with NUL, or neither string nor number
+   */
+  tenant(name: string | number): Tenant {
+    const { maxValueBytes, onError } = this.#options
+    return new Tenant(tenantName(name), this.#table, { maxValueBytes, onError })
+  }
+
+  /** A namespace of the tenant `default`, for apps that have no tenants. */
+  namespace(name: string, options?: NamespaceOptions): Cache {
+    return this.tenant(defaultTenant).namespace(name, options)
+  }
+
+  /** Connects, and checks or makes the schema. The first call does it by itself; this is for a readiness probe. */
+  async ready(): Promise<void> {
+    await this.#database.ready()
+  }
+
+  /** Brings the schema to this version, also where `migrate: false`; answers the migrations applied. */
+  async migrate(): Promise<readonly string[]> {
+    return this.#database.guard(() => this.#migrator.migrate())
+  }
+
+  /** Removes what is expired or cleared, in small steps; answers how much. */
+  async sweep(): Promise<Swept> {
+    return sweep(this.#maintenance)
+  }
+
+  /** Counts everything: reads the whole table. */
+  async stats(): Promise<StashStats> {
+    return stats(this.#maintenance)
+  }
+
+  /** Answers what is under way, then ends the pool if it opened it. Calls after this reject with {@link StashClosedError}. */
+  close(): Promise<void> {
+    this.#closing ??= this.#coalescer.close().then(() => this.#database.close())
+    return this.#closing
+  }
+}
+
+/** A stash given by the caller, or one made of options, which its maker then closes. */
+export interface StashHolding {
+  readonly stash: PgStash
+  readonly isOwned: boolean
+}
+
+/** What a store accepts in the place of a stash. */
+export type StashSource = PgStash | string | (PgStashOptions & { readonly stash?: PgStash | undefined })
+
+/**
+ * The stash a store works on.
+ * @throws {InvalidArgumentError} naming the option that will not do
+ */
+export function holdStash(source: StashSource | undefined): StashHolding {
+  if (isStash(source)) return { stash: source, isOwned: false }
+  if (typeof source === 'object' && source !== null && source.stash !== undefined) {
+    if (isStash(source.stash)) return { stash: source.stash, isOwned: false }
+    throw new InvalidArgumentError('stash', 'is no PgStash', 'Pass new PgStash(…), or connection options instead.')
+  }
+  return { stash: new PgStash(source ?? {}), isOwned: true }
+}
+
+/** Also for a stash of another copy of this package. */
+export function isStash(source: unknown): source is PgStash {
+  return typeof source === 'object' && source !== null && brand in source
+}
+
+function driverOf({ pool, pglite, poolOptions, timeoutMs }: ResolvedOptions): Driver {
+  if (pglite !== undefined) return new PgliteDriver(pglite)
+  return pool === undefined ? PgDriver.open(poolOptions, timeoutMs) : PgDriver.over(pool, timeoutMs)
+}

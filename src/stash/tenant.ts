@@ -1,0 +1,44 @@
+import { resolveTtl, type Ttl } from '../entry/expiry'
+import { namespaceName } from '../entry/namespace'
+import type { CallOptions } from '../postgres/call'
+import type { EntryTable } from '../postgres/entry-table'
+import { addressOf } from '../postgres/request'
+import { Cache, type CacheRules } from './cache'
+
+export interface NamespaceOptions {
+  /** Counts deploys: two versions of a namespace do not see each other's entries. Default: none. */
+  readonly version?: number | undefined
+  /** Milliseconds that an entry lives when a write names no ttl; null or left out: for ever. */
+  readonly ttl?: Ttl
+}
+
+/** Everything of one tenant. */
+export class Tenant {
+  readonly #table: EntryTable
+  readonly #rules: Omit<CacheRules, 'defaultTtl'>
+
+  /** Made by `stash.tenant()`. */
+  constructor(
+    readonly name: string,
+    table: EntryTable,
+    rules: Omit<CacheRules, 'defaultTtl'>,
+  ) {
+    this.#table = table
+    this.#rules = rules
+  }
+
+  /**
+   * A namespace; made by its first write, and cheap to ask for at every call.
+   * @throws {InvalidArgumentError} an empty or unfit name, version or ttl
+   */
+  namespace(name: string, options?: NamespaceOptions): Cache {
+    const stored = namespaceName(name, options?.version)
+    const defaultTtl = resolveTtl(options?.ttl)
+    return new Cache(this.#table, addressOf(this.name, stored), { ...this.#rules, defaultTtl })
+  }
+
+  /** Empties every namespace of the tenant, all versions, in one small write. */
+  async clear(options?: CallOptions): Promise<void> {
+    await this.#table.clearTenant(this.name, options)
+  }
+}

@@ -1,0 +1,27 @@
+import { defineConfig } from 'tsup'
+import { sqlForEsbuild } from './build/sql-module.ts'
+
+export default defineConfig([
+  {
+    entry: {
+      index: 'src/index.ts',
+      'adapters/keyv': 'src/adapters/keyv.ts',
+      'adapters/cache-manager': 'src/adapters/cache-manager.ts',
+    },
+    format: ['esm', 'cjs'],
+    dts: true,
+    splitting: true,
+    // Native async functions: Keyv 6 looks for them.
+    target: 'es2022',
+    platform: 'node',
+    clean: true,
+    esbuildPlugins: [sqlForEsbuild],
+  },
+  {
+    entry: { 'cli/main': 'src/cli/main.ts' },
+    format: ['esm'],
+    target: 'es2022',
+    platform: 'node',
+    esbuildPlugins: [sqlForEsbuild],
+  },
+])
