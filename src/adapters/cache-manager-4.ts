@@ -1,5 +1,3 @@
-import type { PgCacheManagerOptions, PgCacheManagerStore } from './cache-manager'
-
 /** cache-manager 4: the last argument, where it is a function, is told `(error, result)`. */
 export type Callback<T> = (error: unknown, result?: T) => void
 
@@ -8,12 +6,25 @@ export interface Options4 {
   readonly ttl?: number | undefined
 }
 
+/** What is wrapped: the store for cache-manager 5, all in milliseconds. */
+export interface MillisecondStore {
+  isCacheable(value: unknown): boolean
+  get(key: string): Promise<unknown>
+  set(key: string, value: unknown, ttl?: number): Promise<void>
+  reset(): Promise<void>
+  mget(...keys: string[]): Promise<unknown[]>
+  mset(pairs: [string, unknown][], ttl?: number): Promise<void>
+  mdel(...keys: string[]): Promise<void>
+  keys(pattern?: string): Promise<string[]>
+  ttl(key: string): Promise<number>
+}
+
 /** What `caching({ store: pgStore4, … })` makes: callbacks or promises, and seconds. */
 export class PgCacheManager4Store {
   readonly name = 'pgstash'
-  readonly #store: PgCacheManagerStore
+  readonly #store: MillisecondStore
 
-  constructor(store: PgCacheManagerStore) {
+  constructor(store: MillisecondStore) {
     this.#store = store
   }
 
@@ -63,16 +74,14 @@ export class PgCacheManager4Store {
   }
 }
 
-/** Makes {@link pgStore4} of the store it wraps, which has its options in milliseconds. */
-export function factory4(open: (options: PgCacheManagerOptions) => PgCacheManagerStore) {
+/** Makes the factory for cache-manager 4 of the one for cache-manager 5. */
+export function factory4<Options extends { readonly ttl?: number | undefined }>(
+  open: (options: Options) => MillisecondStore,
+) {
   return {
     /** cache-manager 4 calls it with the options of `caching`, `store` (this object) among them. */
-    create({
-      store,
-      ttl,
-      ...options
-    }: PgCacheManagerOptions & { readonly store?: unknown } = {}): PgCacheManager4Store {
-      return new PgCacheManager4Store(open({ ...options, ttl: ttl === undefined ? undefined : ttl * 1000 }))
+    create({ store, ttl, ...options }: Options & { readonly store?: unknown }): PgCacheManager4Store {
+      return new PgCacheManager4Store(open({ ...options, ttl: milliseconds({ ttl }) } as unknown as Options))
     },
   }
 }

@@ -137,7 +137,7 @@ export function pgStore(options?: PgCacheManagerOptions | string): PgCacheManage
 }
 
 /** The store for cache-manager 4: `caching({ store: pgStore4, ttl: 60 })`, with callbacks or promises, in seconds. */
-export const pgStore4 = factory4((options) => new PgCacheManagerStore(options))
+export const pgStore4 = factory4((options: PgCacheManagerOptions) => new PgCacheManagerStore(options))
 
 /** cache-manager: 0 and undefined are no expiry. Anything else the namespace judges. */
 function lifeOf(ttl: number | undefined): number | null {

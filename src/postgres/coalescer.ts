@@ -1,9 +1,9 @@
 import { StashClosedError } from '../errors'
+import type { Address } from './address'
 import { Call, type CallOptions, Deadlines } from './call'
 import { Departures } from './departures'
 import { type BatchLimits, Lane, type LaneRules } from './lane'
 import { ProgramOrder } from './program-order'
-import type { Address } from './request'
 
 export interface CoalescerOptions extends BatchLimits {
   readonly timeoutMs: number

@@ -1,6 +1,7 @@
-import type { Departures } from './departures'
+import type { Address } from './address'
+import type { Departing, Departures } from './departures'
 import type { ProgramOrder } from './program-order'
-import { type Address, type AnyRequest, Request, type Sharer } from './request'
+import { type AnyRequest, type Gate, Request, type Sharer } from './request'
 import { isDataFailure } from './transient-failure'
 
 /** How large a batch may grow. */
@@ -26,7 +27,7 @@ export interface LaneRules<Payload, Answer, Result> {
 const maxSharers = 64
 
 /** The requests of one verb on their way. */
-export class Lane<Payload, Answer> {
+export class Lane<Payload, Answer> implements Departing, Gate {
   readonly isRead: boolean
   isAnnounced = false
   #queue: Request<Payload, Answer>[] = []
@@ -57,14 +58,10 @@ export class Lane<Payload, Answer> {
   ask(address: Address, key: string, sharer: Sharer<Payload, Answer>): void {
     const scope = this.#order.scopeOf(address)
     const newest = this.#rules.isShared ? scope.joinable(key) : undefined
-    if (newest !== undefined && (newest.lane as unknown) === this && newest.sharers.length < maxSharers) {
-      newest.join(sharer as Sharer<unknown, unknown>)
-      return
-    }
-    scope.enter(new Request(this, address, scope, key, sharer) as unknown as AnyRequest)
+    if (newest instanceof Request && newest.gate === this && newest.sharers.length < maxSharers) newest.join(sharer)
+    else scope.enter(new Request(this, address, scope, key, sharer))
   }
 
-  /** Called by the program order when the request's turn has come. */
   dispatch(request: AnyRequest): void {
     this.#queue.push(request as unknown as Request<Payload, Answer>)
     this.#departures.announce(this)
@@ -122,17 +119,17 @@ export class Lane<Payload, Answer> {
         sharer.fail(error)
       }
     }
-    request.scope.leave(request as unknown as AnyRequest)
+    request.scope.leave(request)
   }
 
   #fail(request: Request<Payload, Answer>, error: unknown): void {
     for (const sharer of request.sharers) sharer.fail(error)
-    request.scope.leave(request as unknown as AnyRequest)
+    request.scope.leave(request)
   }
 
   /** Nobody waits for it: its key's next request may go. */
   #dismiss(request: Request<Payload, Answer>): false {
-    request.scope.leave(request as unknown as AnyRequest)
+    request.scope.leave(request)
     return false
   }
 }

@@ -106,18 +106,19 @@ export class Migrator {
 }
 
 /** The whole schema as one script, for people whose database is changed by somebody else. */
-export function migrationScript(options: MigratorOptions): string {
-  const steps = migrations.map(
-    ({ id, name, text }) =>
-      `${inSchema(text, options.schema)}\ninsert into ${quoteIdentifier(options.schema)}.migration (id, name) values (${id}, '${name}');`,
-  )
+export function migrationScript({ schema, isUnlogged }: MigratorOptions): string {
+  const terminated = (text: string) => `${inSchema(text, schema)};`
+  const steps = migrations.flatMap(({ id, name, text }) => [
+    inSchema(text, schema),
+    terminated(recordMigration.text.replace('$1', String(id)).replace('$2', `'${name}'`)),
+  ])
   const parts = [
     '-- pgstash: the whole schema, for an empty database',
     'begin;',
-    `${inSchema(createSchema.text, options.schema).trim()};`,
-    `${inSchema(createMigrationTable.text, options.schema).trim()};`,
+    terminated(createSchema.text),
+    terminated(createMigrationTable.text),
     ...steps,
-    ...(options.isUnlogged ? [`${inSchema(makeEntriesUnlogged.text, options.schema).trim()};`] : []),
+    ...(isUnlogged ? [terminated(makeEntriesUnlogged.text)] : []),
     'commit;',
   ]
   return `${parts.join('\n\n')}\n`

@@ -1,4 +1,13 @@
-import type { Address, AnyRequest } from './request'
+import type { Address } from './address'
+
+/** What is put in order: one read or one write of one key. */
+export interface Ordered {
+  readonly key: string
+  readonly isRead: boolean
+  readonly hasLeft: boolean
+  /** Its turn has come. */
+  dispatch(): void
+}
 
 /** More of these than anybody uses at once; beyond it, namespaces nobody waits for are forgotten. */
 const idleScopesKept = 1_000
@@ -6,8 +15,8 @@ const idleScopesKept = 1_000
 /** What happens to one key now: any number of reads, or one write; the rest waits its turn. */
 interface KeyTurn {
   active: number
-  newest: AnyRequest
-  readonly waiting: AnyRequest[]
+  newest: Ordered
+  readonly waiting: Ordered[]
 }
 
 /** Opens once every scope has arrived. */
@@ -29,7 +38,7 @@ class Barrier {
 /** The order of calls within one namespace. */
 export class Scope {
   readonly #turns = new Map<string, KeyTurn>()
-  readonly #held: (AnyRequest | Barrier)[] = []
+  readonly #held: (Ordered | Barrier)[] = []
   #barrier: Barrier | undefined
   #active = 0
 
@@ -44,20 +53,20 @@ export class Scope {
   }
 
   /** Dispatches the request when all that came before it on its key has been answered. */
-  enter(request: AnyRequest): void {
+  enter(request: Ordered): void {
     if (this.#barrier === undefined) this.#admit(request)
     else this.#held.push(request)
   }
 
   /** The last request on the key, while another may still join it: it has not left, and nothing came after it. */
-  joinable(key: string): AnyRequest | undefined {
+  joinable(key: string): Ordered | undefined {
     if (this.#barrier !== undefined) return undefined
     const newest = this.#turns.get(key)?.newest
     return newest === undefined || newest.hasLeft ? undefined : newest
   }
 
   /** The request has been answered. */
-  leave(request: AnyRequest): void {
+  leave(request: Ordered): void {
     const turn = this.#turns.get(request.key) as KeyTurn
     turn.active -= 1
     if (turn.active === 0) this.#next(turn, request.key)
@@ -88,16 +97,16 @@ export class Scope {
     }
   }
 
-  #admit(request: AnyRequest): void {
+  #admit(request: Ordered): void {
     this.#active += 1
     const turn = this.#turns.get(request.key)
     if (turn === undefined) {
       this.#turns.set(request.key, { active: 1, newest: request, waiting: [] })
-      request.lane.dispatch(request)
+      request.dispatch()
       return
     }
     // Reads go together, unless a write waits already: it must not wait for ever.
-    const isFree = request.lane.isRead && turn.newest.lane.isRead && turn.waiting.length === 0
+    const isFree = request.isRead && turn.newest.isRead && turn.waiting.length === 0
     turn.newest = request
     if (isFree) this.#go(turn, request)
     else turn.waiting.push(request)
@@ -110,12 +119,12 @@ export class Scope {
       return
     }
     this.#go(turn, next)
-    while (next.lane.isRead && turn.waiting[0]?.lane.isRead) this.#go(turn, turn.waiting.shift() as AnyRequest)
+    while (next.isRead && turn.waiting[0]?.isRead) this.#go(turn, turn.waiting.shift() as Ordered)
   }
 
-  #go(turn: KeyTurn, request: AnyRequest): void {
+  #go(turn: KeyTurn, request: Ordered): void {
     turn.active += 1
-    request.lane.dispatch(request)
+    request.dispatch()
   }
 }
 
@@ -126,8 +135,8 @@ export class Scope {
  */
 export class ProgramOrder {
   readonly #scopes = new Map<string, Scope>()
-  /** Per tenant that is being cleared: namespaces first used meanwhile, which have to wait for it. */
-  readonly #latecomers = new Map<string, Scope[]>()
+  /** Clears of whole tenants under way, each with the namespaces first used meanwhile: they have to wait for it. */
+  readonly #tenantClears = new Set<{ readonly tenant: string; readonly latecomers: Scope[] }>()
 
   scopeOf(address: Address): Scope {
     const known = this.#scopes.get(address.id)
@@ -135,8 +144,8 @@ export class ProgramOrder {
     if (this.#scopes.size >= idleScopesKept) this.#forgetIdle()
     const scope = new Scope(address.tenant)
     this.#scopes.set(address.id, scope)
-    const latecomers = this.#latecomers.get(address.tenant)
-    if (latecomers !== undefined) {
+    for (const { tenant, latecomers } of this.#tenantClears) {
+      if (tenant !== address.tenant) continue
       scope.bar(new Barrier(1, () => {}))
       latecomers.push(scope)
     }
@@ -148,15 +157,17 @@ export class ProgramOrder {
     return this.#alone([this.scopeOf(address)], work)
   }
 
-  /** Runs `work` alone in all namespaces of a tenant; `tenant.namespace` is '' and orders the clears among themselves. */
+  /** Runs `work` alone in all namespaces of a tenant. Its own address, with the namespace '', puts the clears in order. */
   async aloneInTenant<T>(tenant: Address, work: () => Promise<T>): Promise<T> {
     const own = this.scopeOf(tenant)
     const others = [...this.#scopes.values()].filter((scope) => scope.tenant === tenant.tenant && scope !== own)
-    if (!this.#latecomers.has(tenant.tenant)) this.#latecomers.set(tenant.tenant, [])
+    const clear = { tenant: tenant.tenant, latecomers: [] as Scope[] }
+    this.#tenantClears.add(clear)
     try {
       return await this.#alone([own, ...others], work)
     } finally {
-      if (!own.isBarred) this.#admitLatecomers(tenant.tenant)
+      this.#tenantClears.delete(clear)
+      for (const scope of clear.latecomers) scope.unbar()
     }
   }
 
@@ -170,12 +181,6 @@ export class ProgramOrder {
     } finally {
       for (const scope of scopes) scope.unbar()
     }
-  }
-
-  #admitLatecomers(tenant: string): void {
-    const latecomers = this.#latecomers.get(tenant) ?? []
-    this.#latecomers.delete(tenant)
-    for (const scope of latecomers) scope.unbar()
   }
 
   #forgetIdle(): void {

@@ -1,18 +1,6 @@
+import type { Address } from './address'
 import type { Call } from './call'
-import type { Lane } from './lane'
-import type { Scope } from './program-order'
-
-/** Where an entry lives; `id` names the pair in one string. */
-export interface Address {
-  readonly tenant: string
-  readonly namespace: string
-  readonly id: string
-}
-
-/** Tenant and namespace as one string; neither holds a NUL. */
-export function addressOf(tenant: string, namespace: string): Address {
-  return { tenant, namespace, id: `${tenant}\0${namespace}` }
-}
+import type { Ordered, Scope } from './program-order'
 
 /** Someone who shares in a request: what it asked, and whom to answer. */
 export interface Sharer<Payload, Answer> {
@@ -22,19 +10,29 @@ export interface Sharer<Payload, Answer> {
   fail(error: unknown): void
 }
 
+/** Where a request leaves from: the lane of its verb. */
+export interface Gate {
+  readonly isRead: boolean
+  dispatch(request: AnyRequest): void
+}
+
 /** What is asked of the database about one key. Calls that ask the same before it leaves share it, in their order. */
-export class Request<Payload, Answer> {
+export class Request<Payload, Answer> implements Ordered {
   #sharers: Sharer<Payload, Answer>[]
   hasLeft = false
 
   constructor(
-    readonly lane: Lane<Payload, Answer>,
+    readonly gate: Gate,
     readonly address: Address,
     readonly scope: Scope,
     readonly key: string,
     sharer: Sharer<Payload, Answer>,
   ) {
     this.#sharers = [sharer]
+  }
+
+  get isRead(): boolean {
+    return this.gate.isRead
   }
 
   /** Never empty once it has left. */
@@ -48,6 +46,11 @@ export class Request<Payload, Answer> {
 
   get last(): Sharer<Payload, Answer> {
     return this.#sharers[this.#sharers.length - 1] as Sharer<Payload, Answer>
+  }
+
+  /** Called by the program order when its turn has come. */
+  dispatch(): void {
+    this.gate.dispatch(this as unknown as AnyRequest)
   }
 
   join(sharer: Sharer<Payload, Answer>): void {

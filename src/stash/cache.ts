@@ -4,9 +4,9 @@ import { indexKey, storedKey } from '../entry/key'
 import { keyPattern } from '../entry/key-pattern'
 import { expectedVersion } from '../entry/version'
 import { CallTimeoutError, CircuitOpenError, ConnectionError, InvalidArgumentError } from '../errors'
+import type { Address } from '../postgres/address'
 import type { CallOptions } from '../postgres/call'
 import type { CompareAndSetResult, EntryTable, Listing, Write, WriteResult } from '../postgres/entry-table'
-import type { Address } from '../postgres/request'
 import type { OnError } from './options'
 
 export type { CallOptions, CompareAndSetResult, Ttl, WriteResult }

@@ -1,8 +1,8 @@
 import { resolveTtl, type Ttl } from '../entry/expiry'
 import { namespaceName } from '../entry/namespace'
+import { addressOf } from '../postgres/address'
 import type { CallOptions } from '../postgres/call'
 import type { EntryTable } from '../postgres/entry-table'
-import { addressOf } from '../postgres/request'
 import { Cache, type CacheRules } from './cache'
 
 export interface NamespaceOptions {
