@@ -1,4 +1,8 @@
--- $1: the quoted schema
+-- $1: the schema. Read from the catalogue's tables, not by to_regclass(): that may answer from a cache which a session
+-- that has just waited for the migrators' lock has not brought up to date.
 select current_setting('server_version_num')::integer,
-  to_regnamespace($1) is not null,
-  to_regclass($1 || '.migration') is not null
+  exists (select from pg_namespace n where n.nspname = $1),
+  exists (
+    select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = $1 and c.relname = 'migration'
+  )

@@ -8,7 +8,7 @@ import recordMigration from '../../sql/statements/record-migration.sql'
 import { PrivilegeError, SchemaOutdatedError, SchemaTooNewError, UnsupportedServerError } from '../errors'
 import type { Connection, Driver, Transaction } from './driver'
 import { latestMigration, migrations } from './migrations'
-import { inSchema, quoteIdentifier, statementOf } from './statement'
+import { inSchema, statementOf } from './statement'
 import { sqlStateOf } from './transient-failure'
 
 const oldestServer = 140_000
@@ -92,7 +92,7 @@ export class Migrator {
   }
 
   async #read(connection: Connection): Promise<SchemaState> {
-    const [server] = await connection.query(this.#statement(checkServer), [quoteIdentifier(this.#schema)])
+    const [server] = await connection.query(this.#statement(checkServer), [this.#schema])
     const [version, hasSchema, hasTable] = server as [number, boolean, boolean]
     if (version < oldestServer) throw new UnsupportedServerError(version)
     if (!hasTable) return { hasSchema, migration: 0 }

@@ -7,6 +7,7 @@ const connectionStates = new Set([
   '08003', // connection_does_not_exist
   '08004', // sqlserver_rejected_establishment_of_sqlconnection
   '08006', // connection_failure
+  '08P01', // protocol_violation: what PgBouncer says for all its own troubles
   '53300', // too_many_connections
   '57P01', // admin_shutdown
   '57P02', // crash_shutdown

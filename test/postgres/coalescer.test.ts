@@ -1,0 +1,247 @@
+import pg from 'pg'
+import { afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest'
+import type { PgPool, PgQuery } from '../../src/postgres/pg-driver'
+import { PgStash } from '../../src/stash/pg-stash'
+import { freshSchema } from '../support/bodies'
+import { sleep } from '../support/sleep'
+
+/** A real pool that notes what it is sent, and can be told to hold statements back. */
+class WatchedPool implements PgPool {
+  readonly #pool = new pg.Pool({ connectionString: inject('postgresUrl'), max: 5 })
+  sent: PgQuery[] = []
+  hold: Promise<void> = Promise.resolve()
+
+  async query(query: PgQuery): Promise<{ rows: unknown[] }> {
+    this.sent.push(query)
+    await this.hold
+    return this.#pool.query(query as pg.QueryConfig)
+  }
+
+  connect() {
+    return this.#pool.connect() as ReturnType<PgPool['connect']>
+  }
+
+  end(): Promise<void> {
+    return this.#pool.end()
+  }
+
+  /** How many keys went with each statement. */
+  get rows(): number[] {
+    return this.sent.map(({ values = [] }) => (values[2] as string[]).length)
+  }
+
+  /** `read-values` and the like, in the order sent. */
+  get names(): string[] {
+    return this.sent.map(({ name }) => name?.split('.')[1] ?? '')
+  }
+}
+
+describe('coalescer', () => {
+  let pool: WatchedPool
+  let stash: PgStash
+  let release: () => void
+
+  /** What is sent from now on waits until `release()`. */
+  const holdStatements = () => {
+    pool.hold = new Promise((resolve) => {
+      release = resolve
+    })
+  }
+
+  beforeAll(async () => {
+    pool = new WatchedPool()
+    stash = new PgStash({ pool, schema: freshSchema(), timeoutMs: 2_000 })
+    await stash.ready()
+    return async () => {
+      await stash.close()
+      await pool.end()
+    }
+  })
+
+  afterEach(() => {
+    pool.hold = Promise.resolve()
+    pool.sent = []
+  })
+
+  it('sends concurrent calls of many tenants and namespaces in one statement', async () => {
+    pool.sent = []
+    const caches = ['a', 'b'].flatMap((tenant) => ['x', 'y'].map((name) => stash.tenant(tenant).namespace(name)))
+    await Promise.all(caches.map((cache, at) => cache.set('k', at)))
+    expect(await Promise.all(caches.map((cache) => cache.get('k')))).toEqual([0, 1, 2, 3])
+    expect(pool.names).toEqual(['write-entries', 'read-values'])
+  })
+
+  it('sends a lone read at once, by the statement for one row', async () => {
+    const cache = stash.namespace('lone')
+    await cache.get('k')
+    expect(pool.names).toEqual(['read-value'])
+  })
+
+  it('sends getMany, setMany, hasMany and deleteMany each in one statement', async () => {
+    const cache = stash.namespace('many')
+    const keys = Array.from({ length: 100 }, (_, at) => `k${at}`)
+    await cache.setMany(keys.map((key) => ({ key, value: key })))
+    await cache.getMany(keys)
+    await cache.hasMany(keys)
+    await cache.deleteMany(keys)
+    expect(pool.names).toEqual(['write-entries', 'read-values', 'read-ttls', 'delete-entries'])
+  })
+
+  it('shares one row among gets of one key', async () => {
+    const cache = stash.namespace('shared')
+    await cache.set('k', { n: 1 })
+    pool.sent = []
+    const values = await Promise.all(Array.from({ length: 50 }, () => cache.get<object>('k')))
+    expect(pool.sent).toHaveLength(1)
+    // Each caller owns its value.
+    expect(new Set(values).size).toBe(50)
+  })
+
+  it('lets gets that come while statements are in flight leave together', async () => {
+    const cache = stash.namespace('together')
+    holdStatements()
+    const first = [cache.get('a'), cache.getMany(['b'])]
+    await sleep(5)
+    const second = [cache.get('c')]
+    await sleep(5)
+    const third = Array.from({ length: 20 }, (_, at) => cache.get(`d${at}`))
+    await sleep(5)
+    // Two reads in flight at most: the third group waits.
+    expect(pool.sent).toHaveLength(2)
+    release()
+    await Promise.all([...first, ...second, ...third])
+    expect(pool.sent).toHaveLength(3)
+    expect(pool.rows).toEqual([2, 1, 20])
+  })
+
+  it('keeps to its caps on rows and bytes', async () => {
+    const capped = new PgStash({ pool, schema: stash.schema, batch: { maxRows: 10, maxBytes: 1_000 } })
+    const cache = capped.namespace('caps')
+    await capped.ready()
+    pool.sent = []
+    await cache.getMany(Array.from({ length: 35 }, (_, at) => `k${at}`))
+    expect(pool.rows).toEqual([10, 10, 10, 5])
+    pool.sent = []
+    const sizes = [400, 400, 400, 5_000, 10]
+    await cache.setMany(sizes.map((size, at) => ({ key: `k${at}`, value: 'x'.repeat(size) })))
+    expect(pool.rows).toEqual([2, 1, 1, 1])
+    await capped.close()
+  })
+
+  it('sorts writes by tenant, namespace and key', async () => {
+    const cache = stash.namespace('sorted')
+    await cache.setMany(['c', 'a', 'b'].map((key) => ({ key, value: key })))
+    expect(pool.sent[0]?.values?.[2]).toEqual(['a', 'b', 'c'])
+  })
+
+  it('keeps writes one behind the other', async () => {
+    const cache = stash.namespace('one')
+    holdStatements()
+    const writes = [cache.set('a', 1)]
+    await sleep(5)
+    writes.push(cache.set('b', 1), cache.set('c', 1))
+    await sleep(5)
+    expect(pool.sent).toHaveLength(1)
+    release()
+    await Promise.all(writes)
+    expect(pool.sent).toHaveLength(2)
+  })
+
+  it('shows a get what was set before it, and not what was set after', async () => {
+    const cache = stash.namespace('order')
+    holdStatements()
+    const answers = [cache.get('k'), cache.set('k', 1), cache.get('k'), cache.set('k', 2), cache.get('k')]
+    release()
+    const [before, , between, , after] = await Promise.all(answers)
+    expect([before, between, after]).toEqual([undefined, 1, 2])
+  })
+
+  it('rejects a caller at its time limit, and the batch goes on', async () => {
+    const cache = stash.namespace('late')
+    holdStatements()
+    const started = performance.now()
+    const sent = cache.set('sent', 1)
+    await sleep(5)
+    const waiting = cache.set('waiting', 2)
+    const settled = await Promise.allSettled([sent, waiting])
+    expect(performance.now() - started).toBeLessThan(2_100 + 200)
+    expect(settled.map((result) => result.status === 'rejected' && result.reason)).toEqual([
+      expect.objectContaining({ code: 'ERR_PGSTASH_TIMEOUT', outcome: 'unknown', timeoutMs: 2_000 }),
+      expect.objectContaining({ code: 'ERR_PGSTASH_TIMEOUT', outcome: 'not-sent' }),
+    ])
+    release()
+    pool.hold = Promise.resolve()
+    // The one on its way arrives; the one that had not left never does.
+    await vi.waitFor(async () => expect(await cache.getMany(['sent', 'waiting'])).toEqual([1, undefined]))
+  })
+
+  it('lets a caller abort, without harm to those who share its statement', async () => {
+    const cache = stash.namespace('abort')
+    const abort = new AbortController()
+    holdStatements()
+    const first = cache.set('blocks', 1)
+    await sleep(5)
+    const aborted = cache.set('k', 'aborted', { signal: abort.signal })
+    const kept = cache.set('k', 'kept')
+    const alone = cache.set('alone', 1, { signal: abort.signal })
+    const read = cache.get('k', { signal: abort.signal })
+    abort.abort(new Error('enough'))
+    for (const call of [aborted, alone, read]) {
+      await expect(call).rejects.toMatchObject({
+        code: 'ERR_PGSTASH_ABORTED',
+        outcome: 'not-sent',
+        cause: abort.signal.reason,
+      })
+    }
+    release()
+    await Promise.all([first, kept])
+    expect(await cache.getMany(['k', 'alone'])).toEqual(['kept', undefined])
+    await expect(cache.get('k', { signal: abort.signal })).rejects.toMatchObject({ code: 'ERR_PGSTASH_ABORTED' })
+  })
+
+  it('does not send an aborted set that a later one replaced', async () => {
+    const cache = stash.namespace('abort-later')
+    const abort = new AbortController()
+    holdStatements()
+    const first = cache.set('blocks', 1)
+    await sleep(5)
+    const kept = cache.set('k', 'kept')
+    const aborted = cache.set('k', 'aborted', { signal: abort.signal })
+    abort.abort()
+    await expect(aborted).rejects.toMatchObject({ outcome: 'not-sent' })
+    release()
+    await Promise.all([first, kept])
+    expect(await cache.get('k')).toBe('kept')
+  })
+
+  it('validates before anything joins a batch', async () => {
+    const cache = stash.namespace('bad')
+    const settled = await Promise.allSettled([
+      cache.set('good', 1),
+      cache.set('big', 1n),
+      cache.set('nul\0', 1),
+      cache.set('also good', 2),
+    ])
+    expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'fulfilled'])
+    expect(pool.sent).toHaveLength(1)
+    await expect(
+      cache.setMany([
+        { key: 'x', value: 1 },
+        { key: 'y', value: undefined },
+      ]),
+    ).rejects.toMatchObject({ field: 'value' })
+    expect(await cache.get('x')).toBeUndefined()
+  })
+
+  it('finishes what is under way when it closes, and refuses what comes after', async () => {
+    const closing = new PgStash({ pool, schema: stash.schema })
+    const cache = closing.namespace('closing')
+    const writes = Array.from({ length: 1_000 }, (_, at) => cache.set(`k${at}`, at))
+    const closed = closing.close()
+    await expect(cache.get('k')).rejects.toMatchObject({ code: 'ERR_PGSTASH_CLOSED' })
+    await closed
+    await Promise.all(writes)
+    expect(await stash.namespace('closing').getMany(['k0', 'k999'])).toEqual([0, 999])
+    await closing.close()
+  })
+})

@@ -1,0 +1,118 @@
+import pg from 'pg'
+import { afterAll, beforeAll, expect, inject, it } from 'vitest'
+import { latestMigration, migrations } from '../../src/postgres/migrations'
+import { PgStash } from '../../src/stash/pg-stash'
+import { printSchema } from '../../src/stash/schema-script'
+import { describeBodies, describePostgres, freshSchema } from '../support/bodies'
+import { runNode } from '../support/processes'
+
+describeBodies('migrations', (body) => {
+  it('are applied once, and do nothing when the schema is current', async () => {
+    const stash = body.open()
+    expect(await stash.migrate()).toEqual(migrations.map(({ name }) => name))
+    expect(await stash.migrate()).toEqual([])
+    expect(await body.sql(`select id, name from ${stash.schema}.migration order by id`)).toEqual(
+      migrations.map(({ id, name }) => [id, name]),
+    )
+  })
+
+  it('refuse a schema made by a newer version', async () => {
+    const stash = body.open()
+    await stash.ready()
+    await body.sql(`insert into ${stash.schema}.migration (id, name) values (${latestMigration + 1}, 'future')`)
+    const late = body.open({ schema: stash.schema })
+    await expect(late.namespace('a').get('k')).rejects.toMatchObject({
+      code: 'ERR_PGSTASH_SCHEMA_TOO_NEW',
+      found: latestMigration + 1,
+      known: latestMigration,
+    })
+  })
+
+  it('are not run where migrate is false', async () => {
+    const schema = freshSchema()
+    const stash = body.open({ schema, migrate: false })
+    await expect(stash.namespace('a').get('k')).rejects.toMatchObject({ code: 'ERR_PGSTASH_SCHEMA_OUTDATED', found: 0 })
+    await body.open({ schema }).ready()
+    // The failed start was not kept.
+    expect(await stash.namespace('a').get('k')).toBeUndefined()
+  })
+
+  it('quote a schema that needs it', async () => {
+    const stash = body.open({ schema: `Mixed$${freshSchema()}` })
+    try {
+      await stash.namespace('a').set('k', 1)
+      expect(await stash.namespace('a').get('k')).toBe(1)
+      expect((await stash.stats()).live).toBe(1)
+    } finally {
+      await body.sql(`drop schema "${stash.schema}" cascade`)
+    }
+  })
+})
+
+describePostgres('migrations with several processes and roles', (body) => {
+  const url = inject('postgresUrl')
+  const admin = new pg.Pool({ connectionString: url, max: 1 })
+  const database = freshSchema()
+  const inDatabase = (user = 'postgres') => url.replace(/\/\/.*@/, `//${user}@`).replace(/\/[^/]*$/, `/${database}`)
+
+  beforeAll(() => admin.query(`create database ${database}`))
+  afterAll(async () => {
+    await admin.query(`drop database ${database} with (force)`)
+    await admin.end()
+  })
+
+  it('are safe when ten processes start at once on an empty database', async () => {
+    const script = `
+      import { PgStash } from 'pgstash'
+      const stash = new PgStash(process.env.URL)
+      const cache = stash.namespace('start')
+      await cache.increment('processes')
+      await stash.close()`
+    const processes = Array.from({ length: 10 }, () => runNode(script, { URL: inDatabase() }))
+    expect(await Promise.all(processes)).toEqual(Array(10).fill({ code: 0, output: '' }))
+    const stash = new PgStash(inDatabase())
+    expect(await stash.namespace('start').get('processes')).toBe(10)
+    await stash.close()
+    const client = new pg.Client(inDatabase())
+    await client.connect()
+    expect((await client.query('select id from pgstash.migration')).rows).toHaveLength(latestMigration)
+    await client.end()
+  })
+
+  it('do no DDL at boot when the schema is current', async () => {
+    const schema = freshSchema()
+    await body.open({ schema }).ready()
+    await body.sql(`create table ${schema}.ddl (tag text)`)
+    await body.sql(`create function ${schema}.note() returns event_trigger language plpgsql as
+      $$ begin insert into ${schema}.ddl values (tg_tag); end $$`)
+    await body.sql(`create event trigger ${schema} on ddl_command_end when tag in ('CREATE SCHEMA', 'CREATE TABLE', 'ALTER TABLE', 'CREATE FUNCTION')
+      execute function ${schema}.note()`)
+    try {
+      const second = body.open({ schema })
+      await second.namespace('a').set('k', 1)
+      expect(await body.sql(`select tag from ${schema}.ddl`)).toEqual([])
+    } finally {
+      await body.sql(`drop event trigger ${schema}`)
+    }
+  })
+
+  it('tell a role without rights what to do', async () => {
+    const role = freshSchema()
+    await body.sql(`create role ${role} login`)
+    const stash = new PgStash({ connectionString: inDatabase(role), schema: freshSchema() })
+    await expect(stash.ready()).rejects.toMatchObject({
+      code: 'ERR_PGSTASH_PRIVILEGE',
+      message: expect.stringContaining('pgstash migrate --print'),
+    })
+    await stash.close()
+    await body.sql(`drop role ${role}`)
+  })
+
+  it('can be printed, and applied by hand', async () => {
+    const schema = freshSchema()
+    await body.sql(printSchema({ schema, unlogged: true }))
+    const stash = body.open({ schema, migrate: false })
+    await stash.namespace('a').set('k', 1)
+    expect(await stash.stats()).toMatchObject({ live: 1, isUnlogged: true })
+  })
+})

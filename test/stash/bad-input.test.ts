@@ -1,0 +1,186 @@
+import { describe, expect, it } from 'vitest'
+import { pgStore } from '../../src/adapters/cache-manager'
+import { KeyvPgStore } from '../../src/adapters/keyv'
+import { PgStashError } from '../../src/errors'
+import type { Cache } from '../../src/stash/cache'
+import { PgStash } from '../../src/stash/pg-stash'
+
+/** Nothing here reaches a database: the address leads nowhere, so that every answer is given before SQL. */
+const nowhere = 'postgres://nobody@127.0.0.1:1/none'
+
+/** Bad arguments go to JavaScript callers too. */
+const anything = (value: unknown) => value as never
+
+const keyProblems: [name: string, key: unknown][] = [
+  ['NUL', 'a\0b'],
+  ['half a surrogate pair', 'a\ud800'],
+  ['undefined', undefined],
+  ['null', null],
+  ['a number', 5],
+  ['an object', {}],
+  ['a symbol', Symbol('k')],
+]
+
+const cyclic: Record<string, unknown> = {}
+cyclic.self = cyclic
+
+const valueProblems: [name: string, value: unknown][] = [
+  ['a BigInt', 1n],
+  ['a BigInt inside', { n: 1n }],
+  ['a cycle', cyclic],
+  ['undefined', undefined],
+  ['a function', () => 1],
+  ['a symbol', Symbol('v')],
+  ['NaN', Number.NaN],
+  ['an infinity', Number.NEGATIVE_INFINITY],
+  ['a value over the limit', 'x'.repeat(2_000)],
+]
+
+const ttlProblems: [name: string, ttl: unknown][] = [
+  ['NaN', Number.NaN],
+  ['zero', 0],
+  ['negative', -1],
+  ['a string', '5'],
+  ['an object', {}],
+  ['a date', new Date()],
+]
+
+describe('bad input is told before SQL, naming the field', () => {
+  const stash = new PgStash({ connectionString: nowhere, maxValueBytes: 1_000 })
+  const cache = stash.namespace('a')
+
+  const refusal = async (call: () => Promise<unknown>, field: string) => {
+    const error = await call().catch((error: unknown) => error)
+    expect(error).toBeInstanceOf(PgStashError)
+    expect(error).toMatchObject({
+      field,
+      code: expect.stringMatching(/^ERR_PGSTASH_(INVALID_ARGUMENT|UNSERIALISABLE_VALUE|VALUE_TOO_LARGE)$/),
+    })
+    // The next step: a sentence after the problem.
+    expect((error as Error).message).toMatch(/\. [A-Z].*\.$/s)
+  }
+
+  describe.each(keyProblems)('a key: %s', (_, bad) => {
+    const key = anything(bad)
+    const verbs: [string, (cache: Cache) => Promise<unknown>][] = [
+      ['get', (c) => c.get(key)],
+      ['getMany', (c) => c.getMany(['good', key])],
+      ['getEntry', (c) => c.getEntry(key)],
+      ['has', (c) => c.has(key)],
+      ['hasMany', (c) => c.hasMany([key])],
+      ['ttl', (c) => c.ttl(key)],
+      ['set', (c) => c.set(key, 1)],
+      [
+        'setMany',
+        (c) =>
+          c.setMany([
+            { key: 'good', value: 1 },
+            { key, value: 1 },
+          ]),
+      ],
+      ['add', (c) => c.add(key, 1)],
+      ['compareAndSet', (c) => c.compareAndSet(key, 1, 1)],
+      ['increment', (c) => c.increment(key)],
+      ['touch', (c) => c.touch(key, 1)],
+      ['delete', (c) => c.delete(key)],
+      ['deleteMany', (c) => c.deleteMany([key])],
+      ['take', (c) => c.take(key)],
+    ]
+    it.each(verbs)('%s', (_name, call) => refusal(() => call(cache), 'key'))
+  })
+
+  it.each(valueProblems)('a value: %s', async (_, value) => {
+    await refusal(() => cache.set('k', value), 'value')
+    await refusal(() => cache.setMany([{ key: 'k', value }]), 'value')
+    await refusal(() => cache.add('k', value), 'value')
+    await refusal(() => cache.compareAndSet('k', 1, value), 'value')
+  })
+
+  it.each(ttlProblems)('a ttl: %s', async (_, bad) => {
+    const ttl = anything(bad)
+    await refusal(() => cache.set('k', 1, { ttl }), 'ttl')
+    await refusal(() => cache.setMany([{ key: 'k', value: 1, ttl }]), 'ttl')
+    await refusal(() => cache.add('k', 1, { ttl }), 'ttl')
+    await refusal(() => cache.increment('k', 1, { ttl }), 'ttl')
+    await refusal(() => cache.touch('k', ttl), 'ttl')
+    await refusal(async () => stash.namespace('b', { ttl }), 'ttl')
+  })
+
+  it('the rest', async () => {
+    await refusal(() => cache.increment('k', 1.5), 'by')
+    await refusal(() => cache.compareAndSet('k', anything('1'), 1), 'version')
+    await refusal(() => cache.compareAndSet('k', 0, 1), 'version')
+    await refusal(() => cache.getMany(anything('k')), 'keys')
+    await refusal(() => cache.setMany(anything({ k: 1 })), 'entries')
+    await refusal(() => cache.setMany([anything(null)]), 'entries')
+    await refusal(() => cache.deleteByPrefix(''), 'prefix')
+    await refusal(() => cache.deleteByPrefix('a\0'), 'prefix')
+    await refusal(async () => cache.keys({ match: anything(5) }), 'match')
+    await refusal(async () => cache.keys({ prefix: anything(5) }), 'prefix')
+  })
+
+  it.each([[''], ['a\0'], [null], [undefined], [{}], [Number.NaN], ['x'.repeat(300)], ['\udc00']])(
+    'a tenant: %j',
+    async (tenant) => {
+      await refusal(async () => stash.tenant(anything(tenant)), 'tenant')
+    },
+  )
+
+  it.each([[''], ['a\0'], [null], [5], ['x'.repeat(600)], ['views@v2']])('a namespace: %j', async (name) => {
+    await refusal(async () => stash.namespace(anything(name)), 'namespace')
+  })
+
+  it.each([[0], [-1], [1.5], ['2']])('a version of a namespace: %j', async (version) => {
+    await refusal(async () => stash.namespace('a', { version: anything(version) }), 'version')
+  })
+
+  it.each([
+    ['options', null],
+    ['connectionString', 'mysql://host/db'],
+    ['connectionString', { connectionString: '' }],
+    ['connectionString', { connectionString: 5 }],
+    ['schema', { schema: 'with"quote' }],
+    ['schema', { schema: 'pg_mine' }],
+    ['schema', { schema: '' }],
+    ['timeoutMs', { timeoutMs: 0 }],
+    ['maxValueBytes', { maxValueBytes: '5' }],
+    ['batch.maxRows', { batch: { maxRows: -1 } }],
+    ['breaker.failures', { breaker: { failures: 0 } }],
+    ['onError', { onError: 'ignore' }],
+    ['unlogged', { unlogged: 'yes' }],
+    ['pool', { pool: {} }],
+    ['pglite', { pglite: {} }],
+    ['pool and pglite', { pool: { query() {}, connect() {} }, pglite: {} }],
+  ])('an option: %s', async (field, options) => {
+    await refusal(async () => new PgStash(anything(options)), field)
+  })
+
+  it('of the stores', async () => {
+    await refusal(async () => new KeyvPgStore({ stash: anything({}) }), 'stash')
+    await refusal(async () => new KeyvPgStore(stash, { contract: anything('keyv4') }), 'contract')
+    await refusal(async () => new KeyvPgStore(stash, { tenant: '' }), 'tenant')
+    await refusal(async () => new KeyvPgStore(stash, { namespace: 'a\0' }), 'namespace')
+    await refusal(async () => pgStore({ stash, ttl: -1 }), 'ttl')
+    await refusal(() => new KeyvPgStore(stash).get(anything(5)), 'key')
+    await refusal(() => new KeyvPgStore(stash).set('k', 1, Number.NaN), 'ttl')
+    await refusal(() => pgStore({ stash }).set('k', 1, -5), 'ttl')
+  })
+
+  it('puts no key and no value into a message', async () => {
+    const secrets = ['secret-key\0', 'secret-value']
+    const errors = await Promise.all([
+      cache.get(secrets[0] as string).catch((error) => error),
+      cache.set('k', secrets[1]?.repeat(200)).catch((error) => error),
+    ])
+    for (const { message } of errors) expect(message).not.toContain('secret')
+  })
+
+  it('refuses a closed stash', async () => {
+    const closed = new PgStash(nowhere)
+    await closed.close()
+    await expect(closed.namespace('a').get('k')).rejects.toMatchObject({ code: 'ERR_PGSTASH_CLOSED' })
+    await expect(closed.namespace('a').getMany([])).rejects.toMatchObject({ code: 'ERR_PGSTASH_CLOSED' })
+    await expect(closed.sweep()).rejects.toMatchObject({ code: 'ERR_PGSTASH_CLOSED' })
+    expect(closed.isClosed).toBe(true)
+  })
+})
