@@ -15,11 +15,13 @@ export default defineConfig([
     target: 'es2022',
     platform: 'node',
     clean: true,
+    silent: true,
     esbuildPlugins: [sqlForEsbuild],
   },
   {
     entry: { 'cli/main': 'src/cli/main.ts' },
     format: ['esm'],
+    silent: true,
     target: 'es2022',
     platform: 'node',
     esbuildPlugins: [sqlForEsbuild],

@@ -5,7 +5,7 @@ export interface KeyPattern {
 }
 
 /**
- * Translates a glob as Redis reads it: `*` any run, `?` one character, `[abc]`, `[a-c]`, `[^a]` classes, and `\x` for x itself.
+ * Translates a glob as Redis reads it: `*` any run, `?` one character (in Redis one byte), `[abc]`, `[a-c]`, `[^a]` classes, and `\x` for x itself.
  * Source: https://redis.io/docs/latest/commands/keys/ ; an unclosed class runs to the end, as in Redis' `stringmatchlen`.
  */
 export function keyPattern(glob: string): KeyPattern {

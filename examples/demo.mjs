@@ -1,0 +1,96 @@
+// `npm run demo`: the main job, told in a page. It runs on PGlite, PostgreSQL in this process: nothing to install.
+// With DATABASE_URL set it tells the same story on your PostgreSQL, in a schema of its own, which it drops at the end.
+import { PGlite } from '@electric-sql/pglite'
+import { caching } from 'cache-manager5'
+import { createCache } from 'cache-manager7'
+import Keyv from 'keyv'
+import Keyv6 from 'keyv6'
+import pg from 'pg'
+import { PgStash } from 'pgstash'
+import { pgStore } from 'pgstash/cache-manager'
+import { KeyvPgStore } from 'pgstash/keyv'
+
+const schema = 'pgstash_demo'
+const url = process.env.DATABASE_URL
+const pglite = url ? undefined : new PGlite()
+const pool = url ? new pg.Pool({ connectionString: url }) : undefined
+const run = (sql) => (pool ? pool.query(sql) : pglite.exec(sql))
+
+/** Runs one step of the story and tells its outcome and how long it took. */
+async function tell(what, step) {
+  const started = performance.now()
+  const outcome = await step()
+  const took = `${(performance.now() - started).toFixed(1)} ms`
+  console.log(`  ${what.padEnd(46)} ${String(outcome).padEnd(24)} ${took.padStart(10)}`)
+}
+
+function chapter(title) {
+  console.log(`\n${title}`)
+}
+
+console.log(`pgstash on ${url ? 'your PostgreSQL' : 'PGlite: PostgreSQL in this process, nothing installed'}`)
+await run(`drop schema if exists ${schema} cascade`)
+const stash = new PgStash({ ...(pool ? { pool } : { pglite }), schema })
+
+chapter('Start')
+await tell('connect, and make the schema', async () => {
+  await stash.ready()
+  return 'ready'
+})
+
+chapter('Keyv 5 and Keyv 6: one class, the same rows')
+const five = new Keyv({ store: new KeyvPgStore(stash), namespace: 'users' })
+const six = new Keyv6({ store: new KeyvPgStore(stash), namespace: 'users' })
+await tell('Keyv 5 sets', () => five.set('ada', { born: 1815 }))
+await tell('Keyv 6 gets it', async () => JSON.stringify(await six.get('ada')))
+await tell('Keyv 6 sets, for 50 ms', () => six.set('brief', 'gone soon', 50))
+await tell('Keyv 5 gets it at once', () => five.get('brief'))
+await new Promise((resolve) => setTimeout(resolve, 60))
+await tell('Keyv 5 gets it 60 ms later', () => five.get('brief'))
+
+chapter('cache-manager 5 and 7')
+const cache5 = await caching(pgStore, { stash, ttl: 60_000 })
+const cache7 = createCache({ stores: [new Keyv(new KeyvPgStore(stash, { namespace: 'pages' }))] })
+const slowly = () => new Promise((resolve) => setTimeout(() => resolve('rendered'), 100))
+await tell('5: wrap, computed', () => cache5.wrap('home', slowly))
+await tell('5: wrap, from PostgreSQL', () => cache5.wrap('home', slowly))
+await tell('7: wrap, computed', () => cache7.wrap('home', slowly))
+await tell('7: wrap, from PostgreSQL', () => cache7.wrap('home', slowly))
+
+chapter('Many at once: concurrent calls travel together')
+const items = stash.namespace('items')
+const entries = Array.from({ length: 10_000 }, (_, at) => ({ key: `item:${at}`, value: { at } }))
+await tell('setMany of 10,000', async () => `${(await items.setMany(entries)).length} set`)
+await tell('getMany of 10,000', async () => `${(await items.getMany(entries.map(({ key }) => key))).length} got`)
+await tell('10,000 single gets, un-awaited', async () => {
+  const values = await Promise.all(entries.map(({ key }) => items.get(key)))
+  return `${values.filter(Boolean).length} got`
+})
+await tell('1,000 increments of one counter', async () => {
+  await Promise.all(Array.from({ length: 1_000 }, () => items.increment('counter')))
+  return `counter is ${await items.get('counter')}`
+})
+
+chapter('Tenants do not see each other')
+const [acme, globex] = ['acme', 'globex'].map((tenant) => stash.tenant(tenant).namespace('settings'))
+await tell('acme sets its colour', async () => {
+  await acme.set('colour', 'red')
+  return acme.get('colour')
+})
+await tell('globex looks', () => globex.get('colour'))
+await tell('all of acme is cleared, in one small write', async () => {
+  await stash.tenant('acme').clear()
+  return acme.get('colour')
+})
+
+chapter('Clear does not count')
+await tell('clear a namespace of 10,001 entries', async () => {
+  await items.clear()
+  return items.get('item:1')
+})
+await tell('the sweep removes them later', async () => `${(await stash.sweep()).cleared} rows removed`)
+
+await stash.close()
+await run(`drop schema ${schema} cascade`)
+await pool?.end()
+console.log('\nThat is the story. README.md has the one-line swaps.')
