@@ -4,7 +4,8 @@ import { caching } from 'cache-manager5'
 import { PgStash } from 'pgstash'
 import { pgStore } from 'pgstash/cache-manager'
 
-const stash = new PgStash(process.env.DATABASE_URL ?? { pglite: new PGlite() })
+const pglite = process.env.DATABASE_URL ? undefined : new PGlite()
+const stash = new PgStash(pglite ? { pglite } : process.env.DATABASE_URL)
 const cache = await caching(pgStore, { stash, namespace: 'pages', ttl: 60_000 })
 
 let renderings = 0
@@ -21,3 +22,4 @@ console.log(await cache.store.keys('user:*'))
 
 await cache.reset()
 await stash.close()
+await pglite?.close()

@@ -5,7 +5,8 @@ import Keyv from 'keyv'
 import { PgStash } from 'pgstash'
 import { KeyvPgStore } from 'pgstash/keyv'
 
-const stash = new PgStash(process.env.DATABASE_URL ?? { pglite: new PGlite() })
+const pglite = process.env.DATABASE_URL ? undefined : new PGlite()
+const stash = new PgStash(pglite ? { pglite } : process.env.DATABASE_URL)
 const cache = createCache({ stores: [new Keyv(new KeyvPgStore(stash, { namespace: 'pages' }))], ttl: 60_000 })
 
 let renderings = 0
@@ -19,3 +20,4 @@ await cache.mset([
 console.log(await cache.mget(['a', 'b', 'c']))
 await cache.clear()
 await stash.close()
+await pglite?.close()

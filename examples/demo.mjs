@@ -93,4 +93,5 @@ await tell('the sweep removes them later', async () => `${(await stash.sweep()).
 await stash.close()
 await run(`drop schema ${schema} cascade`)
 await pool?.end()
+await pglite?.close()
 console.log('\nThat is the story. README.md has the one-line swaps.')

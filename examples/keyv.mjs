@@ -4,7 +4,8 @@ import Keyv from 'keyv'
 import { PgStash } from 'pgstash'
 import { KeyvPgStore } from 'pgstash/keyv'
 
-const stash = new PgStash(process.env.DATABASE_URL ?? { pglite: new PGlite() })
+const pglite = process.env.DATABASE_URL ? undefined : new PGlite()
+const stash = new PgStash(pglite ? { pglite } : process.env.DATABASE_URL)
 
 // A store for each Keyv, all on one stash and its connections.
 const users = new Keyv({ store: new KeyvPgStore(stash), namespace: 'users', ttl: 60_000 })
@@ -20,3 +21,4 @@ console.log('users after clear', await users.get('1'))
 console.log('posts after clear', await posts.get('1'))
 await posts.clear()
 await stash.close()
+await pglite?.close()

@@ -2,7 +2,8 @@
 import { PGlite } from '@electric-sql/pglite'
 import { PgStash } from 'pgstash'
 
-const stash = new PgStash(process.env.DATABASE_URL ?? { pglite: new PGlite() })
+const pglite = process.env.DATABASE_URL ? undefined : new PGlite()
+const stash = new PgStash(pglite ? { pglite } : process.env.DATABASE_URL)
 const views = stash.tenant('acme').namespace('views', { ttl: 60_000 })
 
 await views.set('home', { count: 1 })
@@ -29,3 +30,4 @@ console.log('delete by prefix', await views.deleteByPrefix('user:'))
 await views.clear()
 console.log('after clear', await views.get('home'))
 await stash.close()
+await pglite?.close()

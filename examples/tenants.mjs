@@ -5,7 +5,8 @@ import Keyv from 'keyv'
 import { PgStash } from 'pgstash'
 import { KeyvPgStore } from 'pgstash/keyv'
 
-const stash = new PgStash(process.env.DATABASE_URL ?? { pglite: new PGlite() })
+const pglite = process.env.DATABASE_URL ? undefined : new PGlite()
+const stash = new PgStash(pglite ? { pglite } : process.env.DATABASE_URL)
 const request = new AsyncLocalStorage()
 const cache = new Keyv({
   store: new KeyvPgStore(stash, { tenant: () => request.getStore()?.tenantId }),
@@ -27,3 +28,4 @@ console.log('acme, cleared', await request.run({ tenantId: 'acme' }, () => cache
 console.log('globex, untouched', await request.run({ tenantId: 'globex' }, () => cache.get('colour')))
 await stash.tenant('globex').clear()
 await stash.close()
+await pglite?.close()

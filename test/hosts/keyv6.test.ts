@@ -61,7 +61,6 @@ describeBodies('Keyv 6', (body) => {
     expect(await cache.ttl('soon')).toBeLessThanOrEqual(5_000)
     expect(await cache.ttl('soon')).toBeGreaterThan(3_000)
     await keyv.set('b', 1, 30)
-    expect(await keyv.get('b')).toBe(1)
     await sleep(60)
     expect([await keyv.get('a'), await keyv.get('b')]).toEqual([1, undefined])
   })

@@ -1,14 +1,11 @@
-import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest'
 import type { PgPool } from '../../src/postgres/pg-driver'
 import { PgStash } from '../../src/stash/pg-stash'
 import { freshSchema } from '../support/bodies'
+import { hasPgBouncer, PgBouncer } from '../support/pgbouncer'
 import { TestServer } from '../support/server'
 import { sleep } from '../support/sleep'
 
@@ -171,24 +168,12 @@ describe('plans', () => {
   })
 })
 
-const bouncer = findPgBouncer()
-
-describe.runIf(bouncer !== undefined)('PgBouncer in transaction mode', () => {
+describe.runIf(hasPgBouncer)('PgBouncer in transaction mode', () => {
   it('serves every verb, tenants interleaved', { timeout: 60_000 }, async () => {
-    const url = new URL(inject('postgresUrl'))
-    const directory = await mkdtemp(join(tmpdir(), 'pgstash-bouncer-'))
-    const port = Number(url.port) + 1
-    await writeFile(
-      join(directory, 'pgbouncer.ini'),
-      `[databases]\n* = host=127.0.0.1 port=${url.port} user=postgres\n[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port=${port}\nauth_type=any\npool_mode=transaction\ndefault_pool_size=3\nunix_socket_dir=\nlogfile=${join(directory, 'log')}\npidfile=${join(directory, 'pid')}\n`,
-    )
-    execFileSync('chmod', ['-R', 'a+rwX', directory])
-    const user = process.getuid?.() === 0 ? ['-u', 'nobody'] : []
-    execFileSync(bouncer as string, ['-d', '-q', ...user, join(directory, 'pgbouncer.ini')])
+    const bouncer = await PgBouncer.before(inject('postgresUrl'))
+    const schema = freshSchema()
+    const stashes = Array.from({ length: 3 }, () => new PgStash({ connectionString: bouncer.url, schema, max: 4 }))
     try {
-      const address = `postgres://postgres@127.0.0.1:${port}/postgres`
-      const schema = freshSchema()
-      const stashes = Array.from({ length: 3 }, () => new PgStash({ connectionString: address, schema, max: 4 }))
       await Promise.all(
         stashes.map(async (stash, at) => {
           const cache = stash.tenant(`t${at}`).namespace('a')
@@ -203,22 +188,9 @@ describe.runIf(bouncer !== undefined)('PgBouncer in transaction mode', () => {
           expect(await cache.get('k0')).toBeUndefined()
         }),
       )
-      await Promise.all(stashes.map((stash) => stash.close()))
     } finally {
-      execFileSync('sh', ['-c', `kill $(cat ${join(directory, 'pid')})`])
-      await rm(directory, { recursive: true, force: true })
+      await Promise.all(stashes.map((stash) => stash.close()))
+      await bouncer.stop()
     }
   })
 })
-
-function findPgBouncer(): string | undefined {
-  for (const path of ['/usr/sbin/pgbouncer', '/usr/bin/pgbouncer', '/opt/homebrew/bin/pgbouncer']) {
-    try {
-      execFileSync(path, ['--version'], { stdio: 'ignore' })
-      return path
-    } catch {
-      // Not here.
-    }
-  }
-  return undefined
-}

@@ -13,8 +13,8 @@ const keys = ['k', 'k1', 'k2', 'other', `k${'long'.repeat(500)}`]
 export const poison = 'poison'
 
 /** Short enough to end within {@link pause}, long enough that no program reaches its end by itself. */
-const shortTtl = 400
-const pause = 450
+const shortTtl = 1_500
+const pause = 1_550
 
 export type Step =
   | { readonly verb: 'get' | 'has' | 'getEntry' | 'delete' | 'take'; readonly at: Place }

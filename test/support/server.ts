@@ -1,13 +1,14 @@
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chownSync, existsSync } from 'node:fs'
 import { chmod, cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import pg from 'pg'
+import { accepting } from './accepting'
+import { freePort } from './free-port'
+import { unprivilegedUser } from './unprivileged-user'
 
 const run = promisify(execFile)
 
@@ -45,7 +46,7 @@ export class TestServer {
   /** Makes the cluster; `start` boots it. */
   static async create(): Promise<TestServer> {
     const directory = await mkdtemp(join(tmpdir(), 'pgstash-test-'))
-    const user = process.getuid?.() === 0 ? unprivilegedUser() : undefined
+    const user = unprivilegedUser()
     await chmod(directory, 0o755)
     const binaries = await readableBinaries(directory)
     const server = new TestServer(await freePort(), directory, binaries, user)
@@ -68,7 +69,7 @@ export class TestServer {
         stdio: 'ignore',
       },
     )
-    await this.#accepting()
+    await accepting(this.url())
     return this
   }
 
@@ -94,28 +95,6 @@ export class TestServer {
   get #data(): string {
     return join(this.#directory, 'data')
   }
-
-  async #accepting(): Promise<void> {
-    for (let attempt = 0; ; attempt += 1) {
-      const client = new pg.Client(this.url())
-      // Without a listener a refused connection would end the process.
-      client.on('error', () => {})
-      try {
-        await client.connect()
-        await client.end()
-        return
-      } catch (error) {
-        if (attempt === 200) throw error
-        await new Promise((resolve) => setTimeout(resolve, 50))
-      }
-    }
-  }
-}
-
-/** Any account but root's will do; `nobody` is on every machine. */
-function unprivilegedUser(): { uid: number; gid: number } {
-  const id = (flag: string) => Number(execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' }))
-  return { uid: id('-u'), gid: id('-g') }
 }
 
 async function readableBinaries(directory: string): Promise<string> {
@@ -138,13 +117,4 @@ async function addSymlinks(native: string, copy: string): Promise<void> {
     const link = join(copy, '..', target)
     if (!existsSync(link)) await symlink(join(copy, '..', source), link)
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }
