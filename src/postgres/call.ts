@@ -44,6 +44,13 @@ export class Call<T> {
     if (this.#settle()) this.#reject(error)
   }
 
+  /** It came a step further: its time limit begins anew. */
+  renew(): void {
+    if (this.isSettled) return
+    this.#deadlines.remove(this as Call<unknown>)
+    this.#deadlines.add(this as Call<unknown>)
+  }
+
   /** Nobody waits any more. What travels goes on, and harms no neighbour. */
   abandon(timeoutMs?: number, cause?: unknown): void {
     this.fail(new CallTimeoutError(timeoutMs, this.hasLeft ? 'unknown' : 'not-sent', cause))

@@ -86,8 +86,11 @@ export class Coalescer {
     })
   }
 
-  /** Runs `work` after all that was asked about this namespace before, and before all that is asked after. */
-  aloneIn<T>(address: Address, work: () => Promise<T>, options?: CallOptions): Promise<T> {
+  /**
+   * Runs `work` after all that was asked about this namespace before, and before all that is asked after. It is given a
+   * function to call after each of its steps: the time limit begins anew.
+   */
+  aloneIn<T>(address: Address, work: (onStep: () => void) => Promise<T>, options?: CallOptions): Promise<T> {
     return this.#alone((guarded) => this.#order.aloneIn(address, guarded), work, options)
   }
 
@@ -104,14 +107,14 @@ export class Coalescer {
 
   #alone<T>(
     enter: (work: () => Promise<void>) => Promise<void>,
-    work: () => Promise<T>,
+    work: (onStep: () => void) => Promise<T>,
     options: CallOptions | undefined,
   ): Promise<T> {
     return this.#call<T>(options, (call) => {
       enter(async () => {
         if (call.isSettled) return
         call.hasLeft = true
-        call.succeed(await work())
+        call.succeed(await work(() => call.renew()))
       }).catch((error: unknown) => call.fail(error))
     })
   }

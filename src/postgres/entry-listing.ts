@@ -1,0 +1,102 @@
+import deletePrefix from '../../sql/statements/delete-prefix.sql'
+import scanEntries from '../../sql/statements/scan-entries.sql'
+import { digestRange, upperBoundOf } from '../entry/key'
+import type { KeyPattern } from '../entry/key-pattern'
+import type { Address } from './address'
+import type { Database } from './database'
+import type { Row } from './driver'
+import { type Statement, statementOf } from './statement'
+
+/** What of a namespace is listed: keys that start with `prefix` and match `pattern`. */
+export interface Listing {
+  readonly prefix?: string | undefined
+  readonly pattern?: KeyPattern | undefined
+}
+
+/** Rows a page of a listing; entries come with their values, which may be large. */
+const keysPerPage = 1_000
+const entriesPerPage = 100
+const deletesPerStep = 1_000
+
+/** A range of the index; `isLong`: only keys stored by digest, only the others, or (null) all. */
+interface Range {
+  readonly from: string
+  readonly upper: string | null
+  readonly isLong: boolean | null
+}
+
+/** Walks a namespace in the order of its index, page by page: no statement runs long. */
+export class EntryListing {
+  readonly #database: Database
+  readonly #scan: Statement
+  readonly #deletePrefix: Statement
+
+  constructor(database: Database, schema: string) {
+    this.#database = database
+    this.#scan = statementOf(scanEntries, schema)
+    this.#deletePrefix = statementOf(deletePrefix, schema)
+  }
+
+  /** Rows of stored key, key, format, value (null unless asked for). */
+  async *rows(address: Address, { prefix, pattern }: Listing, withValues: boolean): AsyncGenerator<Row, void> {
+    const filter = [prefix ?? null, pattern?.expression ?? null]
+    for (const range of rangesOf(longest(prefix, pattern?.prefix))) {
+      yield* this.#range(address, range, filter, withValues)
+    }
+  }
+
+  /** Answers how many live entries went; `onStep` is told after each step. */
+  async deletePrefix(address: Address, prefix: string, onStep: () => void): Promise<number> {
+    let total = 0
+    for (const range of rangesOf(prefix)) total += await this.#deleteRange(address, prefix, range, onStep)
+    return total
+  }
+
+  async *#range(
+    { tenant, namespace }: Address,
+    { from, upper, isLong }: Range,
+    filter: readonly (string | null)[],
+    withValues: boolean,
+  ): AsyncGenerator<Row, void> {
+    const limit = withValues ? entriesPerPage : keysPerPage
+    let next = from
+    for (;;) {
+      const values = [tenant, namespace, next, upper, ...filter, isLong, withValues, limit]
+      const rows = await this.#database.read(this.#scan, values)
+      yield* rows
+      if (rows.length < limit) return
+      // Byte by byte, nothing lies between a key and the same key with the smallest character behind it.
+      next = `${rows[rows.length - 1]?.[0]}\u0001`
+    }
+  }
+
+  async #deleteRange(
+    { tenant, namespace }: Address,
+    prefix: string,
+    { from, upper, isLong }: Range,
+    onStep: () => void,
+  ): Promise<number> {
+    let total = 0
+    for (;;) {
+      const values = [tenant, namespace, from, upper, prefix, isLong, deletesPerStep]
+      const [row] = await this.#database.write(this.#deletePrefix, values)
+      const [removed, live] = row as [number, number]
+      total += live
+      if (removed < deletesPerStep) return total
+      onStep()
+    }
+  }
+}
+
+/** Keys that start with a prefix are one range; those among them that are stored by digest may be anywhere in theirs. */
+function rangesOf(prefix: string): Range[] {
+  if (prefix === '') return [{ from: '', upper: null, isLong: null }]
+  return [
+    { from: prefix, upper: upperBoundOf(prefix) ?? null, isLong: false },
+    { from: digestRange.from, upper: digestRange.upper ?? null, isLong: true },
+  ]
+}
+
+function longest(a = '', b = ''): string {
+  return a.length >= b.length ? a : b
+}

@@ -1,0 +1,136 @@
+import addEntries from '../../sql/statements/add-entries.sql'
+import compareAndSetEntries from '../../sql/statements/compare-and-set-entries.sql'
+import deleteEntries from '../../sql/statements/delete-entries.sql'
+import takeEntries from '../../sql/statements/take-entries.sql'
+import touchEntries from '../../sql/statements/touch-entries.sql'
+import writeEntries from '../../sql/statements/write-entries.sql'
+import type { EncodedValue } from '../entry/codec'
+import type { StoredKey } from '../entry/key'
+import { addressColumns, byPosition, type Found, isFound } from './batch-rows'
+import type { Database } from './database'
+import type { Row } from './driver'
+import type { LaneRules } from './lane'
+import { statementOf } from './statement'
+
+/** What a set writes. `ttl`: milliseconds, null for no expiry. */
+export interface Write extends StoredKey {
+  readonly value: EncodedValue
+  readonly ttl: number | null
+}
+
+/** A write that asks for the version the entry must still have. */
+export interface ConditionalWrite extends Write {
+  readonly version: number
+}
+
+export interface CompareAndSetResult {
+  readonly ok: boolean
+  /** The new version, or the one that stands now; undefined where there is no entry. */
+  readonly version: number | undefined
+}
+
+/** Of those who share a row the last is stored; each gets a version. */
+export function writeRules(database: Database, schema: string): LaneRules<Write, number, number> {
+  const statement = statementOf(writeEntries, schema)
+  return {
+    isRead: false,
+    isShared: true,
+    bytesOf: ({ value }) => value.text.length,
+    run: async (requests) => {
+      const writes = requests.map((request) => request.last.payload)
+      const shares = requests.map((request) => request.sharers.length)
+      const rows = await database.write(statement, [...addressColumns(requests), ...writeColumns(writes), shares])
+      return rows.map(([version]) => version as number)
+    },
+    // The last set has the row's version, each one before it one less.
+    answer: (version, request, position) => version - (request.sharers.length - 1 - position),
+  }
+}
+
+/** Of those who share a row the first may win. */
+export function addRules(database: Database, schema: string): LaneRules<Write, boolean, boolean> {
+  const statement = statementOf(addEntries, schema)
+  return {
+    isRead: false,
+    isShared: true,
+    bytesOf: ({ value }) => value.text.length,
+    run: async (requests) => {
+      const writes = requests.map((request) => request.first.payload)
+      const rows = await database.write(statement, [...addressColumns(requests), ...writeColumns(writes)])
+      return byPosition(rows, requests.length).map(isFound)
+    },
+    answer: (isAdded, _request, position) => isAdded && position === 0,
+  }
+}
+
+/** Nobody shares. */
+export function compareRules(
+  database: Database,
+  schema: string,
+): LaneRules<ConditionalWrite, CompareAndSetResult, Found<Row>> {
+  const statement = statementOf(compareAndSetEntries, schema)
+  return {
+    isRead: false,
+    // Of two that expect one version, the second must see what the first did.
+    isShared: false,
+    bytesOf: ({ value }) => value.text.length,
+    run: async (requests) => {
+      const writes = requests.map((request) => request.last.payload)
+      const [, ...columns] = writeColumns(writes)
+      const versions = writes.map(({ version }) => version)
+      const rows = await database.write(statement, [...addressColumns(requests), ...columns, versions])
+      return byPosition(rows, requests.length)
+    },
+    answer: (row) => ({ ok: row?.[1] === true, version: (row?.[2] as number | null) ?? undefined }),
+  }
+}
+
+/** Of those who share a row the last says how long. */
+export function touchRules(database: Database, schema: string): LaneRules<number | null, boolean, boolean> {
+  const statement = statementOf(touchEntries, schema)
+  return {
+    isRead: false,
+    isShared: true,
+    run: async (requests) => {
+      const ttls = requests.map(({ last }) => last.payload)
+      const rows = await database.write(statement, [...addressColumns(requests), ttls])
+      return byPosition(rows, requests.length).map(isFound)
+    },
+    answer: (isTouched) => isTouched,
+  }
+}
+
+/** Of those who share a row the first deleted it. */
+export function deleteRules(database: Database, schema: string): LaneRules<null, boolean, boolean> {
+  const statement = statementOf(deleteEntries, schema)
+  return {
+    isRead: false,
+    isShared: true,
+    run: async (requests) => {
+      const rows = await database.write(statement, addressColumns(requests))
+      return byPosition(rows, requests.length).map(isFound)
+    },
+    answer: (isDeleted, _request, position) => isDeleted && position === 0,
+  }
+}
+
+/** Of those who share a row the first gets it. */
+export function takeRules(database: Database, schema: string): LaneRules<null, Found<Row>, Found<Row>> {
+  const statement = statementOf(takeEntries, schema)
+  return {
+    isRead: false,
+    isShared: true,
+    run: async (requests) => byPosition(await database.write(statement, addressColumns(requests)), requests.length),
+    answer: (row, _request, position) => (position === 0 ? row : undefined),
+  }
+}
+
+/** long_key[], format[], value[], ttl[] */
+function writeColumns(writes: readonly Write[]): unknown[][] {
+  return [
+    writes.map(({ longKey }) => longKey),
+    writes.map(({ value }) => value.format),
+    writes.map(({ value }) => value.text),
+    writes.map(({ ttl }) => ttl),
+  ]
+}
