@@ -20,7 +20,7 @@ export class InvalidArgumentError extends PgStashError {
   }
 }
 
-/** A value that cannot be stored without changing it: a BigInt, a cycle, a function, NaN. */
+/** A value that JSON cannot say: a BigInt, a cycle, a function, NaN, undefined. */
 export class UnserialisableValueError extends PgStashError {
   readonly field = 'value'
 
@@ -76,7 +76,9 @@ export class AmbiguousNamespaceError extends PgStashError {
   ) {
     super(
       'AMBIGUOUS_NAMESPACE',
-      `${operation} could belong to any of the namespaces ${namespaces.map((name) => JSON.stringify(name)).join(', ')}, which share one KeyvPgStore. Nothing was read or written. Give each Keyv a store of its own: new Keyv(store.view("…")), or new KeyvPgStore(stash) for each; they share the stash and its connections.`,
+      `${operation} could belong to any of the namespaces ${namespaces.map((name) => JSON.stringify(name)).join(', ')}, which share one KeyvPgStore. ` +
+        'Nothing was read or written. Give each Keyv a store of its own: new Keyv(store.view("…")), ' +
+        'or new KeyvPgStore(stash) for each; they share the stash and its connections.',
     )
   }
 }
@@ -98,37 +100,44 @@ export class StashClosedError extends PgStashError {
   }
 }
 
-/**
- * The call took longer than `timeoutMs`, or its `signal` was aborted.
- * `outcome` says what became of a write: `not-sent` (it never left), or `unknown` (it may still be applied).
- */
+/** What became of a write that nobody waited for to the end: `not-sent` (it never left), or `unknown` (it may still be applied). */
+export type Outcome = 'not-sent' | 'unknown'
+
+/** The call took longer than `timeoutMs`. */
 export class CallTimeoutError extends PgStashError {
   constructor(
-    readonly timeoutMs: number | undefined,
-    readonly outcome: 'not-sent' | 'unknown',
+    readonly timeoutMs: number,
+    readonly outcome: Outcome,
     cause?: unknown,
   ) {
-    super(
-      timeoutMs === undefined ? 'ABORTED' : 'TIMEOUT',
-      `${timeoutMs === undefined ? 'the call was aborted by its signal' : `no answer within ${timeoutMs} ms`}; ${
-        outcome === 'not-sent' ? 'nothing was sent' : 'a write may still be applied'
-      }. Check the database, or raise timeoutMs.`,
-      { cause },
-    )
+    super('TIMEOUT', `no answer within ${timeoutMs} ms; ${told(outcome)}. Check the database, or raise timeoutMs.`, {
+      cause,
+    })
   }
 }
 
-/** The database could not be reached, or the connection was lost. The next call tries again. */
-export class ConnectionError extends PgStashError {
-  readonly sqlState: string | undefined
+/** The call's signal was aborted; `cause` is the signal's reason. */
+export class CallAbortedError extends PgStashError {
+  constructor(
+    readonly outcome: Outcome,
+    cause: unknown,
+  ) {
+    super('ABORTED', `the call was aborted by its signal; ${told(outcome)}.`, { cause })
+  }
+}
 
-  constructor(cause: unknown, sqlState?: string) {
+/** The database could not be reached, or refused or lost the connection. The next call tries again. */
+export class ConnectionError extends PgStashError {
+  constructor(
+    readonly outcome: Outcome,
+    readonly sqlState: string | undefined,
+    cause: unknown,
+  ) {
     super(
       'CONNECTION',
-      `cannot reach PostgreSQL (${detailOf(cause)}). Check the connection options and the server; the next call tries again.`,
+      `no connection to PostgreSQL (${detailOf(cause)}); ${told(outcome)}. Check the connection options and the server; the next call tries again.`,
       { cause },
     )
-    this.sqlState = sqlState
   }
 }
 
@@ -149,9 +158,13 @@ export class DatabaseError extends PgStashError {
     readonly sqlState: string | undefined,
     cause: unknown,
   ) {
-    super('DATABASE', `PostgreSQL refused the statement (${sqlState ?? 'no SQLSTATE'}: ${detailOf(cause)}).`, {
-      cause,
-    })
+    super(
+      'DATABASE',
+      `PostgreSQL refused the statement (${sqlState ?? 'no SQLSTATE'}: ${detailOf(cause)}). Look the SQLSTATE up; the cause has the server's own words.`,
+      {
+        cause,
+      },
+    )
   }
 }
 
@@ -173,7 +186,8 @@ export class SchemaOutdatedError extends PgStashError {
   ) {
     super(
       'SCHEMA_OUTDATED',
-      `the schema ${JSON.stringify(schema)} is at migration ${found}, this version of pgstash needs ${needed}, and migrate is false. Run "pgstash migrate", or apply the output of "pgstash migrate --print".`,
+      `the schema ${JSON.stringify(schema)} is at migration ${found}, this version of pgstash needs ${needed}, and migrate is false. ` +
+        `Run "pgstash migrate", or apply the output of "pgstash migrate --print${found > 0 ? ` --from ${found}` : ''}".`,
     )
   }
 }
@@ -200,6 +214,10 @@ export class UnsupportedServerError extends PgStashError {
       `PostgreSQL ${Math.floor(serverVersion / 10_000)} is too old: pgstash needs 14 or later. Upgrade the server.`,
     )
   }
+}
+
+function told(outcome: Outcome): string {
+  return outcome === 'not-sent' ? 'nothing was sent' : 'a write may have been applied'
 }
 
 /** A connection refused on every address is an AggregateError whose own message is empty. */

@@ -19,7 +19,7 @@ const arrows: Record<string, readonly string[]> = {
 const packages: Record<string, readonly string[]> = {
   cli: ['commander'],
   postgres: ['pg', 'cockatiel', 'node:crypto'],
-  entry: ['node:crypto'],
+  entry: ['node:crypto', 'node:util/types'],
 }
 
 interface Import {
@@ -78,7 +78,7 @@ function sources(): Record<string, string> {
 
 function importsOf(files: Record<string, string>): Import[] {
   return Object.entries(files).flatMap(([path, text]) =>
-    [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(([, to]) => ({
+    [...text.matchAll(/(?:^|\s)(?:from|import) ?\(?'([^']+)'/g)].map(([, to]) => ({
       from: path,
       to: resolved(path, to as string),
     })),

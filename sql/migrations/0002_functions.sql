@@ -1,8 +1,11 @@
 -- What the statements call. Functions, because a function carries its planner settings with it: through a pooler, on a
--- pool that is not ours and on PGlite alike. Without them
---   * arrays as parameters look cheaper in a custom plan, which PostgreSQL then makes anew at every call (0.1-0.5 ms);
---   * a plan made while the table was small is a scan, and stays one in every session that cached it until the next analyze.
--- Calling through a function was measured at the speed of the bare statement, or better.
+-- pool that is not ours and on PGlite alike. Without them arrays as parameters look cheaper in a custom plan, which
+-- PostgreSQL then makes anew at every call (0.1-0.5 ms). Calling through a function was measured at the speed of the bare
+-- statement, or better.
+--
+-- Every look at a row goes through a "lateral … limit 1", or stands alone for one key: a join the planner may turn round,
+-- and on a table that was small when the plan was made it does; the plan then reads the whole index at every call, until the
+-- next analyze, however large the table has become meanwhile.
 --
 -- A version is taken after the row is locked (in the set clause), so it is higher than any the key has had.
 
@@ -40,9 +43,16 @@ begin
   return query
   select k.ord, e.format, e.value
   from unnest(p_tenant, p_namespace, p_key) with ordinality as k (tenant, namespace, key, ord)
-  join "pgstash".entry e on e.tenant = k.tenant and e.namespace = k.namespace and e.key = k.key
-  left join "pgstash".namespace t on t.tenant = k.tenant and t.namespace = ''
-  left join "pgstash".namespace n on n.tenant = k.tenant and n.namespace = k.namespace
+  cross join lateral (
+    select e.format, e.value, e.expires_at, e.generation from "pgstash".entry e
+    where e.tenant = k.tenant and e.namespace = k.namespace and e.key = k.key limit 1
+  ) e
+  left join lateral (
+    select t.generation from "pgstash".namespace t where t.tenant = k.tenant and t.namespace = '' limit 1
+  ) t on true
+  left join lateral (
+    select n.generation from "pgstash".namespace n where n.tenant = k.tenant and n.namespace = k.namespace limit 1
+  ) n on true
   where (e.expires_at is null or e.expires_at > v_now)
     and e.generation = coalesce(t.generation, 0) + coalesce(n.generation, 0);
 end $$;
@@ -60,9 +70,16 @@ begin
   return query
   select k.ord, e.format, e.value, e.version, e.expires_at
   from unnest(p_tenant, p_namespace, p_key) with ordinality as k (tenant, namespace, key, ord)
-  join "pgstash".entry e on e.tenant = k.tenant and e.namespace = k.namespace and e.key = k.key
-  left join "pgstash".namespace t on t.tenant = k.tenant and t.namespace = ''
-  left join "pgstash".namespace n on n.tenant = k.tenant and n.namespace = k.namespace
+  cross join lateral (
+    select e.format, e.value, e.version, e.expires_at, e.generation from "pgstash".entry e
+    where e.tenant = k.tenant and e.namespace = k.namespace and e.key = k.key limit 1
+  ) e
+  left join lateral (
+    select t.generation from "pgstash".namespace t where t.tenant = k.tenant and t.namespace = '' limit 1
+  ) t on true
+  left join lateral (
+    select n.generation from "pgstash".namespace n where n.tenant = k.tenant and n.namespace = k.namespace limit 1
+  ) n on true
   where (e.expires_at is null or e.expires_at > v_now)
     and e.generation = coalesce(t.generation, 0) + coalesce(n.generation, 0);
 end $$;
@@ -80,9 +97,16 @@ begin
   return query
   select k.ord, e.expires_at - v_now
   from unnest(p_tenant, p_namespace, p_key) with ordinality as k (tenant, namespace, key, ord)
-  join "pgstash".entry e on e.tenant = k.tenant and e.namespace = k.namespace and e.key = k.key
-  left join "pgstash".namespace t on t.tenant = k.tenant and t.namespace = ''
-  left join "pgstash".namespace n on n.tenant = k.tenant and n.namespace = k.namespace
+  cross join lateral (
+    select e.expires_at, e.generation from "pgstash".entry e
+    where e.tenant = k.tenant and e.namespace = k.namespace and e.key = k.key limit 1
+  ) e
+  left join lateral (
+    select t.generation from "pgstash".namespace t where t.tenant = k.tenant and t.namespace = '' limit 1
+  ) t on true
+  left join lateral (
+    select n.generation from "pgstash".namespace n where n.tenant = k.tenant and n.namespace = k.namespace limit 1
+  ) n on true
   where (e.expires_at is null or e.expires_at > v_now)
     and e.generation = coalesce(t.generation, 0) + coalesce(n.generation, 0);
 end $$;
@@ -110,8 +134,12 @@ begin
     nextval('"pgstash".version') + k.writes - 1, k.format::"char", v_now + k.ttl, v_now, k.long_key, k.value
   from unnest(p_tenant, p_namespace, p_key, p_long_key, p_format, p_value, p_ttl, p_writes)
     with ordinality as k (tenant, namespace, key, long_key, format, value, ttl, writes, ord)
-  left join "pgstash".namespace t on t.tenant = k.tenant and t.namespace = ''
-  left join "pgstash".namespace n on n.tenant = k.tenant and n.namespace = k.namespace
+  left join lateral (
+    select t.generation from "pgstash".namespace t where t.tenant = k.tenant and t.namespace = '' limit 1
+  ) t on true
+  left join lateral (
+    select n.generation from "pgstash".namespace n where n.tenant = k.tenant and n.namespace = k.namespace limit 1
+  ) n on true
   order by k.ord
   on conflict (tenant, namespace, key) do update set
     generation = greatest(e.generation, excluded.generation),
@@ -129,8 +157,7 @@ create function "pgstash".add_entries(
   p_format text[], p_value text[], p_ttl bigint[]
 ) returns table (ord bigint, version bigint)
 language plpgsql rows 100
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
-set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
@@ -144,8 +171,12 @@ begin
       nextval('"pgstash".version'), k.format::"char", v_now + k.ttl, v_now, k.long_key, k.value
     from unnest(p_tenant, p_namespace, p_key, p_long_key, p_format, p_value, p_ttl)
       with ordinality as k (tenant, namespace, key, long_key, format, value, ttl, ord)
-    left join "pgstash".namespace t on t.tenant = k.tenant and t.namespace = ''
-    left join "pgstash".namespace n on n.tenant = k.tenant and n.namespace = k.namespace
+    left join lateral (
+      select t.generation from "pgstash".namespace t where t.tenant = k.tenant and t.namespace = '' limit 1
+    ) t on true
+    left join lateral (
+      select n.generation from "pgstash".namespace n where n.tenant = k.tenant and n.namespace = k.namespace limit 1
+    ) n on true
     order by k.ord
     on conflict (tenant, namespace, key) do update set
       generation = excluded.generation,
@@ -163,47 +194,49 @@ begin
     on k.tenant = w.tenant and k.namespace = w.namespace and k.key = w.key;
 end $$;
 
--- Sets where the version is still the one the caller read. version is the new one, or (not ok) the one that stands
--- now, null where nothing does: read by a second query, whose snapshot is newer than the race that was lost.
+-- One key after the other from here on, in the order given, which all processes share (no deadlock). Each statement sees
+-- what was committed before it. A row it had to wait for may be newer than the generations it saw: hence ">=".
+
+-- Sets where the version is still the one the caller read. version is the new one, or (not ok) the one that stands now, null
+-- where nothing does.
 create function "pgstash".compare_and_set_entries(
   p_tenant text[], p_namespace text[], p_key text[],
   p_format text[], p_value text[], p_ttl bigint[], p_version bigint[]
 ) returns table (ord bigint, ok boolean, version bigint)
 language plpgsql rows 100
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
-set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
   v_now bigint := "pgstash".now_ms();
-  v_written bigint[];
+  v_version bigint;
 begin
-  with written as (
+  for i in 1 .. cardinality(p_key) loop
     update "pgstash".entry e set
       version = nextval('"pgstash".version'),
-      format = k.format::"char",
-      expires_at = v_now + k.ttl,
+      format = p_format[i]::"char",
+      expires_at = v_now + p_ttl[i],
       written_at = v_now,
-      value = k.value
-    from unnest(p_tenant, p_namespace, p_key, p_format, p_value, p_ttl, p_version)
-      with ordinality as k (tenant, namespace, key, format, value, ttl, version, ord)
-    left join "pgstash".namespace t on t.tenant = k.tenant and t.namespace = ''
-    left join "pgstash".namespace n on n.tenant = k.tenant and n.namespace = k.namespace
-    where e.tenant = k.tenant and e.namespace = k.namespace and e.key = k.key and e.version = k.version
+      value = p_value[i]
+    where e.tenant = p_tenant[i] and e.namespace = p_namespace[i] and e.key = p_key[i] and e.version = p_version[i]
       and (e.expires_at is null or e.expires_at > v_now)
-      and e.generation = coalesce(t.generation, 0) + coalesce(n.generation, 0)
-    returning k.ord
-  )
-  select coalesce(array_agg(w.ord), '{}') into v_written from written w;
-
-  return query
-  select k.ord, k.ord = any (v_written), e.version
-  from unnest(p_tenant, p_namespace, p_key) with ordinality as k (tenant, namespace, key, ord)
-  left join "pgstash".namespace t on t.tenant = k.tenant and t.namespace = ''
-  left join "pgstash".namespace n on n.tenant = k.tenant and n.namespace = k.namespace
-  left join "pgstash".entry e on e.tenant = k.tenant and e.namespace = k.namespace and e.key = k.key
-    and (e.expires_at is null or e.expires_at > v_now)
-    and e.generation = coalesce(t.generation, 0) + coalesce(n.generation, 0);
+      and e.generation >=
+        coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant[i] and n.namespace = ''), 0)
+        + coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant[i] and n.namespace = p_namespace[i]), 0)
+    returning e.version into v_version;
+    if found then
+      return query select i::bigint, true, v_version;
+    else
+      return query select i::bigint, false, (
+        select e.version from "pgstash".entry e
+        where e.tenant = p_tenant[i] and e.namespace = p_namespace[i] and e.key = p_key[i]
+          and (e.expires_at is null or e.expires_at > v_now)
+          and e.generation >=
+            coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant[i] and n.namespace = ''), 0)
+            + coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant[i] and n.namespace = p_namespace[i]), 0)
+      );
+    end if;
+  end loop;
 end $$;
 
 -- Adds to integers, creating them. The ttl counts only where it creates. A row that holds no integer, or whose sum
@@ -212,8 +245,7 @@ create function "pgstash".increment_entries(
   p_tenant text[], p_namespace text[], p_key text[], p_long_key text[], p_amount bigint[], p_ttl bigint[]
 ) returns table (ord bigint, value text)
 language plpgsql rows 100
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
-set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
@@ -227,8 +259,12 @@ begin
       nextval('"pgstash".version'), 'i', v_now + k.ttl, v_now, k.long_key, k.amount::text
     from unnest(p_tenant, p_namespace, p_key, p_long_key, p_amount, p_ttl)
       with ordinality as k (tenant, namespace, key, long_key, amount, ttl, ord)
-    left join "pgstash".namespace t on t.tenant = k.tenant and t.namespace = ''
-    left join "pgstash".namespace n on n.tenant = k.tenant and n.namespace = k.namespace
+    left join lateral (
+      select t.generation from "pgstash".namespace t where t.tenant = k.tenant and t.namespace = '' limit 1
+    ) t on true
+    left join lateral (
+      select n.generation from "pgstash".namespace n where n.tenant = k.tenant and n.namespace = k.namespace limit 1
+    ) n on true
     order by k.ord
     on conflict (tenant, namespace, key) do update set
       generation = greatest(e.generation, excluded.generation),
@@ -256,47 +292,48 @@ end $$;
 create function "pgstash".touch_entries(p_tenant text[], p_namespace text[], p_key text[], p_ttl bigint[])
 returns table (ord bigint)
 language plpgsql rows 100
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
-set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan
 as $$
-#variable_conflict use_column
 declare
   v_now bigint := "pgstash".now_ms();
 begin
-  return query
-  update "pgstash".entry e set expires_at = v_now + k.ttl
-  from unnest(p_tenant, p_namespace, p_key, p_ttl) with ordinality as k (tenant, namespace, key, ttl, ord)
-  left join "pgstash".namespace t on t.tenant = k.tenant and t.namespace = ''
-  left join "pgstash".namespace n on n.tenant = k.tenant and n.namespace = k.namespace
-  where e.tenant = k.tenant and e.namespace = k.namespace and e.key = k.key
-    and (e.expires_at is null or e.expires_at > v_now)
-    and e.generation = coalesce(t.generation, 0) + coalesce(n.generation, 0)
-  returning k.ord;
+  for i in 1 .. cardinality(p_key) loop
+    update "pgstash".entry e set expires_at = v_now + p_ttl[i]
+    where e.tenant = p_tenant[i] and e.namespace = p_namespace[i] and e.key = p_key[i]
+      and (e.expires_at is null or e.expires_at > v_now)
+      and e.generation >=
+        coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant[i] and n.namespace = ''), 0)
+        + coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant[i] and n.namespace = p_namespace[i]), 0);
+    if found then
+      ord := i;
+      return next;
+    end if;
+  end loop;
 end $$;
 
 -- Deletes; answers those that were alive, with what they held.
 create function "pgstash".take_entries(p_tenant text[], p_namespace text[], p_key text[])
 returns table (ord bigint, format "char", value text)
 language plpgsql rows 100
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
-set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan
 as $$
-#variable_conflict use_column
 declare
   v_now bigint := "pgstash".now_ms();
+  v_is_live boolean;
 begin
-  return query
-  with gone as (
+  for i in 1 .. cardinality(p_key) loop
     delete from "pgstash".entry e
-    using unnest(p_tenant, p_namespace, p_key) with ordinality as k (tenant, namespace, key, ord)
-    left join "pgstash".namespace t on t.tenant = k.tenant and t.namespace = ''
-    left join "pgstash".namespace n on n.tenant = k.tenant and n.namespace = k.namespace
-    where e.tenant = k.tenant and e.namespace = k.namespace and e.key = k.key
-    returning k.ord, e.format, e.value,
-      (e.expires_at is null or e.expires_at > v_now)
-        and e.generation = coalesce(t.generation, 0) + coalesce(n.generation, 0) as is_live
-  )
-  select g.ord, g.format, g.value from gone g where g.is_live;
+    where e.tenant = p_tenant[i] and e.namespace = p_namespace[i] and e.key = p_key[i]
+    returning e.format, e.value,
+      (e.expires_at is null or e.expires_at > v_now) and e.generation >=
+        coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant[i] and n.namespace = ''), 0)
+        + coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant[i] and n.namespace = p_namespace[i]), 0)
+    into format, value, v_is_live;
+    if v_is_live then
+      ord := i;
+      return next;
+    end if;
+  end loop;
 end $$;
 
 create function "pgstash".delete_entries(p_tenant text[], p_namespace text[], p_key text[])
@@ -304,7 +341,7 @@ returns table (ord bigint)
 language sql rows 100
 as $$ select t.ord from "pgstash".take_entries(p_tenant, p_namespace, p_key) t $$;
 
--- A page of live entries in key order, from p_from and below p_upper (null: no bound).
+-- A page of live entries in key order, from p_from and below p_upper.
 --   p_prefix, p_match  what the caller's key starts with; a regular expression it satisfies (null: any)
 --   p_long             only keys stored by digest, only the others, or (null) all
 create function "pgstash".scan_entries(
@@ -320,7 +357,7 @@ begin
   select e.key, coalesce(e.long_key, e.key), e.format, case when p_values then e.value end
   from "pgstash".entry e
   where e.tenant = p_tenant and e.namespace = p_namespace
-    and e.key >= p_from and (p_upper is null or e.key < p_upper)
+    and e.key >= p_from and e.key < p_upper
     and (p_long is null or p_long = (e.long_key is not null))
     and (p_prefix is null or starts_with(coalesce(e.long_key, e.key), p_prefix))
     and (p_match is null or coalesce(e.long_key, e.key) ~ p_match)
@@ -342,30 +379,30 @@ as $$
 #variable_conflict use_column
 declare
   v_now bigint := "pgstash".now_ms();
+  v_generation bigint :=
+    coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant and n.namespace = ''), 0)
+    + coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant and n.namespace = p_namespace), 0);
 begin
   return query
   with doomed as materialized (
     select e.key from "pgstash".entry e
     where e.tenant = p_tenant and e.namespace = p_namespace
-      and e.key >= p_from and (p_upper is null or e.key < p_upper)
+      and e.key >= p_from and e.key < p_upper
       and p_long = (e.long_key is not null)
       and starts_with(coalesce(e.long_key, e.key), p_prefix)
     order by e.key limit p_limit
     for update
   ), gone as (
     delete from "pgstash".entry e
-    using doomed d
-    left join "pgstash".namespace t on t.tenant = p_tenant and t.namespace = ''
-    left join "pgstash".namespace n on n.tenant = p_tenant and n.namespace = p_namespace
-    where e.tenant = p_tenant and e.namespace = p_namespace and e.key = d.key
+    where e.tenant = p_tenant and e.namespace = p_namespace and e.key = any (array(select d.key from doomed d))
     returning (e.expires_at is null or e.expires_at > v_now)
-      and e.generation = coalesce(t.generation, 0) + coalesce(n.generation, 0) as is_live
+      and e.generation >= v_generation as is_live
   )
   select count(*), count(*) filter (where g.is_live) from gone g;
 end $$;
 
 -- Removes what is expired or cleared among the blocks from p_from up to p_to. The table is walked by block because an
--- index on expires_at would cost every overwrite (see 0001).
+-- index on expires_at would cost every overwrite (see 0001). What somebody else holds is left to the next sweep: nobody waits.
 create function "pgstash".sweep_blocks(p_from bigint, p_to bigint)
 returns table (expired bigint, cleared bigint)
 language plpgsql rows 1
@@ -375,15 +412,19 @@ as $$
 #variable_conflict use_column
 declare
   v_now bigint := "pgstash".now_ms();
+  v_dead tid[];
 begin
-  return query
-  with gone as (
-    delete from "pgstash".entry e
+  select array_agg(d.ctid), count(*) filter (where d.is_expired), count(*) filter (where not d.is_expired)
+  into v_dead, expired, cleared
+  from (
+    select e.ctid, coalesce(e.expires_at <= v_now, false) as is_expired
+    from "pgstash".entry e
     where e.ctid >= format('(%s,0)', p_from)::tid and e.ctid < format('(%s,0)', p_to)::tid
       and (e.expires_at <= v_now or e.generation <
         coalesce((select n.generation from "pgstash".namespace n where n.tenant = e.tenant and n.namespace = ''), 0)
         + coalesce((select n.generation from "pgstash".namespace n where n.tenant = e.tenant and n.namespace = e.namespace), 0))
-    returning e.expires_at <= v_now as is_expired
-  )
-  select count(*) filter (where g.is_expired), count(*) filter (where g.is_expired is not true) from gone g;
+    for update of e skip locked
+  ) d;
+  delete from "pgstash".entry e where e.ctid = any (v_dead);
+  return next;
 end $$;

@@ -2,7 +2,8 @@
 
 -- jsonb refuses what JSON allows (\u0000, lone surrogates): null then, instead of failing the whole query.
 create function "pgstash".to_jsonb_or_null(p_value text) returns jsonb
-language plpgsql immutable parallel safe
+-- not parallel safe: before PostgreSQL 17 a parallel worker may not enter an exception block
+language plpgsql immutable
 as $$
 begin
   return p_value::jsonb;

@@ -3,13 +3,16 @@ import { AmbiguousNamespaceError, InvalidArgumentError } from '../errors'
 /** Which major of Keyv calls: they differ in keys, in the third argument of `set`, and in what `deleteMany` answers. */
 export type KeyvContract = 'keyv5' | 'keyv6'
 
-/** A Keyv that uses a store object. */
+/** The Keyv of one major and one namespace that use a store object. */
 export interface Attachment {
   readonly contract: KeyvContract
-  /** undefined or empty: it has none. */
+  /** undefined: they have none. */
   namespace: string | undefined
-  /** Keyv 5: calls came without the prefix (`useKeyPrefix: false`), so listed keys go without it too. */
-  isBare: boolean
+  /** How many they are. */
+  count: number
+  /** Keyv 5: whether keys came with its prefix, and without (`useKeyPrefix: false`). */
+  hasPrefixed: boolean
+  hasBare: boolean
 }
 
 /** What a call on one key turns out to be about. */
@@ -21,34 +24,42 @@ export interface Attribution {
 /**
  * Which Keyv use one store object, and which of them makes a call.
  *
- * Keyv 5: reads get, set, delete, clear, calls `on('error')`, assigns `namespace`, reads `opts` and `iterator`; its keys carry
- * `namespace:`. Keyv 6: reads `capabilities`, calls `on('error')`, assigns `namespace` if it has one; its keys carry nothing. Both do it
- * synchronously in their constructors.
+ * Keyv 5 calls `on('error')`, assigns `namespace`, and reads `iterator`; its keys carry `namespace:`. Keyv 6 reads `capabilities`,
+ * calls `on('error')`, and assigns `namespace` if it has one; its keys carry nothing. Both do it synchronously in their constructors.
+ * Whoever only listens for errors is no Keyv.
  */
 export class Attachments {
   readonly #all: Attachment[] = []
   readonly #contract: KeyvContract | undefined
-  /** The one whose constructor runs right now: what is assigned and read next belongs to it. */
-  #newest: Attachment | undefined
+  /** The namespace as stored, for what Keyv calls one: two names of one place are one. */
+  readonly #stored: (namespace: string | undefined) => string
   #wasAskedForCapabilities = false
+  /** Somebody listens for errors, and assigns `namespace` next if it is a Keyv. */
+  #pending: { readonly contract: KeyvContract; attachment: Attachment | undefined } | undefined
+  /** The Keyv 5 that has assigned its namespace, and reads `iterator` next. */
+  #current: Attachment | undefined
   /** Assigned by hand, without a Keyv. */
   #ownNamespace: string | undefined
 
   /** @param contract the major, where the caller says it */
-  constructor(contract: KeyvContract | undefined) {
+  constructor(contract: KeyvContract | undefined, stored: (namespace: string | undefined) => string) {
     this.#contract = contract
+    this.#stored = stored
   }
 
+  /** How many Keyv use the store. */
   get size(): number {
-    return this.#all.length
+    return this.#all.reduce((sum, { count }) => sum + count, 0)
   }
 
-  /** The one whose constructor runs right now. */
-  get current(): Attachment | undefined {
-    return this.#newest
+  /** The Keyv 5 whose constructor runs right now; once. */
+  takeCurrent(): Attachment | undefined {
+    const current = this.#current
+    this.#current = undefined
+    return current
   }
 
-  /** Only Keyv 6 asks, and goes on at once to listen for errors: whoever asks and does not is no Keyv. */
+  /** Only Keyv 6 asks, and goes on at once to listen for errors. */
   askedForCapabilities(): void {
     this.#wasAskedForCapabilities = true
     queueMicrotask(() => {
@@ -56,53 +67,67 @@ export class Attachments {
     })
   }
 
-  attach(): void {
+  listened(): void {
     const contract = this.#contract ?? (this.#wasAskedForCapabilities ? 'keyv6' : 'keyv5')
-    const attachment: Attachment = { contract, namespace: undefined, isBare: false }
-    this.#all.push(attachment)
-    this.#newest = attachment
+    // A Keyv 6 without a namespace assigns none: it is one already.
+    const attachment = this.#wasAskedForCapabilities ? this.#attach(contract, this.#ownNamespace) : undefined
+    this.#wasAskedForCapabilities = false
+    const pending = { contract, attachment }
+    this.#pending = pending
     queueMicrotask(() => {
-      if (this.#newest === attachment) this.#newest = undefined
+      if (this.#pending === pending) this.#pending = undefined
     })
   }
 
-  /** A Keyv names its namespace, in its constructor or later. */
-  rename(namespace: string | undefined): void {
-    const attachment = this.#newest ?? (this.#all.length === 1 ? this.#all[0] : undefined)
-    if (attachment !== undefined) attachment.namespace = namespace
-    else if (this.#all.length === 0) this.#ownNamespace = namespace
-    // One of several, nobody knows which: both names count from now on.
-    else this.#all.push({ ...(this.#all[0] as Attachment), namespace })
+  /** A Keyv names its namespace, in its constructor or later; or somebody does by hand. */
+  named(namespace: string | undefined): void {
+    const pending = this.#pending
+    this.#pending = undefined
+    if (pending === undefined) {
+      this.#rename(namespace)
+      return
+    }
+    if (pending.attachment !== undefined) this.#detach(pending.attachment)
+    const attachment = this.#attach(pending.contract, namespace)
+    if (pending.contract === 'keyv6') return
+    this.#current = attachment
+    queueMicrotask(() => {
+      if (this.#current === attachment) this.#current = undefined
+    })
   }
 
   /** undefined also while several with different namespaces share the store. */
   get namespace(): string | undefined {
-    const names = this.#namespaces()
-    return names.length === 1 ? names[0] : undefined
+    return this.#isShared() ? undefined : this.#anyNamespace()
   }
 
   /** For calls that carry no key: all must agree. @throws {AmbiguousNamespaceError} */
   onlyNamespace(operation: string): string | undefined {
-    const names = this.#namespaces()
-    if (names.length > 1) throw this.#ambiguous(operation)
-    return names[0]
+    if (this.#isShared()) throw this.#ambiguous(operation)
+    return this.#anyNamespace()
   }
 
   /** Whose key this is. @throws {AmbiguousNamespaceError} when it could be several's */
   attribute(operation: string, key: string): Attribution {
-    const owners = this.#ownersOf(key)
+    const contract = this.contractOf(operation)
+    if (contract !== 'keyv5') return { namespace: this.onlyNamespace(operation), key }
+    const owners = this.#all.filter(({ namespace }) => namespace === undefined || key.startsWith(`${namespace}:`))
+    const [owner] = owners
     if (owners.length > 1) throw this.#ambiguous(operation)
-    if (owners[0] !== undefined) return owners[0]
+    if (owner?.namespace !== undefined) {
+      owner.hasPrefixed = true
+      return { namespace: owner.namespace, key: key.slice(owner.namespace.length + 1) }
+    }
     const namespace = this.onlyNamespace(operation)
-    for (const attachment of this.#all) attachment.isBare = true
+    for (const attachment of this.#all) attachment.hasBare = true
     return { namespace, key }
   }
 
-  /** undefined: nobody attached, the call has to speak for itself. @throws {InvalidArgumentError} when majors are mixed */
+  /** undefined: no Keyv, the call has to speak for itself. @throws {InvalidArgumentError} when majors are mixed */
   contractOf(operation: string): KeyvContract | undefined {
     if (this.#contract !== undefined) return this.#contract
-    const [first, ...others] = this.#all
-    if (others.every(({ contract }) => contract === first?.contract)) return first?.contract
+    const first = this.#all[0]?.contract
+    if (this.#all.every(({ contract }) => contract === first)) return first
     throw new InvalidArgumentError(
       'store',
       `is shared by a Keyv 5 and a Keyv 6, and ${operation} does not tell which of them calls`,
@@ -110,26 +135,41 @@ export class Attachments {
     )
   }
 
-  /** With its prefix a key names its Keyv 5. A Keyv without a namespace, and any Keyv 6, might have sent every key. */
-  #ownersOf(key: string): Attribution[] {
-    const owners = new Map<string | undefined, Attribution>()
-    for (const { contract, namespace } of this.#all) {
-      if (contract === 'keyv6' || !namespace) owners.set(namespace, { namespace, key })
-      else if (key.startsWith(`${namespace}:`))
-        owners.set(namespace, { namespace, key: key.slice(namespace.length + 1) })
-    }
-    return [...owners.values()]
+  #attach(contract: KeyvContract, given: string | undefined): Attachment {
+    const namespace = given === '' ? undefined : given
+    const known = this.#all.find((other) => other.contract === contract && other.namespace === namespace)
+    const attachment = known ?? { contract, namespace, count: 0, hasPrefixed: false, hasBare: false }
+    if (known === undefined) this.#all.push(attachment)
+    attachment.count += 1
+    return attachment
   }
 
-  #namespaces(): (string | undefined)[] {
-    if (this.#all.length === 0) return [this.#ownNamespace]
-    return [...new Set(this.#all.map(({ namespace }) => namespace))]
+  #detach(attachment: Attachment): void {
+    attachment.count -= 1
+    if (attachment.count === 0) this.#all.splice(this.#all.indexOf(attachment), 1)
+  }
+
+  #rename(namespace: string | undefined): void {
+    const [first, ...others] = this.#all
+    if (first === undefined) this.#ownNamespace = namespace
+    else if (first.count === 1 && others.length === 0) first.namespace = namespace === '' ? undefined : namespace
+    // One of several, nobody knows which: both names count from now on.
+    else this.#attach(first.contract, namespace).count -= 1
+  }
+
+  #anyNamespace(): string | undefined {
+    return this.#all.length === 0 ? this.#ownNamespace : this.#all[0]?.namespace
+  }
+
+  #isShared(): boolean {
+    const [first, ...others] = this.#all
+    return others.some(({ namespace }) => this.#stored(namespace) !== this.#stored(first?.namespace))
   }
 
   #ambiguous(operation: string): AmbiguousNamespaceError {
     return new AmbiguousNamespaceError(
       operation,
-      this.#namespaces().map((name) => name ?? ''),
+      this.#all.map(({ namespace }) => namespace ?? ''),
     )
   }
 }

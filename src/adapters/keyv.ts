@@ -1,3 +1,5 @@
+import { assertKey } from '../entry/key'
+import { assertList } from '../entry/list'
 import { resolveTenant } from '../entry/tenant'
 import { InvalidArgumentError } from '../errors'
 import type { Cache, WriteOptions } from '../stash/cache'
@@ -95,7 +97,7 @@ export class KeyvPgStore {
     const inline = typeof source === 'object' && !isStash(source) ? source : undefined
     const { tenant, namespace, version, contract, ...connection } = { ...inline, ...options }
     this.#options = { tenant, namespace, version, contract }
-    this.#attachments = new Attachments(contractOf(contract))
+    this.#attachments = new Attachments(contractOf(contract), (namespace) => this.#stored(namespace))
     const { stash, isOwned } = holdStash(inline === undefined ? (source as PgStash | string | undefined) : connection)
     this.#stash = stash
     this.#isOwned = isOwned
@@ -116,7 +118,7 @@ export class KeyvPgStore {
 
   /** Keyv listens for errors in its constructor, and thereby attaches. They reach it by rejection; nothing is emitted here. */
   on(event: string, _listener: (...args: never[]) => void): this {
-    if (event === 'error') this.#attachments.attach()
+    if (event === 'error') this.#attachments.listened()
     return this
   }
 
@@ -127,7 +129,7 @@ export class KeyvPgStore {
 
   /** Keyv assigns it in its constructor, and when its own namespace is changed. */
   set namespace(namespace: string | undefined) {
-    this.#attachments.rename(namespace)
+    this.#attachments.named(namespace)
   }
 
   async get<Value = unknown>(key: string): Promise<Value | undefined> {
@@ -154,7 +156,7 @@ export class KeyvPgStore {
    */
   async set(key: string, value: unknown, limit?: number): Promise<boolean> {
     const place = this.#place('set', key)
-    const life = this.#life('set', limit)
+    const life = this.#life(this.#attachments.contractOf('set'), limit)
     const cache = this.#cache(place.namespace)
     if (life === 'over') await cache.delete(place.key)
     else await cache.set(place.key, value, life)
@@ -163,8 +165,8 @@ export class KeyvPgStore {
 
   /** As {@link set} for each entry; of two with one key the last. */
   async setMany(entries: KeyvPgStoreEntry[]): Promise<SetManyAnswer> {
-    const keys = list('entries', entries).map(({ key }) => key)
-    const lives = entries.map(({ ttl, expires }) => this.#life('setMany', expires ?? ttl))
+    const keys = assertList('entries', entries).map(({ key }) => key)
+    const lives = entries.map((entry) => this.#lifeOf(entry))
     const answer = await this.#eachNamespace('setMany', keys, async (cache, own, positions) => {
       const newest = new Map(own.map((key, at) => [key, positions[at] as number]))
       const elapsed = [...newest].filter(([, position]) => lives[position] === 'over').map(([key]) => key)
@@ -206,7 +208,7 @@ export class KeyvPgStore {
    * constructor, and what it gets then belongs to that Keyv, also when others share the store later.
    */
   get iterator(): KeyvIterator {
-    const owner = this.#attachments.current
+    const owner = this.#attachments.takeCurrent()
     return (namespace) => this.#iterate(owner, namespace)
   }
 
@@ -216,8 +218,7 @@ export class KeyvPgStore {
   ): AsyncGenerator<[string, Awaited<Value> | undefined], void> {
     const isAlone = this.#attachments.size === 0
     const namespace = owner?.namespace ?? (isAlone ? asked : undefined) ?? this.#attachments.onlyNamespace('iterator')
-    const isPrefixed =
-      owner === undefined ? isAlone && asked !== undefined : owner.contract === 'keyv5' && !owner.isBare
+    const isPrefixed = owner === undefined ? isAlone && asked !== undefined : owner.hasPrefixed || !owner.hasBare
     const prefix = isPrefixed && namespace ? `${namespace}:` : ''
     const entries = this.#cache(this.#stored(namespace)).entries<Awaited<Value>>()
     for await (const [key, value] of entries) yield [prefix + key, value]
@@ -230,7 +231,7 @@ export class KeyvPgStore {
     run: (cache: Cache, keys: string[], positions: number[]) => Promise<T[]>,
   ): Promise<T[]> {
     const groups = new Map<string, { keys: string[]; positions: number[] }>()
-    list('keys', keys).forEach((given, position) => {
+    assertList('keys', keys).forEach((given, position) => {
       const { namespace, key } = this.#place(operation, given)
       const group = groups.get(namespace) ?? { keys: [], positions: [] }
       groups.set(namespace, group)
@@ -249,23 +250,24 @@ export class KeyvPgStore {
 
   /** Where a key of this call is stored. */
   #place(operation: string, given: string): { namespace: string; key: string } {
-    if (typeof given !== 'string') {
-      const type = given === null ? 'null' : typeof given
-      throw new InvalidArgumentError('key', `must be a string, not ${type}`, 'Convert it with String(key).')
-    }
-    const { namespace, key } = this.#attachments.attribute(operation, given)
+    const { namespace, key } = this.#attachments.attribute(operation, assertKey(given))
     return { namespace: this.#stored(namespace), key }
   }
 
-  /** `over`: the expiry has passed. */
-  #life(operation: string, limit: number | null | undefined): WriteOptions | 'over' {
+  /** `over`: the expiry has passed. Without a contract the size of the limit tells a moment from a duration. */
+  #life(contract: KeyvContract | undefined, limit: number | null | undefined): WriteOptions | 'over' {
     if (limit === undefined || limit === null || limit === 0 || limit === Number.POSITIVE_INFINITY) return { ttl: null }
     if (typeof limit !== 'number' || Number.isNaN(limit)) {
       throw new InvalidArgumentError('ttl', 'must be a number of milliseconds', 'Pass a number, or nothing for ever.')
     }
-    const contract = this.#attachments.contractOf(operation) ?? (limit >= earliestMoment ? 'keyv6' : 'keyv5')
-    const left = contract === 'keyv6' ? limit - Date.now() : limit
+    const isMoment = contract === undefined ? limit >= earliestMoment : contract === 'keyv6'
+    const left = isMoment ? limit - Date.now() : limit
     return left > 0 ? { ttl: left } : 'over'
+  }
+
+  /** Of an entry of `setMany`: the name of the field says whether it is a moment or a duration. */
+  #lifeOf({ ttl, expires }: KeyvPgStoreEntry): WriteOptions | 'over' {
+    return expires === undefined ? this.#life('keyv5', ttl) : this.#life('keyv6', expires)
   }
 
   get #home(): string {
@@ -319,9 +321,4 @@ function contractOf(contract: unknown): KeyvContract | undefined {
     'must be keyv5 or keyv6',
     'Leave it out: the store notices which Keyv calls.',
   )
-}
-
-function list<T>(field: string, values: readonly T[]): readonly T[] {
-  if (Array.isArray(values)) return values
-  throw new InvalidArgumentError(field, 'must be an array', 'Pass an array, also for one.')
 }

@@ -8,6 +8,7 @@ interface MigrateFlags {
   readonly schema?: string
   readonly unlogged?: boolean
   readonly print?: boolean
+  readonly from?: string
 }
 
 /** `pgstash migrate`: creates or upgrades the schema, or prints the SQL for whoever does that. */
@@ -17,12 +18,13 @@ export function migrateCommand(): Command {
     .option('--url <url>', 'postgres://… (default: DATABASE_URL, then the PG* variables)')
     .option('--schema <name>', 'the schema (default: pgstash)')
     .option('--unlogged', 'make a new entry table unlogged: cheaper writes, empty after a crash')
-    .option('--print', 'print the SQL for an empty database instead of running it')
+    .option('--print', 'print the SQL instead of running it')
+    .option('--from <number>', 'with --print: the migration the database is at (default: 0, an empty one)')
     .action(migrate)
 }
 
-async function migrate({ url, print, ...options }: MigrateFlags): Promise<void> {
-  if (print) process.stdout.write(printSchema(options))
+async function migrate({ url, print, from = '0', ...options }: MigrateFlags): Promise<void> {
+  if (print) process.stdout.write(printSchema({ ...options, from: Number(from) }))
   else await apply({ ...options, connectionString: url })
 }
 

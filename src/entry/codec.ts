@@ -1,3 +1,4 @@
+import { isMap, isSet, isUint8Array } from 'node:util/types'
 import { UnserialisableValueError, ValueTooLargeError } from '../errors'
 import { isWellFormed } from './tenant'
 
@@ -43,7 +44,7 @@ function encode(value: unknown): EncodedValue {
     return { format: 't', text: value }
   }
   if (typeof value === 'number') return encodeNumber(value)
-  if (value instanceof Uint8Array) {
+  if (isUint8Array(value)) {
     return { format: 'b', text: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64') }
   }
   return { format: 'j', text: toJson(value) }
@@ -55,6 +56,7 @@ function encodeNumber(value: number): EncodedValue {
 }
 
 function toJson(value: unknown): string {
+  if (isMap(value) || isSet(value)) throw new UnserialisableValueError('is a Map or Set, which JSON empties')
   let text: string | undefined
   try {
     text = JSON.stringify(value)

@@ -32,6 +32,9 @@ export function indexKey(key: unknown): string {
   return fitsIndex(text) ? text : digestOf(text)
 }
 
+/** Behind every key of the index: the highest code point, more often than a stored key has room for. */
+export const endOfKeys = '\u{10ffff}'.repeat(maxStoredKeyBytes / 4 + 1)
+
 /** Where the keys stored by digest lie in the index. */
 export const digestRange = { from: digestMark, upper: upperBoundOf(digestMark) } as const
 
@@ -48,11 +51,12 @@ export function upperBoundOf(prefix: string): string | undefined {
   return undefined
 }
 
-function assertKey(key: unknown): string {
+/** @throws {InvalidArgumentError} no string, with NUL, or with half a surrogate pair */
+export function assertKey(key: unknown): string {
   if (typeof key !== 'string') {
     throw new InvalidArgumentError(
       'key',
-      `must be a string, not ${key === null ? 'null' : typeof key}`,
+      `must be a string (this is of type ${key === null ? 'null' : typeof key})`,
       'Convert it with String(key).',
     )
   }

@@ -1,4 +1,4 @@
-import { CallTimeoutError } from '../errors'
+import { CallAbortedError, CallTimeoutError } from '../errors'
 
 /** What a caller may say about its waiting. */
 export interface CallOptions {
@@ -15,6 +15,8 @@ export class Call<T> {
   newer: Call<unknown> | undefined
   startedAt = 0
   isSettled = false
+  /** Settled by its time limit or its signal, not by an answer. */
+  isAbandoned = false
   /** Set once something of it travels: from then on a write may be applied though nobody waits. */
   hasLeft = false
 
@@ -46,14 +48,14 @@ export class Call<T> {
 
   /** It came a step further: its time limit begins anew. */
   renew(): void {
-    if (this.isSettled) return
-    this.#deadlines.remove(this as Call<unknown>)
-    this.#deadlines.add(this as Call<unknown>)
+    if (!this.isSettled) this.#deadlines.renew(this as Call<unknown>)
   }
 
   /** Nobody waits any more. What travels goes on, and harms no neighbour. */
   abandon(timeoutMs?: number, cause?: unknown): void {
-    this.fail(new CallTimeoutError(timeoutMs, this.hasLeft ? 'unknown' : 'not-sent', cause))
+    this.isAbandoned = !this.isSettled
+    const outcome = this.hasLeft ? 'unknown' : 'not-sent'
+    this.fail(timeoutMs === undefined ? new CallAbortedError(outcome, cause) : new CallTimeoutError(timeoutMs, outcome))
   }
 
   #settle(): boolean {
@@ -65,11 +67,35 @@ export class Call<T> {
   }
 
   #listen(signal: AbortSignal): void {
-    const abort = () => this.abandon(undefined, signal.reason)
-    this.#stopListening = () => signal.removeEventListener('abort', abort)
-    if (signal.aborted) abort()
-    else signal.addEventListener('abort', abort, { once: true })
+    if (signal.aborted) this.abandon(undefined, signal.reason)
+    else this.#stopListening = callsOf(signal).add(this as Call<unknown>)
   }
+}
+
+/** The waiting calls of one signal: it gets one listener, however many they are. */
+class AbortableCalls {
+  readonly #calls = new Set<Call<unknown>>()
+
+  constructor(signal: AbortSignal) {
+    const abort = () => {
+      for (const call of this.#calls) call.abandon(undefined, signal.reason)
+    }
+    signal.addEventListener('abort', abort, { once: true })
+  }
+
+  /** @returns takes the call out again */
+  add(call: Call<unknown>): () => void {
+    this.#calls.add(call)
+    return () => this.#calls.delete(call)
+  }
+}
+
+const abortableCalls = new WeakMap<AbortSignal, AbortableCalls>()
+
+function callsOf(signal: AbortSignal): AbortableCalls {
+  const calls = abortableCalls.get(signal) ?? new AbortableCalls(signal)
+  abortableCalls.set(signal, calls)
+  return calls
 }
 
 /** How late a time limit may be noticed. A timer for each call would cost more than the call. */
@@ -102,13 +128,14 @@ export class Deadlines {
   }
 
   remove(call: Call<unknown>): void {
-    if (call.older === undefined) this.#oldest = call.newer
-    else call.older.newer = call.newer
-    if (call.newer === undefined) this.#newest = call.older
-    else call.newer.older = call.older
-    call.older = undefined
-    call.newer = undefined
+    this.#unlink(call)
     if (this.#oldest === undefined) this.#onIdle?.()
+  }
+
+  /** Moves it to the end of the list. */
+  renew(call: Call<unknown>): void {
+    this.#unlink(call)
+    this.add(call)
   }
 
   /** Resolves once nobody waits. */
@@ -117,6 +144,15 @@ export class Deadlines {
     return new Promise((resolve) => {
       this.#onIdle = resolve
     })
+  }
+
+  #unlink(call: Call<unknown>): void {
+    if (call.older === undefined) this.#oldest = call.newer
+    else call.older.newer = call.newer
+    if (call.newer === undefined) this.#newest = call.older
+    else call.newer.older = call.older
+    call.older = undefined
+    call.newer = undefined
   }
 
   readonly #tick = (): void => {

@@ -1,4 +1,4 @@
-import { StashClosedError } from '../errors'
+import { InvalidArgumentError, StashClosedError } from '../errors'
 import type { Address } from './address'
 import { Call, type CallOptions, Deadlines } from './call'
 import { Departures } from './departures'
@@ -121,11 +121,23 @@ export class Coalescer {
 
   #call<T>(options: CallOptions | undefined, ask: (call: Call<T>) => void): Promise<T> {
     if (this.#isClosed) return Promise.reject(new StashClosedError())
+    const signal = signalOf(options)
     return new Promise<T>((resolve, reject) => {
-      const call = new Call<T>(this.#deadlines, resolve, reject, options?.signal)
+      const call = new Call<T>(this.#deadlines, resolve, reject, signal)
       if (!call.isSettled) ask(call)
     })
   }
+}
+
+/** @throws {InvalidArgumentError} */
+function signalOf(options: CallOptions | undefined): AbortSignal | undefined {
+  const signal = options?.signal ?? undefined
+  if (signal === undefined || signal instanceof AbortSignal) return signal
+  throw new InvalidArgumentError(
+    'signal',
+    'must be an AbortSignal',
+    'Pass the signal of the controller, not the controller.',
+  )
 }
 
 /** The answers to one call on many keys, until the last one is in. */

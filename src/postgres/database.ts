@@ -3,7 +3,7 @@ import { CircuitOpenError, StashClosedError } from '../errors'
 import type { Driver, Row } from './driver'
 import type { Migrator } from './migrator'
 import type { Statement } from './statement'
-import { isConnectionFailure, isRolledBack, toPgStashError } from './transient-failure'
+import { isConnectionFailure, isRolledBack, isSchemaGone, toPgStashError } from './transient-failure'
 
 export interface DatabaseOptions {
   readonly timeoutMs: number
@@ -12,7 +12,7 @@ export interface DatabaseOptions {
   readonly breaker: { readonly failures: number; readonly cooldownMs: number } | null
 }
 
-/** A driver with manners: the schema is there before the first statement, failures are told apart, repeated ones fail fast. */
+/** A driver whose schema is there before the first statement, whose failures are told apart, and which fails fast after repeated ones. */
 export class Database {
   readonly #driver: Driver
   readonly #migrator: Migrator
@@ -31,6 +31,7 @@ export class Database {
 
   /** Connects and checks or makes the schema, once. A failure is not kept: the next call tries again. */
   ready(): Promise<void> {
+    if (this.#isClosed) return Promise.reject(new StashClosedError())
     this.#opening ??= this.guard(() => this.#open()).catch((error: unknown) => {
       this.#opening = undefined
       throw error
@@ -53,6 +54,11 @@ export class Database {
     await this.#driver.close()
   }
 
+  #forgetSchema(): void {
+    this.#isReady = false
+    this.#opening = undefined
+  }
+
   async #open(): Promise<void> {
     if (this.#options.autoMigrate) await this.#migrator.migrate()
     else await this.#migrator.requireCurrent()
@@ -69,13 +75,15 @@ export class Database {
       try {
         return await this.#driver.query(statement, values)
       } catch (error) {
+        // The next call looks again, and makes the schema where it may.
+        if (isSchemaGone(error)) this.#forgetSchema()
         if (!deservesAnother(error)) throw error
         return this.#driver.query(statement, values)
       }
     })
   }
 
-  /** Runs what is no statement of ours with the same manners. */
+  /** Runs `work` behind the breaker; what it rejects with becomes an error of this package. */
   async guard<T>(work: () => Promise<T>): Promise<T> {
     if (this.#isClosed) throw new StashClosedError()
     try {

@@ -14,61 +14,38 @@ export interface Addition extends StoredKey {
 }
 
 /** Those who share a row are added up, and each gets the sum that was its own. */
-export function incrementRules(
-  database: Database,
-  schema: string,
-): LaneRules<Addition, number, (number | undefined)[]> {
+export function incrementRules(database: Database, schema: string): LaneRules<Addition, number, number | undefined> {
   const statement = statementOf(incrementEntries, schema)
-  const run = async (requests: readonly Request<Addition, number>[], amounts: readonly number[]) => {
-    const longKeys = requests.map(({ first }) => first.payload.longKey)
-    const ttls = requests.map(({ first }) => first.payload.ttl)
-    const rows = await database.write(statement, [...addressColumns(requests), longKeys, amounts, ttls])
-    return byPosition(rows, requests.length).map((row) => (row === undefined ? undefined : Number(row[1])))
-  }
-  const runApart = async (request: Request<Addition, number>) => {
-    const sums: (number | undefined)[] = []
-    for (const { payload } of request.sharers) sums.push(...(await run([request], [payload.amount])))
-    return sums
-  }
   return {
     isRead: false,
     isShared: true,
+    mayJoin: (request, { amount }) => isMonotonic(request.first.payload.amount, amount) && isExact(request, amount),
+    isRefused: (sum) => sum === undefined,
     run: async (requests) => {
-      const joint = requests.filter(addsUp)
-      const totals = joint.length > 0 ? await run(joint, joint.map(totalOf)) : []
-      const totalAt = new Map(joint.map((request, at) => [request, totals[at]]))
-      return Promise.all(
-        requests.map((request) => {
-          const total = totalAt.get(request)
-          if (total !== undefined) return runningSums(request, total)
-          // Refused together: one caller's amount may fit where another's does not.
-          return request.sharers.length === 1 ? [undefined] : runApart(request)
-        }),
-      )
+      const longKeys = requests.map(({ first }) => first.payload.longKey)
+      const ttls = requests.map(({ first }) => first.payload.ttl)
+      const amounts = requests.map((request) => totalOf(request))
+      const rows = await database.write(statement, [...addressColumns(requests), longKeys, amounts, ttls])
+      return byPosition(rows, requests.length).map((row) => (row === undefined ? undefined : Number(row[1])))
     },
-    answer: (sums, _request, position) => {
-      const sum = sums[position]
+    answer: (sum, request, position) => {
       if (sum === undefined) throw new NotAnIntegerError()
-      return sum
+      return sum - totalOf(request, position + 1)
     },
   }
 }
 
-function totalOf(request: Request<Addition, number>): number {
-  return request.sharers.reduce((sum, { payload }) => sum + payload.amount, 0)
+/** With one sign for all, the sum fits if and only if each step towards it does. */
+function isMonotonic(a: number, b: number): boolean {
+  return a < 0 === b < 0
 }
 
-/** Whether the sum fits if and only if each step towards it does: all amounts have one sign, and their total is exact. */
-function addsUp(request: Request<Addition, number>): boolean {
-  const signs = new Set(request.sharers.map(({ payload }) => payload.amount < 0))
-  return signs.size === 1 && Number.isSafeInteger(totalOf(request))
+function isExact(request: Request<Addition, number>, amount: number): boolean {
+  return Number.isSafeInteger(totalOf(request) + amount)
 }
 
-/** What each sharer would have got, had they come one by one. */
-function runningSums(request: Request<Addition, number>, final: number): number[] {
-  let sum = final - totalOf(request)
-  return request.sharers.map(({ payload }) => {
-    sum += payload.amount
-    return sum
-  })
+function totalOf(request: Request<Addition, number>, from = 0): number {
+  let total = 0
+  for (let at = from; at < request.sharers.length; at += 1) total += request.sharers[at]?.payload.amount ?? 0
+  return total
 }

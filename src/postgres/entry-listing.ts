@@ -1,6 +1,6 @@
 import deletePrefix from '../../sql/statements/delete-prefix.sql'
 import scanEntries from '../../sql/statements/scan-entries.sql'
-import { digestRange, upperBoundOf } from '../entry/key'
+import { digestRange, endOfKeys, upperBoundOf } from '../entry/key'
 import type { KeyPattern } from '../entry/key-pattern'
 import type { Address } from './address'
 import type { Database } from './database'
@@ -21,7 +21,7 @@ const deletesPerStep = 1_000
 /** A range of the index; `isLong`: only keys stored by digest, only the others, or (null) all. */
 interface Range {
   readonly from: string
-  readonly upper: string | null
+  readonly upper: string
   readonly isLong: boolean | null
 }
 
@@ -90,10 +90,10 @@ export class EntryListing {
 
 /** Keys that start with a prefix are one range; those among them that are stored by digest may be anywhere in theirs. */
 function rangesOf(prefix: string): Range[] {
-  if (prefix === '') return [{ from: '', upper: null, isLong: null }]
+  if (prefix === '') return [{ from: '', upper: endOfKeys, isLong: null }]
   return [
-    { from: prefix, upper: upperBoundOf(prefix) ?? null, isLong: false },
-    { from: digestRange.from, upper: digestRange.upper ?? null, isLong: true },
+    { from: prefix, upper: upperBoundOf(prefix) ?? endOfKeys, isLong: false },
+    { from: digestRange.from, upper: digestRange.upper ?? endOfKeys, isLong: true },
   ]
 }
 

@@ -1,6 +1,7 @@
 import clearNamespace from '../../sql/statements/clear-namespace.sql'
 import { decodeValue } from '../entry/codec'
 import type { StoredKey } from '../entry/key'
+import { CallAbortedError } from '../errors'
 import { type Address, addressOf } from './address'
 import { type Found, isFound } from './batch-rows'
 import type { CallOptions } from './call'
@@ -144,20 +145,28 @@ export class EntryTable {
   }
 
   /** Live keys, in byte order (those stored by digest: in the order of their digests). */
-  async *keys(address: Address, listing: Listing): AsyncGenerator<string, void> {
-    for await (const row of this.#rows(address, listing, false)) yield row[1] as string
+  async *keys(address: Address, listing: Listing, options?: CallOptions): AsyncGenerator<string, void> {
+    for await (const row of this.#rows(address, listing, false, options)) yield row[1] as string
   }
 
-  async *entries(address: Address, listing: Listing): AsyncGenerator<[string, unknown], void> {
-    for await (const row of this.#rows(address, listing, true)) {
+  async *entries(address: Address, listing: Listing, options?: CallOptions): AsyncGenerator<[string, unknown], void> {
+    for await (const row of this.#rows(address, listing, true, options)) {
       yield [row[1] as string, decodeValue(row[2] as string, row[3] as string)]
     }
   }
 
-  async *#rows(address: Address, listing: Listing, withValues: boolean): AsyncGenerator<Row, void> {
+  async *#rows(
+    address: Address,
+    listing: Listing,
+    withValues: boolean,
+    options?: CallOptions,
+  ): AsyncGenerator<Row, void> {
     // Whatever was asked before, awaited or not, is seen.
-    await this.#coalescer.aloneIn(address, async () => {})
-    yield* this.#listing.rows(address, listing, withValues)
+    await this.#coalescer.aloneIn(address, async () => {}, options)
+    for await (const row of this.#listing.rows(address, listing, withValues)) {
+      if (options?.signal?.aborted) throw new CallAbortedError('unknown', options.signal.reason)
+      yield row
+    }
   }
 
   async #bump(tenant: string, namespace: string): Promise<void> {

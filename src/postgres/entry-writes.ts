@@ -114,14 +114,17 @@ export function deleteRules(database: Database, schema: string): LaneRules<null,
   }
 }
 
-/** Of those who share a row the first gets it. */
+/** Of those who share a row the first who still waits gets it. */
 export function takeRules(database: Database, schema: string): LaneRules<null, Found<Row>, Found<Row>> {
   const statement = statementOf(takeEntries, schema)
   return {
     isRead: false,
     isShared: true,
     run: async (requests) => byPosition(await database.write(statement, addressColumns(requests)), requests.length),
-    answer: (row, _request, position) => (position === 0 ? row : undefined),
+    answer: (row, { sharers }, position) => {
+      const taker = sharers.findIndex(({ call }) => !call.isAbandoned)
+      return position === taker ? row : undefined
+    },
   }
 }
 

@@ -15,6 +15,10 @@ export interface LaneRules<Payload, Answer, Result> {
   readonly isRead: boolean
   /** Whether calls on one key may share a request. */
   readonly isShared: boolean
+  /** Whether one more may, with this payload. Default: yes. */
+  mayJoin?(request: Request<Payload, Answer>, payload: Payload): boolean
+  /** Whether the database refused the sharers together, and each of them has to be asked for alone. */
+  isRefused?(result: Result): boolean
   /** What a payload adds to a batch, about, in bytes. */
   bytesOf?(payload: Payload): number
   /** Runs one statement; results in the order of the requests. */
@@ -25,6 +29,11 @@ export interface LaneRules<Payload, Answer, Result> {
 
 /** Un-awaited calls on one key that share a row. Sets get a version each, and the sequence of versions goes in steps of 64. */
 const maxSharers = 64
+
+interface Located {
+  readonly address: Address
+  readonly key: string
+}
 
 /** The requests of one verb on their way. */
 export class Lane<Payload, Answer> implements Departing, Gate {
@@ -58,7 +67,7 @@ export class Lane<Payload, Answer> implements Departing, Gate {
   ask(address: Address, key: string, sharer: Sharer<Payload, Answer>): void {
     const scope = this.#order.scopeOf(address)
     const newest = this.#rules.isShared ? scope.joinable(key) : undefined
-    if (newest instanceof Request && newest.gate === this && newest.sharers.length < maxSharers) newest.join(sharer)
+    if (newest instanceof Request && this.#accepts(newest, sharer.payload)) newest.join(sharer)
     else scope.enter(new Request(this, address, scope, key, sharer))
   }
 
@@ -76,7 +85,7 @@ export class Lane<Payload, Answer> implements Departing, Gate {
   #take(): Request<Payload, Answer>[] {
     const queued = this.#queue.splice(0, this.#rowsThatFit())
     const batch = queued.filter((request) => request.leave() || this.#dismiss(request))
-    return this.isRead ? batch : batch.sort(byIndexOrder)
+    return this.isRead ? batch : batch.sort(inSharedOrder)
   }
 
   /** Answers everybody in the batch; never rejects. */
@@ -85,18 +94,48 @@ export class Lane<Payload, Answer> implements Departing, Gate {
     try {
       results = await this.#rules.run(batch)
     } catch (error) {
-      // The statement was rolled back. Halving finds the row that it failed on, and sends the innocent ones again.
-      if (batch.length > 1 && isDataFailure(error)) return this.#sendApart(batch)
-      for (const request of batch) this.#fail(request, error)
-      return
+      return this.#afterFailure(batch, error)
     }
-    for (let at = 0; at < batch.length; at += 1) this.#answer(batch[at] as Request<Payload, Answer>, results[at])
+    for (let at = 0; at < batch.length; at += 1) {
+      const request = batch[at] as Request<Payload, Answer>
+      if (this.#rules.isRefused?.(results[at]) && request.sharers.length > 1) await this.#sendSharersApart(request)
+      else this.#answer(request, results[at])
+    }
   }
 
-  async #sendApart(batch: readonly Request<Payload, Answer>[]): Promise<void> {
-    const half = batch.length >> 1
-    await this.#send(batch.slice(0, half))
-    await this.#send(batch.slice(half))
+  /**
+   * The statement was rolled back. If the data of one row is to blame, halving finds that row, and then the sharer; the
+   * innocent ones are sent again.
+   */
+  async #afterFailure(batch: readonly Request<Payload, Answer>[], error: unknown): Promise<void> {
+    const [first] = batch as [Request<Payload, Answer>]
+    if (!isDataFailure(error)) {
+      for (const request of batch) this.#fail(request, error)
+    } else if (batch.length > 1) {
+      const half = batch.length >> 1
+      await this.#send(batch.slice(0, half))
+      await this.#send(batch.slice(half))
+    } else if (first.sharers.length > 1) await this.#sendSharersApart(first)
+    else this.#fail(first, error)
+  }
+
+  /** One after the other, in their order. */
+  async #sendSharersApart(request: Request<Payload, Answer>): Promise<void> {
+    for (const sharer of request.sharers) {
+      const alone = request.aloneFor(sharer)
+      try {
+        const [result] = await this.#rules.run([alone])
+        this.#tell(alone, result)
+      } catch (error) {
+        sharer.fail(error)
+      }
+    }
+    request.scope.leave(request)
+  }
+
+  #accepts(newest: Request<unknown, unknown>, payload: Payload): boolean {
+    if (newest.gate !== this || newest.sharers.length >= maxSharers) return false
+    return this.#rules.mayJoin?.(newest as unknown as Request<Payload, Answer>, payload) ?? true
   }
 
   #rowsThatFit(): number {
@@ -111,6 +150,11 @@ export class Lane<Payload, Answer> implements Departing, Gate {
   }
 
   #answer(request: Request<Payload, Answer>, result: unknown): void {
+    this.#tell(request, result)
+    request.scope.leave(request)
+  }
+
+  #tell(request: Request<Payload, Answer>, result: unknown): void {
     for (let position = 0; position < request.sharers.length; position += 1) {
       const sharer = request.sharers[position] as Sharer<Payload, Answer>
       try {
@@ -119,7 +163,6 @@ export class Lane<Payload, Answer> implements Departing, Gate {
         sharer.fail(error)
       }
     }
-    request.scope.leave(request)
   }
 
   #fail(request: Request<Payload, Answer>, error: unknown): void {
@@ -134,7 +177,8 @@ export class Lane<Payload, Answer> implements Departing, Gate {
   }
 }
 
-function byIndexOrder(a: Request<never, never> | AnyRequest, b: typeof a): number {
+/** The same in every process; not the order of the index, which is by bytes. */
+function inSharedOrder(a: Located, b: Located): number {
   if (a.address.id !== b.address.id) return a.address.id < b.address.id ? -1 : 1
   if (a.key === b.key) return 0
   return a.key < b.key ? -1 : 1

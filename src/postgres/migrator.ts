@@ -45,9 +45,7 @@ export class Migrator {
    * @throws {SchemaTooNewError} made by a newer version of this package
    */
   async check(): Promise<SchemaState> {
-    const state = await this.#read(this.#driver)
-    if (state.migration > latestMigration) throw new SchemaTooNewError(this.#schema, state.migration, latestMigration)
-    return state
+    return this.#read(this.#driver)
   }
 
   /** @throws {SchemaOutdatedError} when the schema is missing or behind */
@@ -97,7 +95,9 @@ export class Migrator {
     if (version < oldestServer) throw new UnsupportedServerError(version)
     if (!hasTable) return { hasSchema, migration: 0 }
     const [row] = await connection.query(this.#statement(readMigration), [])
-    return { hasSchema, migration: row?.[0] as number }
+    const migration = row?.[0] as number
+    if (migration > latestMigration) throw new SchemaTooNewError(this.#schema, migration, latestMigration)
+    return { hasSchema, migration }
   }
 
   #statement(file: Parameters<typeof statementOf>[0]) {
@@ -105,21 +105,20 @@ export class Migrator {
   }
 }
 
-/** The whole schema as one script, for people whose database is changed by somebody else. */
-export function migrationScript({ schema, isUnlogged }: MigratorOptions): string {
+/**
+ * What `migrate()` would do, as one script, for people whose database is changed by somebody else.
+ * @param from the migration the database is at; 0 for an empty one
+ */
+export function migrationScript({ schema, isUnlogged }: MigratorOptions, from: number): string {
   const terminated = (text: string) => `${inSchema(text, schema)};`
-  const steps = migrations.flatMap(({ id, name, text }) => [
-    inSchema(text, schema),
-    terminated(recordMigration.text.replace('$1', String(id)).replace('$2', `'${name}'`)),
-  ])
-  const parts = [
-    '-- pgstash: the whole schema, for an empty database',
-    'begin;',
-    terminated(createSchema.text),
-    terminated(createMigrationTable.text),
-    ...steps,
-    ...(isUnlogged ? [terminated(makeEntriesUnlogged.text)] : []),
-    'commit;',
-  ]
-  return `${parts.join('\n\n')}\n`
+  const steps = migrations
+    .filter(({ id }) => id > from)
+    .flatMap(({ id, name, text }) => [
+      inSchema(text, schema),
+      terminated(recordMigration.text.replace('$1', String(id)).replace('$2', `'${name}'`)),
+    ])
+  const first = from === 0 ? [terminated(createSchema.text), terminated(createMigrationTable.text)] : []
+  const last = from === 0 && isUnlogged ? [terminated(makeEntriesUnlogged.text)] : []
+  const title = `-- pgstash: ${from === 0 ? 'the whole schema, for an empty database' : `from migration ${from} to ${latestMigration}`}`
+  return `${[title, 'begin;', ...first, ...steps, ...last, 'commit;'].join('\n\n')}\n`
 }

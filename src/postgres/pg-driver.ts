@@ -1,7 +1,7 @@
 import pg from 'pg'
 import type { Driver, Row, Transaction } from './driver'
 import type { Statement } from './statement'
-import { isLostStatement } from './transient-failure'
+import { isLostStatement, isReadTimeout } from './transient-failure'
 
 /** What this package uses of a `pg.Pool`; any version of `pg` 8 fits. */
 export interface PgPool {
@@ -11,8 +11,10 @@ export interface PgPool {
 
 /** What this package uses of a `pg.PoolClient`. */
 export interface PgClient {
-  query(config: PgQuery | string): Promise<{ rows: unknown[] } | { rows: unknown[] }[]>
+  query(config: PgQuery): Promise<{ rows: unknown[] } | { rows: unknown[] }[]>
   release(error?: Error | boolean): void
+  on(event: 'error', listener: () => void): unknown
+  removeListener(event: 'error', listener: () => void): unknown
 }
 
 /** What this package passes to `query`. */
@@ -86,15 +88,16 @@ export class PgDriver implements Driver {
       ...(options as pg.PoolConfig),
     })
     // Without a listener the loss of an idle connection would end the process. The pool replaces it by itself.
-    pool.on('error', () => {})
+    pool.on('error', ignore)
     return new PgDriver(pool as PgPool, timeoutMs, () => pool.end())
   }
 
   async query(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]> {
+    const wasNamed = this.#isNaming
     try {
       return await this.#send(this.#pool, statement, values)
     } catch (error) {
-      if (!this.#isNaming || !isLostStatement(error)) throw error
+      if (!wasNamed || !isLostStatement(error)) throw error
       // PgBouncer before 1.21 in transaction mode: the statement was prepared on another server connection. It did not
       // run, so it may run again.
       this.#isNaming = false
@@ -104,32 +107,38 @@ export class PgDriver implements Driver {
 
   async transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
     const client = await this.#pool.connect()
+    // A connection lost while it is ours is told twice: by the query, and by this event, which nobody else listens to.
+    client.on('error', ignore)
     let failure: Error | undefined
     try {
-      await client.query('begin')
-      const result = await work({
-        query: (statement, values) => this.#send(client, { name: '', text: statement.text }, values),
-        script: async (text) => void (await client.query(text)),
-      })
-      await client.query('commit')
-      return result
+      return await this.#within(client, work)
     } catch (error) {
-      failure = error instanceof Error ? error : new Error(String(error))
-      await client.query('rollback').then(
-        () => {
-          failure = undefined
-        },
-        // The connection is gone, and with it the transaction: release() below drops it from the pool.
-        () => {},
-      )
+      failure = toError(error)
+      // What did not answer would not answer to this either: release() below ends the connection, and with it the transaction.
+      if (!isReadTimeout(error)) failure = await this.#script(client, 'rollback').then(() => undefined, toError)
       throw error
     } finally {
+      client.removeListener('error', ignore)
       client.release(failure)
     }
   }
 
   async close(): Promise<void> {
     await this.#end?.()
+  }
+
+  async #within<T>(client: PgClient, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    await this.#script(client, 'begin')
+    const result = await work({
+      query: (statement, values) => this.#send(client, { name: '', text: statement.text }, values),
+      script: (text) => this.#script(client, text),
+    })
+    await this.#script(client, 'commit')
+    return result
+  }
+
+  async #script(client: PgClient, text: string): Promise<void> {
+    await client.query({ text, query_timeout: this.#timeoutMs })
   }
 
   async #send(
@@ -147,4 +156,10 @@ export class PgDriver implements Driver {
     })
     return (result as { rows: Row[] }).rows
   }
+}
+
+function ignore(): void {}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
 }

@@ -1,4 +1,5 @@
 import type { Address } from './address'
+import { Fifo } from './fifo'
 
 /** What is put in order: one read or one write of one key. */
 export interface Ordered {
@@ -16,7 +17,7 @@ const idleScopesKept = 1_000
 interface KeyTurn {
   active: number
   newest: Ordered
-  readonly waiting: Ordered[]
+  readonly waiting: Fifo<Ordered>
 }
 
 /** Opens once every scope has arrived. */
@@ -38,7 +39,9 @@ class Barrier {
 /** The order of calls within one namespace. */
 export class Scope {
   readonly #turns = new Map<string, KeyTurn>()
-  readonly #held: (Ordered | Barrier)[] = []
+  readonly #held = new Fifo<Ordered | Barrier>()
+  /** By key: the last request held since the last barrier held. */
+  readonly #heldNewest = new Map<string, Ordered>()
   #barrier: Barrier | undefined
   #active = 0
 
@@ -54,13 +57,17 @@ export class Scope {
 
   /** Dispatches the request when all that came before it on its key has been answered. */
   enter(request: Ordered): void {
-    if (this.#barrier === undefined) this.#admit(request)
-    else this.#held.push(request)
+    if (this.#barrier === undefined) {
+      this.#admit(request)
+      return
+    }
+    this.#held.push(request)
+    this.#heldNewest.set(request.key, request)
   }
 
   /** The last request on the key, while another may still join it: it has not left, and nothing came after it. */
   joinable(key: string): Ordered | undefined {
-    if (this.#barrier !== undefined) return undefined
+    if (this.#barrier !== undefined) return this.#heldNewest.get(key)
     const newest = this.#turns.get(key)?.newest
     return newest === undefined || newest.hasLeft ? undefined : newest
   }
@@ -77,6 +84,7 @@ export class Scope {
   bar(barrier: Barrier): void {
     if (this.#barrier !== undefined) {
       this.#held.push(barrier)
+      this.#heldNewest.clear()
       return
     }
     this.#barrier = barrier
@@ -95,18 +103,19 @@ export class Scope {
       this.#admit(held)
       held = this.#held.shift()
     }
+    this.#heldNewest.clear()
   }
 
   #admit(request: Ordered): void {
     this.#active += 1
     const turn = this.#turns.get(request.key)
     if (turn === undefined) {
-      this.#turns.set(request.key, { active: 1, newest: request, waiting: [] })
+      this.#turns.set(request.key, { active: 1, newest: request, waiting: new Fifo() })
       request.dispatch()
       return
     }
     // Reads go together, unless a write waits already: it must not wait for ever.
-    const isFree = request.isRead && turn.newest.isRead && turn.waiting.length === 0
+    const isFree = request.isRead && turn.newest.isRead && turn.waiting.size === 0
     turn.newest = request
     if (isFree) this.#go(turn, request)
     else turn.waiting.push(request)
@@ -119,7 +128,7 @@ export class Scope {
       return
     }
     this.#go(turn, next)
-    while (next.isRead && turn.waiting[0]?.isRead) this.#go(turn, turn.waiting.shift() as Ordered)
+    while (next.isRead && turn.waiting.first?.isRead) this.#go(turn, turn.waiting.shift() as Ordered)
   }
 
   #go(turn: KeyTurn, request: Ordered): void {

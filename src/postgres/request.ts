@@ -53,6 +53,13 @@ export class Request<Payload, Answer> implements Ordered {
     this.gate.dispatch(this as unknown as AnyRequest)
   }
 
+  /** The same for one of its sharers: to be sent by itself, where together they failed. */
+  aloneFor(sharer: Sharer<Payload, Answer>): Request<Payload, Answer> {
+    const alone = new Request(this.gate, this.address, this.scope, this.key, sharer)
+    alone.leave()
+    return alone
+  }
+
   join(sharer: Sharer<Payload, Answer>): void {
     this.#sharers.push(sharer)
   }

@@ -2,6 +2,9 @@ import { CallTimeoutError, ConnectionError, DatabaseError, PgStashError, Privile
 
 /** The connection is the trouble, not the statement. https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const connectionStates = new Set([
+  '28000', // invalid_authorization_specification
+  '28P01', // invalid_password
+  '3D000', // invalid_catalog_name: no such database
   '08000', // connection_exception
   '08001', // sqlclient_unable_to_establish_sqlconnection
   '08003', // connection_does_not_exist
@@ -28,10 +31,39 @@ const lostStatementStates = new Set([
   '42P05', // duplicate_prepared_statement
 ])
 
+const schemaGoneStates = new Set([
+  '3F000', // invalid_schema_name
+  '42883', // undefined_function
+  '42P01', // undefined_table
+])
+
+const beforeSending = new Set([
+  '08001',
+  '08004',
+  '28000',
+  '28P01',
+  '3D000',
+  '53300',
+  '57P03',
+  'EADDRNOTAVAIL',
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'ENOENT',
+  'ENOTFOUND',
+])
+
 const socketCodes = new Set([
+  'EADDRNOTAVAIL',
+  'ECONNABORTED',
   'ECONNREFUSED',
   'ECONNRESET',
+  'EHOSTDOWN',
   'EHOSTUNREACH',
+  'ENETDOWN',
   'ENETUNREACH',
   'ENOENT',
   'ENOTFOUND',
@@ -42,7 +74,7 @@ const socketCodes = new Set([
 
 /** `pg` gives these no code. */
 const connectionMessages =
-  /^(Connection terminated|timeout (exceeded|expired)|Client has encountered a connection error|Client was closed|Cannot use a pool)/
+  /^(Connection terminated|The server does not support SSL|timeout (exceeded|expired)|Client has encountered a connection error|Client was closed|Cannot use a pool)/
 
 const readTimeoutMessage = 'Query read timeout'
 
@@ -57,8 +89,12 @@ export function isConnectionFailure(error: unknown): boolean {
   if (error instanceof ConnectionError) return true
   const code = codeOf(error)
   if (code !== undefined && (socketCodes.has(code) || connectionStates.has(code))) return true
-  const message = messageOf(error)
-  return connectionMessages.test(message) || message === readTimeoutMessage
+  return connectionMessages.test(messageOf(error))
+}
+
+/** The server did not answer in time; it may still be at it, so sending it again would make two. */
+export function isReadTimeout(error: unknown): boolean {
+  return messageOf(error) === readTimeoutMessage
 }
 
 /** Certainly not applied, and likely to pass now. */
@@ -78,16 +114,27 @@ export function isDataFailure(error: unknown): boolean {
   return error instanceof DatabaseError && /^(22|23|44|54|P0)/.test(error.sqlState ?? '')
 }
 
+/** The schema went away under a running stash. */
+export function isSchemaGone(error: unknown): boolean {
+  return schemaGoneStates.has(codeOf(error) ?? '')
+}
+
+/** It failed while connecting, so no statement had left. */
+function isBeforeSending(error: unknown): boolean {
+  return beforeSending.has(codeOf(error) ?? '') || /^timeout exceeded|does not support SSL/.test(messageOf(error))
+}
+
 /** The error as a caller sees it. */
 export function toPgStashError(error: unknown, timeoutMs: number): PgStashError {
   if (error instanceof PgStashError) return error
-  if (messageOf(error) === readTimeoutMessage) return new CallTimeoutError(timeoutMs, 'unknown', error)
+  if (isReadTimeout(error)) return new CallTimeoutError(timeoutMs, 'unknown', error)
   const sqlState = sqlStateOf(error)
-  if (isConnectionFailure(error)) return new ConnectionError(error, sqlState)
+  if (isConnectionFailure(error))
+    return new ConnectionError(isBeforeSending(error) ? 'not-sent' : 'unknown', sqlState, error)
   if (sqlState === '42501') {
     return new PrivilegeError(
       'to use the tables and functions of the schema',
-      'Grant usage on the schema, and select, insert, update and delete on its tables.',
+      'Grant usage on the schema and on its sequence, and select, insert, update and delete on its tables.',
       error,
     )
   }

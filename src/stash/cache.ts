@@ -2,6 +2,8 @@ import { encodeValue } from '../entry/codec'
 import { resolveTtl, type Ttl } from '../entry/expiry'
 import { indexKey, storedKey } from '../entry/key'
 import { keyPattern } from '../entry/key-pattern'
+import { assertList } from '../entry/list'
+import { isWellFormed } from '../entry/tenant'
 import { expectedVersion } from '../entry/version'
 import { CallTimeoutError, CircuitOpenError, ConnectionError, InvalidArgumentError } from '../errors'
 import type { Address } from '../postgres/address'
@@ -31,7 +33,7 @@ export interface Entry<Value = unknown> {
 }
 
 /** Which keys are listed: all that start with `prefix`, literally, and match `match`, a glob as in Redis. */
-export interface ListOptions {
+export interface ListOptions extends CallOptions {
   readonly prefix?: string | undefined
   readonly match?: string | undefined
 }
@@ -81,17 +83,19 @@ export class Cache {
     return this.#orMiss(found, () => keys.map(() => undefined))
   }
 
-  /** Value, version and expiry, or undefined. */
+  /** The entry with its version and expiry, or undefined. */
   async getEntry<Value = unknown>(key: string, options?: CallOptions): Promise<Entry<Value> | undefined> {
     const found = this.#table.getEntry(this.#address, indexKey(key), options) as Promise<Entry<Value> | undefined>
     return this.#orMiss(found, undefined)
   }
 
+  /** Whether there is an entry: expired and cleared ones are none. */
   async has(key: string, options?: CallOptions): Promise<boolean> {
     const [isThere] = await this.hasMany([key], options)
     return isThere as boolean
   }
 
+  /** The same for each key, in their order. One statement, up to the batch's caps. */
   async hasMany(keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
     return this.#orMiss(this.#table.hasMany(this.#address, indexKeys(keys), options), () => keys.map(() => false))
   }
@@ -103,14 +107,14 @@ export class Cache {
 
   /** Stores the value, replacing what was there, its expiry too. */
   async set(key: string, value: unknown, options?: WriteOptions): Promise<WriteResult> {
-    return this.#orMiss(this.#table.set(this.#address, this.#write(key, value, options?.ttl), options), {
+    return this.#orMiss(this.#table.set(this.#address, this.#write(key, value, ttlOf(options)), options), {
       version: unwritten,
     })
   }
 
   /** Stores all of them; of two with one key the last. One statement, up to the batch's caps. Nothing is sent when one will not do. */
   async setMany(entries: readonly NewEntry[], options?: CallOptions): Promise<WriteResult[]> {
-    const writes = list('entries', entries).map((entry) => this.#newEntry(entry))
+    const writes = assertList('entries', entries).map((entry) => this.#newEntry(entry))
     return this.#orMiss(this.#table.setMany(this.#address, writes, options), () =>
       writes.map(() => ({ version: unwritten })),
     )
@@ -118,7 +122,7 @@ export class Cache {
 
   /** Stores the value if there is none: expired and cleared count as none. True when stored. */
   async add(key: string, value: unknown, options?: WriteOptions): Promise<boolean> {
-    return this.#table.add(this.#address, this.#write(key, value, options?.ttl), options)
+    return this.#table.add(this.#address, this.#write(key, value, ttlOf(options)), options)
   }
 
   /** Stores the value if the entry still has `version`; otherwise answers the version it has now. */
@@ -128,7 +132,7 @@ export class Cache {
     value: unknown,
     options?: WriteOptions,
   ): Promise<CompareAndSetResult> {
-    const write = { ...this.#write(key, value, options?.ttl), version: expectedVersion(version) }
+    const write = { ...this.#write(key, value, ttlOf(options)), version: expectedVersion(version) }
     return this.#table.compareAndSet(this.#address, write, options)
   }
 
@@ -138,7 +142,7 @@ export class Cache {
    */
   async increment(key: string, by = 1, options?: WriteOptions): Promise<number> {
     if (!Number.isSafeInteger(by)) throw new InvalidArgumentError('by', 'must be an integer', 'Pass a whole number.')
-    const addition = { ...storedKey(key), amount: by, ttl: this.#ttl(options?.ttl) }
+    const addition = { ...storedKey(key), amount: by, ttl: this.#ttl(ttlOf(options)) }
     return this.#table.increment(this.#address, addition, options)
   }
 
@@ -153,6 +157,7 @@ export class Cache {
     return isDeleted as boolean
   }
 
+  /** The same for each key, in their order; of a key named twice the second finds none. One statement, up to the batch's caps. */
   async deleteMany(keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
     return this.#orMiss(this.#table.deleteMany(this.#address, indexKeys(keys), options), () => keys.map(() => false))
   }
@@ -162,7 +167,10 @@ export class Cache {
     return this.#table.take(this.#address, indexKey(key), options) as Promise<Value | undefined>
   }
 
-  /** Deletes every key that starts with `prefix`, literally (`%` and `_` mean themselves); answers how many there were. */
+  /**
+   * Deletes every key that starts with `prefix`, literally (`%` and `_` mean themselves); answers how many there were. It goes
+   * in steps of 1,000, each with the time limit of a call; other calls of this process on the namespace wait for it.
+   */
   async deleteByPrefix(prefix: string, options?: CallOptions): Promise<number> {
     if (prefix === '') {
       throw new InvalidArgumentError('prefix', 'is empty', 'Use clear() to empty the namespace: it is one small write.')
@@ -178,12 +186,12 @@ export class Cache {
 
   /** The keys, page by page: what is written meanwhile may or may not show. */
   keys(options?: ListOptions): AsyncGenerator<string, void> {
-    return this.#table.keys(this.#address, listing(options))
+    return this.#table.keys(this.#address, listing(options), options)
   }
 
   /** Keys with their values, as {@link keys}. */
   entries<Value = unknown>(options?: ListOptions): AsyncGenerator<[key: string, value: Value], void> {
-    return this.#table.entries(this.#address, listing(options)) as AsyncGenerator<[string, Value], void>
+    return this.#table.entries(this.#address, listing(options), options) as AsyncGenerator<[string, Value], void>
   }
 
   #newEntry(entry: NewEntry): Write {
@@ -218,30 +226,35 @@ export class Cache {
   }
 }
 
+/** A number in the place of the options is another library's habit, and would make an entry that never expires. */
+function ttlOf(options: WriteOptions | undefined): Ttl {
+  if (options === undefined || options === null) return undefined
+  if (typeof options === 'object') return options.ttl
+  throw new InvalidArgumentError('options', 'must be an object', 'Pass { ttl: milliseconds }.')
+}
+
 /** The failures a cache may swallow: the database is away. Everything else is somebody's mistake, and is told. */
 function isOutage(error: unknown): boolean {
   return error instanceof ConnectionError || error instanceof CircuitOpenError || error instanceof CallTimeoutError
 }
 
 function indexKeys(keys: readonly string[]): string[] {
-  return list('keys', keys).map(indexKey)
+  return assertList('keys', keys).map(indexKey)
 }
 
-function list<T>(field: string, values: readonly T[]): readonly T[] {
-  if (Array.isArray(values)) return values
-  throw new InvalidArgumentError(field, 'must be an array', 'Pass an array, also for one.')
-}
-
-function listing({ prefix, match }: ListOptions = {}): Listing {
+function listing(options: ListOptions | undefined): Listing {
+  const { prefix, match } = options ?? {}
   if (prefix !== undefined) assertPrefix(prefix)
   if (match === undefined) return { prefix }
-  if (typeof match !== 'string' || match.includes('\0')) {
-    throw new InvalidArgumentError('match', 'must be a string without NUL', 'Pass a glob such as "user:*".')
-  }
+  assertText('match', match, 'Pass a glob such as "user:*".')
   return { prefix, pattern: keyPattern(match) }
 }
 
 function assertPrefix(prefix: unknown): void {
-  if (typeof prefix === 'string' && !prefix.includes('\0')) return
-  throw new InvalidArgumentError('prefix', 'must be a string without NUL', 'Pass the start of the keys.')
+  assertText('prefix', prefix, 'Pass the start of the keys.')
+}
+
+function assertText(field: string, text: unknown, nextStep: string): void {
+  if (typeof text === 'string' && !text.includes('\0') && isWellFormed(text)) return
+  throw new InvalidArgumentError(field, 'must be a string without NUL or half a surrogate pair', nextStep)
 }

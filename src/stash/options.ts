@@ -99,19 +99,28 @@ export function resolveOptions(given: string | PgStashOptions): ResolvedOptions 
     schema: schemaName(schema ?? 'pgstash'),
     isUnlogged: bool('unlogged', unlogged, false),
     autoMigrate: bool('migrate', migrate, true),
-    timeoutMs: count('timeoutMs', timeoutMs, 10_000),
+    timeoutMs: duration('timeoutMs', timeoutMs, 10_000),
     onError: oneOf('onError', onError, ['throw', 'miss'], 'throw'),
     maxValueBytes: count('maxValueBytes', maxValueBytes, 64 * mebibyte),
     maxRows: count('batch.maxRows', batch?.maxRows, 256),
     maxBytes: count('batch.maxBytes', batch?.maxBytes, 4 * mebibyte),
-    breaker:
-      breaker === false
-        ? null
-        : {
-            failures: count('breaker.failures', breaker?.failures, 5),
-            cooldownMs: count('breaker.cooldownMs', breaker?.cooldownMs, 1_000),
-          },
+    breaker: breakerOf(breaker),
   })
+}
+
+function breakerOf(breaker: PgStashOptions['breaker']): ResolvedOptions['breaker'] {
+  if (breaker === false) return null
+  if (breaker !== undefined && typeof breaker !== 'object') {
+    throw new InvalidArgumentError(
+      'breaker',
+      'must be an object or false',
+      'Pass { failures, cooldownMs }, or false for none.',
+    )
+  }
+  return {
+    failures: count('breaker.failures', breaker?.failures, 5),
+    cooldownMs: duration('breaker.cooldownMs', breaker?.cooldownMs, 1_000),
+  }
 }
 
 /** DATABASE_URL counts only where no host or database is named otherwise; `pg` itself reads the PG* variables. */
@@ -170,6 +179,14 @@ function count(field: string, value: unknown, otherwise: number): number {
   if (value === undefined) return otherwise
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value
   throw new InvalidArgumentError(field, 'must be a whole number of at least 1', 'Leave it out for the default.')
+}
+
+/** Node's timers count in 32 bits; what does not fit would be over at once. */
+function duration(field: string, value: unknown, otherwise: number): number {
+  const maxTimerMs = 2 ** 31 - 1
+  const ms = count(field, value, otherwise)
+  if (ms <= maxTimerMs) return ms
+  throw new InvalidArgumentError(field, `must be at most ${maxTimerMs} milliseconds`, 'Leave it out for the default.')
 }
 
 function oneOf<T extends string>(field: string, value: unknown, allowed: readonly T[], otherwise: T): T {

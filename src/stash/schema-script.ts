@@ -1,10 +1,19 @@
+import { InvalidArgumentError } from '../errors'
 import { migrationScript } from '../postgres/migrator'
 import { type PgStashOptions, resolveOptions } from './options'
 
+export interface SchemaScriptOptions extends Pick<PgStashOptions, 'schema' | 'unlogged'> {
+  /** The migration the database is at. Default: 0, an empty one. */
+  readonly from?: number | undefined
+}
+
 /**
- * The schema as one SQL script for an empty database.
+ * The schema as one SQL script.
  * @throws {InvalidArgumentError} naming the option that will not do
  */
-export function printSchema({ schema, unlogged }: Pick<PgStashOptions, 'schema' | 'unlogged'>): string {
-  return migrationScript(resolveOptions({ schema, unlogged }))
+export function printSchema({ schema, unlogged, from = 0 }: SchemaScriptOptions): string {
+  if (!Number.isSafeInteger(from) || from < 0) {
+    throw new InvalidArgumentError('from', 'must be the number of a migration', 'Pass what SchemaOutdatedError found.')
+  }
+  return migrationScript(resolveOptions({ schema, unlogged }), from)
 }

@@ -164,6 +164,26 @@ describeBodies('Keyv 5', (body) => {
     expect(await keyv.get('k')).toBe('first')
   })
 
+  it('is not confused by others who listen for errors, or call the store', async () => {
+    const store = new KeyvPgStore(stash)
+    store.on('error', () => {})
+    const keyv = new Keyv({ store, namespace: fresh() })
+    store.on('error', () => {})
+    await store.get('health').catch(() => {})
+    await keyv.set('a', 1)
+    expect(await keyv.get('a')).toBe(1)
+    expect(await listed(keyv)).toEqual([['a', 1]])
+  })
+
+  it('costs the same however many Keyv came and went', async () => {
+    const store = new KeyvPgStore(stash)
+    const namespace = fresh()
+    await new Keyv({ store, namespace }).set('a', 1)
+    for (let made = 0; made < 5_000; made += 1) new Keyv({ store, namespace })
+    expect(await new Keyv({ store, namespace }).get('a')).toBe(1)
+    expect(store.namespace).toBe(namespace)
+  })
+
   it('asks for the tenant at every call', async () => {
     let tenant: string | undefined = 'a'
     const keyv = createKeyv(Keyv, { stash, namespace: fresh(), tenant: () => tenant, keyv: { throwOnErrors: true } })

@@ -122,6 +122,32 @@ describeBodies('Keyv 6', (body) => {
     expect(await new Keyv6({ store: store.view(a.namespace as string) }).get('k')).toBe('a')
   })
 
+  it('lists nothing of another, also in the moment when both attach', async () => {
+    const store = new KeyvPgStore(stash)
+    const [mine, other] = [fresh(), fresh()]
+    await store.view(other).set('secret', 'x')
+    const a = new Keyv6({ store, namespace: mine })
+    new Keyv6({ store, namespace: other })
+    a.on('error', () => {})
+    expect(await listed(a)).toEqual([])
+  })
+
+  it('keeps a namespace that was given to the store by hand', async () => {
+    const store = new KeyvPgStore(stash)
+    store.namespace = fresh()
+    await new Keyv6({ store }).set('k', 1)
+    expect(await stash.namespace(store.namespace).has('k')).toBe(true)
+  })
+
+  it('is told from a Keyv 5 that comes in the same moment', async () => {
+    const store = new KeyvPgStore(stash)
+    const six = new Keyv6({ store: new KeyvPgStore(stash), namespace: fresh() })
+    const five = new Keyv({ store, namespace: fresh() })
+    await five.set('a', 1, 60_000)
+    await six.set('a', 2, 60_000)
+    expect([await five.get('a'), await six.get('a')]).toEqual([1, 2])
+  })
+
   it('lets Keyv with one namespace share a store', async () => {
     const store = new KeyvPgStore(stash)
     const namespace = fresh()
@@ -147,10 +173,11 @@ describeBodies('Keyv 6', (body) => {
 
   it('does not bleed when a store is shared by both majors', async () => {
     const store = new KeyvPgStore(stash)
-    const five = new Keyv({ store, namespace: fresh(), throwOnErrors: true })
-    const six = new Keyv6({ store, namespace: fresh() })
+    const namespace = fresh()
+    const five = new Keyv({ store, namespace, throwOnErrors: true })
+    const six = new Keyv6({ store, namespace })
     six.on('error', () => {})
-    await expect(five.set('k', 1)).rejects.toMatchObject({ code: 'ERR_PGSTASH_AMBIGUOUS_NAMESPACE' })
+    await expect(five.set('k', 1)).rejects.toMatchObject({ code: 'ERR_PGSTASH_INVALID_ARGUMENT', field: 'store' })
     expect(await six.get('k')).toBeUndefined()
   })
 

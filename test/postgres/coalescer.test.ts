@@ -48,6 +48,8 @@ describe('coalescer', () => {
     })
   }
 
+  const raw = async (text: string) => void (await pool.query({ text }))
+
   beforeAll(async () => {
     pool = new WatchedPool()
     stash = new PgStash({ pool, schema: freshSchema(), timeoutMs: 2_000 })
@@ -212,6 +214,75 @@ describe('coalescer', () => {
     release()
     await Promise.all([first, kept])
     expect(await cache.get('k')).toBe('kept')
+  })
+
+  it('lets calls behind a barrier share as those before it do', async () => {
+    const cache = stash.namespace('behind')
+    const calls: Promise<unknown>[] = [cache.clear()]
+    for (let at = 0; at < 60; at += 1) calls.push(cache.set('k', at), cache.set(`k${at}`, at))
+    await Promise.all(calls)
+    expect(pool.names).toEqual(['clear-namespace', 'write-entries'])
+    expect(await cache.get('k')).toBe(59)
+  })
+
+  it('stays quick with very many calls behind a barrier', async () => {
+    const cache = stash.namespace('crowd')
+    const cleared = cache.clear()
+    const gets = Array.from({ length: 50_000 }, (_, at) => cache.get(`k${at}`))
+    await cleared
+    expect(new Set(await Promise.all(gets))).toEqual(new Set([undefined]))
+  })
+
+  it('gives a taken value to whoever still waits', async () => {
+    const cache = stash.namespace('takers')
+    await cache.set('k', 'prize')
+    const abort = new AbortController()
+    holdStatements()
+    const first = cache.take('k', { signal: abort.signal })
+    const second = cache.take('k')
+    await sleep(5)
+    abort.abort()
+    release()
+    await expect(first).rejects.toMatchObject({ code: 'ERR_PGSTASH_ABORTED', outcome: 'unknown' })
+    expect(await second).toBe('prize')
+  })
+
+  it('finds the bad set among those that share a row', async () => {
+    const cache = stash.namespace('sharers')
+    const { schema } = stash
+    await stash.ready()
+    await raw(`create function ${schema}.refuse() returns trigger language plpgsql as $$
+      begin if new.value = 'bad' then raise exception 'refused'; end if; return new; end $$`)
+    await raw(
+      `create trigger refuse before insert or update on ${schema}.entry for each row execute function ${schema}.refuse()`,
+    )
+    try {
+      const settled = await Promise.allSettled([cache.set('k', 'good'), cache.set('k', 'bad'), cache.set('l', 'fine')])
+      expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+      expect(await cache.getMany(['k', 'l'])).toEqual(['good', 'fine'])
+    } finally {
+      await raw(`drop trigger refuse on ${schema}.entry`)
+    }
+  })
+
+  it('refuses what is no signal, and stays closable', async () => {
+    const other = new PgStash({ pool, schema: stash.schema })
+    for (const signal of [new AbortController(), {}, 5]) {
+      await expect(other.namespace('a').get('k', { signal: signal as never })).rejects.toMatchObject({
+        field: 'signal',
+      })
+    }
+    expect(await other.namespace('a').get('k', { signal: null as never })).toBeUndefined()
+    await other.close()
+  })
+
+  it('answers a delete by prefix before it closes', async () => {
+    const other = new PgStash({ pool, schema: stash.schema })
+    const cache = other.namespace('prefix')
+    await cache.setMany(Array.from({ length: 3_500 }, (_, at) => ({ key: `k${at}`, value: at })))
+    const deleted = cache.deleteByPrefix('k')
+    await other.close()
+    expect(await deleted).toBe(3_500)
   })
 
   it('validates before anything joins a batch', async () => {

@@ -108,6 +108,9 @@ describe('bad input is told before SQL, naming the field', () => {
 
   it('the rest', async () => {
     await refusal(() => cache.increment('k', 1.5), 'by')
+    await refusal(() => cache.set('k', 1, anything(5_000)), 'options')
+    await refusal(() => cache.deleteByPrefix('\ud83d'), 'prefix')
+    await refusal(() => cache.set('k', new Map([[1, 2]])), 'value')
     await refusal(() => cache.compareAndSet('k', anything('1'), 1), 'version')
     await refusal(() => cache.compareAndSet('k', 0, 1), 'version')
     await refusal(() => cache.getMany(anything('k')), 'keys')
@@ -143,6 +146,8 @@ describe('bad input is told before SQL, naming the field', () => {
     ['schema', { schema: 'pg_mine' }],
     ['schema', { schema: '' }],
     ['timeoutMs', { timeoutMs: 0 }],
+    ['timeoutMs', { timeoutMs: 3e9 }],
+    ['breaker', { breaker: true }],
     ['maxValueBytes', { maxValueBytes: '5' }],
     ['batch.maxRows', { batch: { maxRows: -1 } }],
     ['breaker.failures', { breaker: { failures: 0 } }],
