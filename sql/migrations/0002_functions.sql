@@ -369,10 +369,11 @@ begin
   limit p_limit;
 end $$;
 
--- One small step of a delete by prefix: at most p_limit rows. Fewer removed means there is nothing left.
+-- One small step of a delete by prefix: at most p_limit rows. Fewer removed means there is nothing left; otherwise the next step
+-- begins behind last_key, for what has just been deleted still lies in the index and would be read again.
 create function "pgstash".delete_prefix(
   p_tenant text, p_namespace text, p_from text, p_upper text, p_prefix text, p_long boolean, p_limit bigint
-) returns table (removed bigint, live bigint)
+) returns table (removed bigint, live bigint, last_key text)
 language plpgsql rows 1
 set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan
 as $$
@@ -382,23 +383,22 @@ declare
   v_generation bigint :=
     coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant and n.namespace = ''), 0)
     + coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant and n.namespace = p_namespace), 0);
+  v_doomed tid[];
 begin
-  return query
-  with doomed as materialized (
-    select e.key from "pgstash".entry e
+  select array_agg(d.ctid), count(*), count(*) filter (where d.is_live), max(d.key)
+  into v_doomed, removed, live, last_key
+  from (
+    select e.ctid, e.key, (e.expires_at is null or e.expires_at > v_now) and e.generation >= v_generation as is_live
+    from "pgstash".entry e
     where e.tenant = p_tenant and e.namespace = p_namespace
       and e.key >= p_from and e.key < p_upper
       and p_long = (e.long_key is not null)
       and starts_with(coalesce(e.long_key, e.key), p_prefix)
     order by e.key limit p_limit
-    for update
-  ), gone as (
-    delete from "pgstash".entry e
-    where e.tenant = p_tenant and e.namespace = p_namespace and e.key = any (array(select d.key from doomed d))
-    returning (e.expires_at is null or e.expires_at > v_now)
-      and e.generation >= v_generation as is_live
-  )
-  select count(*), count(*) filter (where g.is_live) from gone g;
+    for update of e
+  ) d;
+  delete from "pgstash".entry e where e.ctid = any (v_doomed);
+  return next;
 end $$;
 
 -- Removes what is expired or cleared among the blocks from p_from up to p_to. The table is walked by block because an

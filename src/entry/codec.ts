@@ -65,7 +65,7 @@ function toJson(value: unknown): string {
   }
   if (text === undefined) {
     throw new UnserialisableValueError(
-      `is ${value === undefined ? 'undefined; use delete() to remove a key' : `a ${typeof value}`}`,
+      `is ${value === undefined ? 'undefined; use delete() to remove a key' : `of type ${typeof value}`}`,
     )
   }
   return text

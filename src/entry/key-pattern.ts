@@ -12,7 +12,7 @@ export function keyPattern(glob: string): KeyPattern {
   const special = glob.search(/[*?[\\]/)
   return {
     prefix: special < 0 ? glob : glob.slice(0, special),
-    // (?s-): the plain advanced syntax, in which a dot matches a newline too.
+    // `***:` and `(?s)`: the advanced syntax, in which a dot matches a newline too.
     expression: `***:(?s)^${translate(Array.from(glob))}$`,
   }
 }

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '../errors'
 import { assertStorable } from './tenant'
 
-/** See `maxTenantBytes`. */
+/** With 256 bytes of tenant and 1,024 of key this stays under the 2,704 bytes of a B-tree index row. */
 const maxNamespaceBytes = 512
 
 /** How a versioned namespace is stored: `views` with version 2 is `views@v2`. */

@@ -7,8 +7,8 @@ export interface Departing {
 }
 
 /**
- * Decides when a batch leaves. With a flight free, at the end of the current turn of the event loop's queue
- * (`process.nextTick`), so nobody waits for company; with all flights in the air, together when one lands.
+ * Decides when a batch leaves. With a flight free, as soon as the code now running returns (`process.nextTick`), so nobody
+ * waits for company; with all flights in the air, together when one lands.
  */
 export class Departures {
   readonly #maxInFlight: number

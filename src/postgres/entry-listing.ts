@@ -65,8 +65,7 @@ export class EntryListing {
       const rows = await this.#database.read(this.#scan, values)
       yield* rows
       if (rows.length < limit) return
-      // Byte by byte, nothing lies between a key and the same key with the smallest character behind it.
-      next = `${rows[rows.length - 1]?.[0]}\u0001`
+      next = justBehind(rows[rows.length - 1]?.[0] as string)
     }
   }
 
@@ -77,15 +76,22 @@ export class EntryListing {
     onStep: () => void,
   ): Promise<number> {
     let total = 0
+    let next = from
     for (;;) {
-      const values = [tenant, namespace, from, upper, prefix, isLong, deletesPerStep]
+      const values = [tenant, namespace, next, upper, prefix, isLong, deletesPerStep]
       const [row] = await this.#database.write(this.#deletePrefix, values)
-      const [removed, live] = row as [number, number]
+      const [removed, live, lastKey] = row as [number, number, string]
       total += live
       if (removed < deletesPerStep) return total
+      next = justBehind(lastKey)
       onStep()
     }
   }
+}
+
+/** Byte by byte, nothing lies between a key and the same key with the smallest character behind it. */
+function justBehind(key: string): string {
+  return `${key}\u0001`
 }
 
 /** Keys that start with a prefix are one range; those among them that are stored by digest may be anywhere in theirs. */

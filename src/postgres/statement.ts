@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { SqlFile } from '../../sql/sql-file'
 
-/** A statement ready to run. The name is that of its file plus a digest of its text: two schemas or two versions of this package on one connection (or one pooler) never meet under one name. */
+/**
+ * A statement ready to run. Its name is that of its file plus a digest of its text: two schemas, or two versions of this
+ * package, on one connection or one pooler never meet under one name.
+ */
 export interface Statement {
   readonly name: string
   readonly text: string

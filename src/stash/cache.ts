@@ -52,7 +52,7 @@ const unwritten = 0
  * The verbs of one namespace. Calls of one process travel together; for each key they take effect in the order in which they
  * were made, awaited or not.
  *
- * Every verb rejects with {@link InvalidArgumentError} before anything is sent when an argument will not do, and
+ * Every verb rejects (`keys` and `entries` throw) with {@link InvalidArgumentError} before anything is sent when an argument will not do, and
  * with another error of this package when the database fails it.
  *
  * @example
