@@ -11,13 +11,24 @@
 
 create function "pgstash".now_ms() returns bigint
 language sql stable parallel safe
-as $$ select floor(extract(epoch from now()) * 1000)::bigint $$;
+as $$ select floor(date_part('epoch', now()) * 1000)::bigint $$;
 
--- One value. The statement of a lone caller.
+-- The generation in which what is written now is visible. Looked up by key however small the table was when the plan was made.
+create function "pgstash".generation_of(p_tenant text, p_namespace text) returns bigint
+language plpgsql stable
+set enable_seqscan = off
+as $$
+begin
+  return
+    coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant and n.namespace = ''), 0)
+    + coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant and n.namespace = p_namespace), 0);
+end $$;
+
+-- One value: for a lone caller, whose time is the round trip. One setting only, for each costs a microsecond.
 create function "pgstash".read_value(p_tenant text, p_namespace text, p_key text)
 returns table (format "char", value text)
 language plpgsql stable rows 1
-set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $$
 begin
   return query
@@ -30,7 +41,28 @@ begin
       + coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant and n.namespace = p_namespace), 0);
 end $$;
 
--- Many values of any tenants and namespaces; ord counts the callers from 1.
+-- Values of one namespace: its generation is looked up once. ord counts the callers from 1.
+create function "pgstash".read_namespace(p_tenant text, p_namespace text, p_key text[])
+returns table (ord bigint, format "char", value text)
+language plpgsql stable rows 100
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_now bigint := "pgstash".now_ms();
+  v_generation bigint := "pgstash".generation_of(p_tenant, p_namespace);
+begin
+  return query
+  select k.ord, e.format, e.value
+  from unnest(p_key) with ordinality as k (key, ord)
+  cross join lateral (
+    select e.format, e.value, e.expires_at, e.generation from "pgstash".entry e
+    where e.tenant = p_tenant and e.namespace = p_namespace and e.key = k.key limit 1
+  ) e
+  where (e.expires_at is null or e.expires_at > v_now) and e.generation = v_generation;
+end $$;
+
+-- Values of any tenants and namespaces.
 create function "pgstash".read_values(p_tenant text[], p_namespace text[], p_key text[])
 returns table (ord bigint, format "char", value text)
 language plpgsql stable rows 100
@@ -140,6 +172,67 @@ begin
   left join lateral (
     select n.generation from "pgstash".namespace n where n.tenant = k.tenant and n.namespace = k.namespace limit 1
   ) n on true
+  order by k.ord
+  on conflict (tenant, namespace, key) do update set
+    generation = greatest(e.generation, excluded.generation),
+    version = nextval('"pgstash".version') + excluded.version % 64,
+    format = excluded.format,
+    expires_at = excluded.expires_at,
+    written_at = excluded.written_at,
+    value = excluded.value
+  returning e.version;
+end $$;
+
+-- One set: for a lone caller.
+create function "pgstash".write_value(
+  p_tenant text, p_namespace text, p_key text, p_long_key text, p_format text, p_value text, p_ttl bigint, p_writes bigint
+) returns bigint
+language plpgsql
+set enable_seqscan = off
+as $$
+declare
+  v_now bigint := "pgstash".now_ms();
+  v_version bigint;
+begin
+  insert into "pgstash".entry as e
+    (tenant, namespace, key, generation, version, format, expires_at, written_at, long_key, value)
+  values (
+    p_tenant, p_namespace, p_key,
+    coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant and n.namespace = ''), 0)
+      + coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant and n.namespace = p_namespace), 0),
+    nextval('"pgstash".version') + p_writes - 1, p_format::"char", v_now + p_ttl, v_now, p_long_key, p_value
+  )
+  on conflict (tenant, namespace, key) do update set
+    generation = greatest(e.generation, excluded.generation),
+    version = nextval('"pgstash".version') + excluded.version % 64,
+    format = excluded.format,
+    expires_at = excluded.expires_at,
+    written_at = excluded.written_at,
+    value = excluded.value
+  returning e.version into v_version;
+  return v_version;
+end $$;
+
+-- Sets of one namespace: as write_entries, with the generation looked up once.
+create function "pgstash".write_namespace(
+  p_tenant text, p_namespace text, p_key text[], p_long_key text[],
+  p_format text[], p_value text[], p_ttl bigint[], p_writes bigint[]
+) returns table (version bigint)
+language plpgsql rows 100
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+  v_now bigint := "pgstash".now_ms();
+  v_generation bigint := "pgstash".generation_of(p_tenant, p_namespace);
+begin
+  return query
+  insert into "pgstash".entry as e
+    (tenant, namespace, key, generation, version, format, expires_at, written_at, long_key, value)
+  select p_tenant, p_namespace, k.key, v_generation,
+    nextval('"pgstash".version') + k.writes - 1, k.format::"char", v_now + k.ttl, v_now, k.long_key, k.value
+  from unnest(p_key, p_long_key, p_format, p_value, p_ttl, p_writes)
+    with ordinality as k (key, long_key, format, value, ttl, writes, ord)
   order by k.ord
   on conflict (tenant, namespace, key) do update set
     generation = greatest(e.generation, excluded.generation),
@@ -362,9 +455,7 @@ begin
     and (p_prefix is null or starts_with(coalesce(e.long_key, e.key), p_prefix))
     and (p_match is null or coalesce(e.long_key, e.key) ~ p_match)
     and (e.expires_at is null or e.expires_at > "pgstash".now_ms())
-    and e.generation =
-      coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant and n.namespace = ''), 0)
-      + coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant and n.namespace = p_namespace), 0)
+    and e.generation = (select "pgstash".generation_of(p_tenant, p_namespace))
   order by e.key
   limit p_limit;
 end $$;
@@ -380,9 +471,7 @@ as $$
 #variable_conflict use_column
 declare
   v_now bigint := "pgstash".now_ms();
-  v_generation bigint :=
-    coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant and n.namespace = ''), 0)
-    + coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant and n.namespace = p_namespace), 0);
+  v_generation bigint := "pgstash".generation_of(p_tenant, p_namespace);
   v_doomed tid[];
 begin
   select array_agg(d.ctid), count(*), count(*) filter (where d.is_live), max(d.key)

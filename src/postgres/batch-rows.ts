@@ -6,6 +6,12 @@ export type Found<T> = T | undefined
 
 export const isFound = (row: Found<Row>): boolean => row !== undefined
 
+/** The address of all of them, where it is one. */
+export function sharedAddress(requests: readonly { readonly address: Address }[]): Address | undefined {
+  const [first] = requests
+  return requests.every(({ address }) => address.id === first?.address.id) ? first?.address : undefined
+}
+
 /** tenant[], namespace[], key[] */
 export function addressColumns(requests: readonly { readonly address: Address; readonly key: string }[]): string[][] {
   const tenants: string[] = []

@@ -19,6 +19,8 @@ export class Database {
   readonly #options: DatabaseOptions
   readonly #breaker: IPolicy
   #isReady = false
+  /** A connection failed since the last success. */
+  #isTroubled = false
   #isClosed = false
   #opening: Promise<void> | undefined
 
@@ -87,11 +89,22 @@ export class Database {
   async guard<T>(work: () => Promise<T>): Promise<T> {
     if (this.#isClosed) throw new StashClosedError()
     try {
-      return await this.#breaker.execute(work)
+      return this.#isTroubled ? await this.#throughBreaker(work) : await work()
     } catch (error) {
+      // While all goes well the breaker is not asked: its book-keeping costs a lone call some percent.
+      if (!this.#isTroubled && isConnectionFailure(error)) {
+        this.#isTroubled = true
+        await this.#throughBreaker(() => Promise.reject(error)).catch(() => {})
+      }
       if (error instanceof BrokenCircuitError) throw new CircuitOpenError()
       throw toPgStashError(error, this.#options.timeoutMs)
     }
+  }
+
+  async #throughBreaker<T>(work: () => Promise<T>): Promise<T> {
+    const result = await this.#breaker.execute(work)
+    this.#isTroubled = false
+    return result
   }
 }
 

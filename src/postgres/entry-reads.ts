@@ -1,20 +1,36 @@
 import readEntries from '../../sql/statements/read-entries.sql'
+import readNamespace from '../../sql/statements/read-namespace.sql'
 import readTtls from '../../sql/statements/read-ttls.sql'
 import readValue from '../../sql/statements/read-value.sql'
 import readValues from '../../sql/statements/read-values.sql'
-import { addressColumns, byPosition, type Found } from './batch-rows'
+import { addressColumns, byPosition, type Found, sharedAddress } from './batch-rows'
 import type { Database } from './database'
 import type { Row } from './driver'
 import type { LaneRules } from './lane'
-import type { Request } from './request'
 import { type Statement, statementOf } from './statement'
 
 /** Answers a row, whose first column is its position in the batch, or undefined. */
 type ReadRules = LaneRules<null, Found<Row>, Found<Row>>
 
-/** Rows of position, format, value. A lone read takes the statement for one row. */
+/** Rows of position, format, value. A lone read, and reads of one namespace, have statements of their own, which cost less. */
 export function valueRules(database: Database, schema: string): ReadRules {
-  return readRules(database, statementOf(readValues, schema), statementOf(readValue, schema))
+  const lone = statementOf(readValue, schema)
+  const ofOneNamespace = statementOf(readNamespace, schema)
+  const any = readRules(database, statementOf(readValues, schema))
+  return {
+    ...any,
+    run: async (requests) => {
+      const address = sharedAddress(requests)
+      if (address === undefined) return any.run(requests)
+      const { tenant, namespace } = address
+      const keys = requests.map(({ key }) => key)
+      if (keys.length > 1)
+        return byPosition(await database.read(ofOneNamespace, [tenant, namespace, keys]), keys.length)
+      // Without a position: put there, so that all read alike.
+      const [row] = await database.read(lone, [tenant, namespace, keys[0]])
+      return [row && [1, ...row]]
+    },
+  }
 }
 
 /** Rows of position, format, value, version, expiry. */
@@ -27,25 +43,11 @@ export function ttlRules(database: Database, schema: string): ReadRules {
   return readRules(database, statementOf(readTtls, schema))
 }
 
-function readRules(database: Database, many: Statement, lone?: Statement): ReadRules {
+function readRules(database: Database, statement: Statement): ReadRules {
   return {
     isRead: true,
     isShared: true,
-    run: async (requests) => {
-      const [first] = requests
-      if (lone !== undefined && first !== undefined && requests.length === 1) return readOne(database, lone, first)
-      return byPosition(await database.read(many, addressColumns(requests)), requests.length)
-    },
+    run: async (requests) => byPosition(await database.read(statement, addressColumns(requests)), requests.length),
     answer: (row) => row,
   }
-}
-
-/** The statement for one row gives no position: it is put there, so that both read alike. */
-async function readOne(
-  database: Database,
-  statement: Statement,
-  { address, key }: Request<null, Found<Row>>,
-): Promise<Found<Row>[]> {
-  const [row] = await database.read(statement, [address.tenant, address.namespace, key])
-  return [row && [1, ...row]]
 }

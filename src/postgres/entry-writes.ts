@@ -4,12 +4,15 @@ import deleteEntries from '../../sql/statements/delete-entries.sql'
 import takeEntries from '../../sql/statements/take-entries.sql'
 import touchEntries from '../../sql/statements/touch-entries.sql'
 import writeEntries from '../../sql/statements/write-entries.sql'
+import writeNamespace from '../../sql/statements/write-namespace.sql'
+import writeValue from '../../sql/statements/write-value.sql'
 import type { EncodedValue } from '../entry/codec'
 import type { StoredKey } from '../entry/key'
-import { addressColumns, byPosition, type Found, isFound } from './batch-rows'
+import { addressColumns, byPosition, type Found, isFound, sharedAddress } from './batch-rows'
 import type { Database } from './database'
 import type { Row } from './driver'
 import type { LaneRules } from './lane'
+import type { Request } from './request'
 import { statementOf } from './statement'
 
 /** What a set writes. `ttl`: milliseconds, null for no expiry. */
@@ -29,19 +32,30 @@ export interface CompareAndSetResult {
   readonly version: number | undefined
 }
 
-/** Of those who share a row the last is stored; each gets a version. */
+/**
+ * Of those who share a row the last is stored; each gets a version. A lone set, and sets of one namespace, have statements of
+ * their own, which cost less.
+ */
 export function writeRules(database: Database, schema: string): LaneRules<Write, number, number> {
-  const statement = statementOf(writeEntries, schema)
+  const lone = statementOf(writeValue, schema)
+  const ofOneNamespace = statementOf(writeNamespace, schema)
+  const any = statementOf(writeEntries, schema)
+  const send = (requests: readonly Request<Write, number>[]) => {
+    const writes = requests.map((request) => request.last.payload)
+    const shares = requests.map((request) => request.sharers.length)
+    const address = sharedAddress(requests)
+    if (address === undefined)
+      return database.write(any, [...addressColumns(requests), ...writeColumns(writes), shares])
+    const { tenant, namespace } = address
+    const columns = [writes.map(({ key }) => key), ...writeColumns(writes), shares]
+    if (requests.length > 1) return database.write(ofOneNamespace, [tenant, namespace, ...columns])
+    return database.write(lone, [tenant, namespace, ...columns.map(([only]) => only)])
+  }
   return {
     isRead: false,
     isShared: true,
     bytesOf: ({ value }) => value.text.length,
-    run: async (requests) => {
-      const writes = requests.map((request) => request.last.payload)
-      const shares = requests.map((request) => request.sharers.length)
-      const rows = await database.write(statement, [...addressColumns(requests), ...writeColumns(writes), shares])
-      return rows.map(([version]) => version as number)
-    },
+    run: async (requests) => (await send(requests)).map(([version]) => version as number),
     // The last set has the row's version, each one before it one less.
     answer: (version, request, position) => version - (request.sharers.length - 1 - position),
   }

@@ -1,0 +1,1 @@
+select version from "pgstash".write_namespace($1, $2, $3, $4, $5, $6, $7, $8)
