@@ -7,7 +7,11 @@
 -- and on a table that was small when the plan was made it does; the plan then reads the whole index at every call, until the
 -- next analyze, however large the table has become meanwhile.
 --
--- A version is taken after the row is locked (in the set clause), so it is higher than any the key has had.
+-- A statement takes one number for the versions of all its rows, for they need to differ by key only (nextval for each row
+-- took 3.5 of a row's 11 us). A row that has a higher version by the time it is locked gets a new number: so the version is
+-- always higher than any the key has had.
+--
+-- Arrays whose elements are all the usual ones travel as null: unnest() fills them up with nulls.
 
 create function "pgstash".now_ms() returns bigint
 language sql stable parallel safe
@@ -144,7 +148,8 @@ begin
 end $$;
 
 -- Sets. Each key once, in an order all processes share (no deadlock); versions come back in the order given.
---   p_writes   how many un-awaited sets of the key this row stands for, 64 at most: each of them gets a version of its own,
+--   p_format   null: all t
+--   p_writes   null: all 1; how many un-awaited sets of the key this row stands for, 64 at most: each of them gets a version of its own,
 --              the last one the highest, so the version of an overwritten set never wins a compare-and-set
 --   generation grows only: a set that waited for a row lock across a clear() must not hide the newer row it replaces
 create function "pgstash".write_entries(
@@ -158,12 +163,13 @@ as $$
 #variable_conflict use_column
 declare
   v_now bigint := "pgstash".now_ms();
+  v_base bigint := nextval('"pgstash".version');
 begin
   return query
   insert into "pgstash".entry as e
     (tenant, namespace, key, generation, version, format, expires_at, written_at, long_key, value)
   select k.tenant, k.namespace, k.key, coalesce(t.generation, 0) + coalesce(n.generation, 0),
-    nextval('"pgstash".version') + k.writes - 1, k.format::"char", v_now + k.ttl, v_now, k.long_key, k.value
+    v_base + coalesce(k.writes, 1) - 1, coalesce(k.format, 't')::"char", v_now + k.ttl, v_now, k.long_key, k.value
   from unnest(p_tenant, p_namespace, p_key, p_long_key, p_format, p_value, p_ttl, p_writes)
     with ordinality as k (tenant, namespace, key, long_key, format, value, ttl, writes, ord)
   left join lateral (
@@ -175,7 +181,7 @@ begin
   order by k.ord
   on conflict (tenant, namespace, key) do update set
     generation = greatest(e.generation, excluded.generation),
-    version = nextval('"pgstash".version') + excluded.version % 64,
+    version = case when e.version < v_base then excluded.version else nextval('"pgstash".version') + excluded.version % 64 end,
     format = excluded.format,
     expires_at = excluded.expires_at,
     written_at = excluded.written_at,
@@ -192,6 +198,7 @@ set enable_seqscan = off
 as $$
 declare
   v_now bigint := "pgstash".now_ms();
+  v_base bigint := nextval('"pgstash".version');
   v_version bigint;
 begin
   insert into "pgstash".entry as e
@@ -200,11 +207,11 @@ begin
     p_tenant, p_namespace, p_key,
     coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant and n.namespace = ''), 0)
       + coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant and n.namespace = p_namespace), 0),
-    nextval('"pgstash".version') + p_writes - 1, p_format::"char", v_now + p_ttl, v_now, p_long_key, p_value
+    v_base + p_writes - 1, p_format::"char", v_now + p_ttl, v_now, p_long_key, p_value
   )
   on conflict (tenant, namespace, key) do update set
     generation = greatest(e.generation, excluded.generation),
-    version = nextval('"pgstash".version') + excluded.version % 64,
+    version = case when e.version < v_base then excluded.version else nextval('"pgstash".version') + excluded.version % 64 end,
     format = excluded.format,
     expires_at = excluded.expires_at,
     written_at = excluded.written_at,
@@ -224,19 +231,20 @@ as $$
 #variable_conflict use_column
 declare
   v_now bigint := "pgstash".now_ms();
+  v_base bigint := nextval('"pgstash".version');
   v_generation bigint := "pgstash".generation_of(p_tenant, p_namespace);
 begin
   return query
   insert into "pgstash".entry as e
     (tenant, namespace, key, generation, version, format, expires_at, written_at, long_key, value)
   select p_tenant, p_namespace, k.key, v_generation,
-    nextval('"pgstash".version') + k.writes - 1, k.format::"char", v_now + k.ttl, v_now, k.long_key, k.value
+    v_base + coalesce(k.writes, 1) - 1, coalesce(k.format, 't')::"char", v_now + k.ttl, v_now, k.long_key, k.value
   from unnest(p_key, p_long_key, p_format, p_value, p_ttl, p_writes)
     with ordinality as k (key, long_key, format, value, ttl, writes, ord)
   order by k.ord
   on conflict (tenant, namespace, key) do update set
     generation = greatest(e.generation, excluded.generation),
-    version = nextval('"pgstash".version') + excluded.version % 64,
+    version = case when e.version < v_base then excluded.version else nextval('"pgstash".version') + excluded.version % 64 end,
     format = excluded.format,
     expires_at = excluded.expires_at,
     written_at = excluded.written_at,
@@ -255,13 +263,14 @@ as $$
 #variable_conflict use_column
 declare
   v_now bigint := "pgstash".now_ms();
+  v_base bigint := nextval('"pgstash".version');
 begin
   return query
   with written as (
     insert into "pgstash".entry as e
       (tenant, namespace, key, generation, version, format, expires_at, written_at, long_key, value)
     select k.tenant, k.namespace, k.key, coalesce(t.generation, 0) + coalesce(n.generation, 0),
-      nextval('"pgstash".version'), k.format::"char", v_now + k.ttl, v_now, k.long_key, k.value
+      v_base, coalesce(k.format, 't')::"char", v_now + k.ttl, v_now, k.long_key, k.value
     from unnest(p_tenant, p_namespace, p_key, p_long_key, p_format, p_value, p_ttl)
       with ordinality as k (tenant, namespace, key, long_key, format, value, ttl, ord)
     left join lateral (
@@ -273,7 +282,7 @@ begin
     order by k.ord
     on conflict (tenant, namespace, key) do update set
       generation = excluded.generation,
-      version = nextval('"pgstash".version'),
+      version = case when e.version < v_base then v_base else nextval('"pgstash".version') end,
       format = excluded.format,
       expires_at = excluded.expires_at,
       written_at = excluded.written_at,
@@ -307,7 +316,7 @@ begin
   for i in 1 .. cardinality(p_key) loop
     update "pgstash".entry e set
       version = nextval('"pgstash".version'),
-      format = p_format[i]::"char",
+      format = coalesce(p_format[i], 't')::"char",
       expires_at = v_now + p_ttl[i],
       written_at = v_now,
       value = p_value[i]
@@ -343,13 +352,14 @@ as $$
 #variable_conflict use_column
 declare
   v_now bigint := "pgstash".now_ms();
+  v_base bigint := nextval('"pgstash".version');
 begin
   return query
   with written as (
     insert into "pgstash".entry as e
       (tenant, namespace, key, generation, version, format, expires_at, written_at, long_key, value)
     select k.tenant, k.namespace, k.key, coalesce(t.generation, 0) + coalesce(n.generation, 0),
-      nextval('"pgstash".version'), 'i', v_now + k.ttl, v_now, k.long_key, k.amount::text
+      v_base, 'i', v_now + k.ttl, v_now, k.long_key, k.amount::text
     from unnest(p_tenant, p_namespace, p_key, p_long_key, p_amount, p_ttl)
       with ordinality as k (tenant, namespace, key, long_key, amount, ttl, ord)
     left join lateral (
@@ -361,7 +371,7 @@ begin
     order by k.ord
     on conflict (tenant, namespace, key) do update set
       generation = greatest(e.generation, excluded.generation),
-      version = nextval('"pgstash".version'),
+      version = case when e.version < v_base then v_base else nextval('"pgstash".version') end,
       format = 'i',
       expires_at = case when e.expires_at <= excluded.written_at or e.generation < excluded.generation
         then excluded.expires_at else e.expires_at end,

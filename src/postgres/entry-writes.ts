@@ -42,14 +42,27 @@ export function writeRules(database: Database, schema: string): LaneRules<Write,
   const any = statementOf(writeEntries, schema)
   const send = (requests: readonly Request<Write, number>[]) => {
     const writes = requests.map((request) => request.last.payload)
-    const shares = requests.map((request) => request.sharers.length)
+    const shares = unlessAll(
+      1,
+      requests.map((request) => request.sharers.length),
+    )
     const address = sharedAddress(requests)
     if (address === undefined)
       return database.write(any, [...addressColumns(requests), ...writeColumns(writes), shares])
     const { tenant, namespace } = address
     const columns = [writes.map(({ key }) => key), ...writeColumns(writes), shares]
     if (requests.length > 1) return database.write(ofOneNamespace, [tenant, namespace, ...columns])
-    return database.write(lone, [tenant, namespace, ...columns.map(([only]) => only)])
+    const [{ key, longKey, value, ttl }] = writes as [Write]
+    return database.write(lone, [
+      tenant,
+      namespace,
+      key,
+      longKey,
+      value.format,
+      value.text,
+      ttl,
+      requests[0]?.sharers.length,
+    ])
   }
   return {
     isRead: false,
@@ -142,12 +155,25 @@ export function takeRules(database: Database, schema: string): LaneRules<null, F
   }
 }
 
-/** long_key[], format[], value[], ttl[] */
-function writeColumns(writes: readonly Write[]): unknown[][] {
+/** long_key[], format[], value[], ttl[]; null in the place of an array that holds only the usual. */
+function writeColumns(writes: readonly Write[]): (unknown[] | null)[] {
   return [
-    writes.map(({ longKey }) => longKey),
-    writes.map(({ value }) => value.format),
+    unlessAll(
+      null,
+      writes.map(({ longKey }) => longKey),
+    ),
+    unlessAll(
+      't',
+      writes.map(({ value }) => value.format),
+    ),
     writes.map(({ value }) => value.text),
-    writes.map(({ ttl }) => ttl),
+    unlessAll(
+      null,
+      writes.map(({ ttl }) => ttl),
+    ),
   ]
+}
+
+function unlessAll<T>(usual: T, values: readonly T[]): T[] | null {
+  return values.every((value) => value === usual) ? null : [...values]
 }

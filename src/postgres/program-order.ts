@@ -17,7 +17,8 @@ const idleScopesKept = 1_000
 interface KeyTurn {
   active: number
   newest: Ordered
-  readonly waiting: Fifo<Ordered>
+  /** Made when somebody has to wait, which is seldom. */
+  waiting: Fifo<Ordered> | undefined
 }
 
 /** Opens once every scope has arrived. */
@@ -110,25 +111,29 @@ export class Scope {
     this.#active += 1
     const turn = this.#turns.get(request.key)
     if (turn === undefined) {
-      this.#turns.set(request.key, { active: 1, newest: request, waiting: new Fifo() })
+      this.#turns.set(request.key, { active: 1, newest: request, waiting: undefined })
       request.dispatch()
       return
     }
     // Reads go together, unless a write waits already: it must not wait for ever.
-    const isFree = request.isRead && turn.newest.isRead && turn.waiting.size === 0
+    const isFree = request.isRead && turn.newest.isRead && !turn.waiting?.size
     turn.newest = request
-    if (isFree) this.#go(turn, request)
-    else turn.waiting.push(request)
+    if (isFree) {
+      this.#go(turn, request)
+      return
+    }
+    turn.waiting ??= new Fifo()
+    turn.waiting.push(request)
   }
 
   #next(turn: KeyTurn, key: string): void {
-    const next = turn.waiting.shift()
+    const next = turn.waiting?.shift()
     if (next === undefined) {
       this.#turns.delete(key)
       return
     }
     this.#go(turn, next)
-    while (next.isRead && turn.waiting.first?.isRead) this.#go(turn, turn.waiting.shift() as Ordered)
+    while (next.isRead && turn.waiting?.first?.isRead) this.#go(turn, turn.waiting?.shift() as Ordered)
   }
 
   #go(turn: KeyTurn, request: Ordered): void {
