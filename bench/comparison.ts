@@ -1,0 +1,87 @@
+import { type Contestant, keyvPostgres, keyvRedis, ours, rawPg } from './contestants'
+import { type Figure, measure, medianOf } from './measure'
+import type { Settings } from './settings'
+import { fill, get, getMany, Keys, mixed, set, setMany, type Workload } from './workloads'
+
+/** One row of the table. */
+export interface Line {
+  readonly work: string
+  readonly bytes: number
+  readonly callers: number
+  readonly storage: 'unlogged' | 'logged'
+  /** By contestant. */
+  readonly figures: Readonly<Record<string, Figure>>
+}
+
+interface Case {
+  readonly workload: Workload
+  readonly callers: number
+}
+
+/** Everybody with everybody, in turns, so that what the machine does meanwhile falls on all alike. */
+export async function compare(settings: Settings, onLine: (line: Line) => void): Promise<Line[]> {
+  const lines: Line[] = []
+  for (const storage of ['unlogged', 'logged'] as const) {
+    const contestants = await open(settings, storage)
+    let filled = 0
+    for (const { workload, callers } of casesOf(settings, storage)) {
+      const keys = new Keys(settings.keys)
+      if (workload.bytes !== filled) {
+        for (const contestant of contestants) await fill(contestant, keys, workload.bytes)
+        filled = workload.bytes
+      }
+      const figures = await takeTurns(settings, contestants, workload, callers, keys)
+      const line = { work: workload.name, bytes: workload.bytes, callers, storage, figures }
+      lines.push(line)
+      onLine(line)
+    }
+    for (const contestant of contestants) await contestant.close()
+  }
+  return lines
+}
+
+async function open(settings: Settings, storage: 'unlogged' | 'logged'): Promise<Contestant[]> {
+  const where = { ...settings, isUnlogged: storage === 'unlogged' }
+  const opened = [
+    await ours(where),
+    await ours(where, 50),
+    await keyvPostgres(where),
+    await keyvRedis(where),
+    await rawPg(where),
+  ]
+  return opened.filter((contestant) => contestant !== undefined)
+}
+
+function casesOf({ isQuick }: Settings, storage: 'unlogged' | 'logged'): Case[] {
+  const at = (workload: Workload, ...callers: number[]) => callers.map((count) => ({ workload, callers: count }))
+  if (storage === 'logged') return at(set(300), ...(isQuick ? [64] : [1, 16, 64, 256]))
+  const usual = [
+    ...at(get(300), 1, 16, 64, 256),
+    ...at(set(300), 1, 16, 64, 256),
+    ...at(mixed(300), 64),
+    ...at(getMany(10, 300), 1),
+    ...at(getMany(100, 300), 1),
+    ...at(setMany(10, 300), 1),
+    ...at(setMany(100, 300), 1),
+  ]
+  if (isQuick) return usual.filter(({ callers }) => callers === 1 || callers === 64)
+  const sizes = [100, 1_000, 20_000].flatMap((bytes) => [...at(get(bytes), 64), ...at(set(bytes), 64)])
+  return [...usual, ...sizes]
+}
+
+async function takeTurns(
+  { turns, turnMs }: Settings,
+  contestants: readonly Contestant[],
+  workload: Workload,
+  callers: number,
+  keys: Keys,
+): Promise<Record<string, Figure>> {
+  const figures = new Map<string, Figure[]>(contestants.map(({ name }) => [name, []]))
+  for (const contestant of contestants) await measure(workload.make(contestant, keys), callers, turnMs / 4)
+  for (let turn = 0; turn < turns; turn += 1) {
+    for (const contestant of contestants) {
+      figures.get(contestant.name)?.push(await measure(workload.make(contestant, keys), callers, turnMs))
+    }
+  }
+  return Object.fromEntries([...figures].map(([name, taken]) => [name, medianOf(taken)]))
+}
