@@ -1,4 +1,3 @@
--- $1, $2: one tenant, one namespace; null for all
 select e.tenant, e.namespace,
   count(*) filter (where not s.is_expired and not s.is_cleared),
   count(*) filter (where s.is_expired and not s.is_cleared),
@@ -12,6 +11,5 @@ cross join lateral (
     coalesce(e.expires_at <= "pgstash".now_ms(), false) as is_expired,
     e.generation < coalesce(t.generation, 0) + coalesce(n.generation, 0) as is_cleared
 ) s
-where ($1::text is null or e.tenant = $1) and ($2::text is null or e.namespace = $2)
 group by e.tenant, e.namespace
 order by e.tenant, e.namespace

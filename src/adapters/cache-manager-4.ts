@@ -31,24 +31,25 @@ export class PgCacheManager4Store {
   readonly isCacheableValue = (value: unknown): boolean => this.#store.isCacheable(value)
 
   get(key: string, ...rest: unknown[]): Promise<unknown> | undefined {
-    return told(rest, this.#store.get(key))
+    return answerTo(rest, this.#store.get(key))
   }
 
   set(key: string, value: unknown, ...rest: unknown[]): Promise<unknown> | undefined {
-    return told(rest, this.#store.set(key, value, milliseconds(rest[0])))
+    return answerTo(rest, this.#store.set(key, value, milliseconds(rest[0])))
   }
 
-  del(keys: string | string[], ...rest: unknown[]): Promise<unknown> | undefined {
-    return told(rest, this.#store.mdel(...[keys].flat()))
+  /** `del(k1, k2, …, options?, callback?)` */
+  del(...args: unknown[]): Promise<unknown> | undefined {
+    return answerTo(args, this.#store.mdel(...keysOf(args)))
   }
 
   reset(...rest: unknown[]): Promise<unknown> | undefined {
-    return told(rest, this.#store.reset())
+    return answerTo(rest, this.#store.reset())
   }
 
   /** `mget(k1, k2, …, options?, callback?)` */
   mget(...args: unknown[]): Promise<unknown> | undefined {
-    return told(args, this.#store.mget(...args.flat().filter((arg) => typeof arg === 'string')))
+    return answerTo(args, this.#store.mget(...keysOf(args)))
   }
 
   /** `mset(k1, v1, k2, v2, …, options?, callback?)` */
@@ -57,17 +58,17 @@ export class PgCacheManager4Store {
     // Keys and values come in pairs: what is left over is the options, or their empty place.
     const pairs = given.slice(0, given.length - (given.length % 2))
     const entries = pairs.flatMap((key, at) => (at % 2 === 0 ? [[key, pairs[at + 1]] as [string, unknown]] : []))
-    return told(args, this.#store.mset(entries, milliseconds(given[pairs.length])))
+    return answerTo(args, this.#store.mset(entries, milliseconds(given[pairs.length])))
   }
 
   keys(...args: unknown[]): Promise<unknown> | undefined {
     const [pattern] = args
-    return told(args, this.#store.keys(typeof pattern === 'string' ? pattern : undefined))
+    return answerTo(args, this.#store.keys(typeof pattern === 'string' ? pattern : undefined))
   }
 
   /** Seconds left, -1 without expiry, -2 without entry. */
   ttl(key: string, ...rest: unknown[]): Promise<unknown> | undefined {
-    return told(
+    return answerTo(
       rest,
       this.#store.ttl(key).then((left) => (left < 0 ? left : Math.ceil(left / 1000))),
     )
@@ -86,12 +87,23 @@ export function factory4<Options extends { readonly ttl?: number | undefined }>(
   }
 }
 
+/** All but the options and the callback; what is no string is refused further down. */
+function keysOf(args: readonly unknown[]): string[] {
+  const isRest = (arg: unknown) => arg === undefined || typeof arg === 'function' || isOptions(arg)
+  const rest = args.findIndex(isRest)
+  return (rest < 0 ? args : args.slice(0, rest)).flat() as string[]
+}
+
+function isOptions(arg: unknown): boolean {
+  return typeof arg === 'object' && arg !== null && !Array.isArray(arg)
+}
+
 function milliseconds(options: unknown): number | undefined {
   const ttl = typeof options === 'number' ? options : (options as Options4 | null | undefined)?.ttl
   return typeof ttl === 'number' ? ttl * 1000 : undefined
 }
 
-function told<T>(args: readonly unknown[], answer: Promise<T>): Promise<T> | undefined {
+function answerTo<T>(args: readonly unknown[], answer: Promise<T>): Promise<T> | undefined {
   const callback = args[args.length - 1]
   if (typeof callback !== 'function') return answer
   // Outside the promise: what the callback throws is the caller's, not a second call of it.

@@ -2,10 +2,12 @@ import { assertKey } from '../entry/key'
 import { assertList } from '../entry/list'
 import { resolveTenant } from '../entry/tenant'
 import { InvalidArgumentError } from '../errors'
-import type { Cache, WriteOptions } from '../stash/cache'
+import type { Cache } from '../stash/cache'
 import type { PgStashOptions } from '../stash/options'
 import { holdStash, isStash, type PgStash, type TenantSource } from '../stash/pg-stash'
 import { type Attachment, Attachments, type KeyvContract } from './keyv-attachments'
+import { keyv6Capabilities } from './keyv-capabilities'
+import { entryTtl, keyvTtl } from './keyv-expiry'
 
 export type { KeyvContract, TenantSource }
 
@@ -44,33 +46,8 @@ export interface KeyvPgStoreEntry {
 
 const defaultNamespace = 'keyv'
 
-/** Used without a Keyv, a third argument from here on (September 2001 in epoch milliseconds, 31 years as a ttl) is a moment. */
-const earliestMoment = 1e12
-
 /** Keyv 5 builds its iterator only for stores whose `opts` it knows; its own test suite assigns to them. */
 const keyv5Opts = { dialect: 'postgres', url: 'postgres://' }
-
-const storageMethods = [
-  'get',
-  'getMany',
-  'has',
-  'hasMany',
-  'set',
-  'setMany',
-  'delete',
-  'deleteMany',
-  'clear',
-  'disconnect',
-  'iterator',
-]
-
-/** What Keyv 6 reads to learn that it may call this store directly, with absolute expiries. */
-const keyv6Capabilities = {
-  compatible: true,
-  store: 'keyvStorage' as const,
-  expires: true,
-  methods: Object.fromEntries(storageMethods.map((name) => [name, { exists: true, methodType: 'async' as const }])),
-}
 
 /**
  * The store for Keyv 5 and Keyv 6: `new Keyv(new KeyvPgStore(stash))`.
@@ -156,23 +133,23 @@ export class KeyvPgStore {
    */
   async set(key: string, value: unknown, limit?: number): Promise<boolean> {
     const place = this.#place('set', key)
-    const life = this.#life(this.#attachments.contractOf('set'), limit)
+    const ttl = keyvTtl(this.#attachments.contractOf('set'), limit)
     const cache = this.#cache(place.namespace)
-    if (life === 'over') await cache.delete(place.key)
-    else await cache.set(place.key, value, life)
+    if (ttl === 'elapsed') await cache.delete(place.key)
+    else await cache.set(place.key, value, { ttl })
     return true
   }
 
   /** As {@link set} for each entry; of two with one key the last. */
   async setMany(entries: KeyvPgStoreEntry[]): Promise<SetManyAnswer> {
     const keys = assertList('entries', entries).map(({ key }) => key)
-    const lives = entries.map((entry) => this.#lifeOf(entry))
+    const ttls = entries.map(entryTtl)
     const answer = await this.#eachNamespace('setMany', keys, async (cache, own, positions) => {
       const newest = new Map(own.map((key, at) => [key, positions[at] as number]))
-      const elapsed = [...newest].filter(([, position]) => lives[position] === 'over').map(([key]) => key)
+      const elapsed = [...newest].filter(([, position]) => ttls[position] === 'elapsed').map(([key]) => key)
       const fresh = [...newest].flatMap(([key, position]) => {
-        const life = lives[position] as WriteOptions | 'over'
-        return life === 'over' ? [] : [{ key, value: entries[position]?.value, ttl: life.ttl }]
+        const ttl = ttls[position]
+        return ttl === 'elapsed' ? [] : [{ key, value: entries[position]?.value, ttl }]
       })
       await Promise.all([cache.setMany(fresh), cache.deleteMany(elapsed)])
       return own.map(() => true)
@@ -252,22 +229,6 @@ export class KeyvPgStore {
   #place(operation: string, given: string): { namespace: string; key: string } {
     const { namespace, key } = this.#attachments.attribute(operation, assertKey(given))
     return { namespace: this.#stored(namespace), key }
-  }
-
-  /** `over`: the expiry has passed. Without a contract the size of the limit tells a moment from a duration. */
-  #life(contract: KeyvContract | undefined, limit: number | null | undefined): WriteOptions | 'over' {
-    if (limit === undefined || limit === null || limit === 0 || limit === Number.POSITIVE_INFINITY) return { ttl: null }
-    if (typeof limit !== 'number' || Number.isNaN(limit)) {
-      throw new InvalidArgumentError('ttl', 'must be a number of milliseconds', 'Pass a number, or nothing for ever.')
-    }
-    const isMoment = contract === undefined ? limit >= earliestMoment : contract === 'keyv6'
-    const left = isMoment ? limit - Date.now() : limit
-    return left > 0 ? { ttl: left } : 'over'
-  }
-
-  /** Of an entry of `setMany`: the name of the field says whether it is a moment or a duration. */
-  #lifeOf({ ttl, expires }: KeyvPgStoreEntry): WriteOptions | 'over' {
-    return expires === undefined ? this.#life('keyv5', ttl) : this.#life('keyv6', expires)
   }
 
   get #home(): string {

@@ -56,8 +56,8 @@ export class Maintenance {
   }
 
   /** Reads the whole table. */
-  async count(tenant: string | null, namespace: string | null): Promise<NamespaceCount[]> {
-    const rows = await this.#database.read(this.#countEntries, [tenant, namespace])
+  async count(): Promise<NamespaceCount[]> {
+    const rows = await this.#database.read(this.#countEntries, [])
     return rows.map((row) => {
       const [tenant, namespace, live, expired, cleared, bytes] = row as [string, string, number, number, number, number]
       return { tenant, namespace, live, expired, cleared, bytes }

@@ -1,5 +1,5 @@
 import { defaultTenant, type TenantSource, tenantName } from '../entry/tenant'
-import { InvalidArgumentError } from '../errors'
+import { InvalidArgumentError, StashClosedError } from '../errors'
 import { Coalescer } from '../postgres/coalescer'
 import { Database } from '../postgres/database'
 import type { Driver } from '../postgres/driver'
@@ -16,11 +16,11 @@ import { type NamespaceOptions, Tenant } from './tenant'
 
 export type { TenantSource }
 
-/** Two are enough to keep the server busy while Node reads the last answer; more make smaller batches (bench). */
-const readsInFlight = 2
-
 /** Says "this is a PgStash" also of one made by another copy of this package (import beside require). */
 const brand = Symbol.for('pgstash.PgStash')
+
+/** Two are enough to keep the server busy while Node reads the last answer; more make smaller batches (bench). */
+const readsInFlight = 2
 
 /** One after the other: two writes of one process never wait for each other's rows. */
 const writesInFlight = 1
@@ -82,21 +82,25 @@ export class PgStash {
 
   /** Connects, and checks or makes the schema. The first call does it by itself; this is for a readiness probe. */
   async ready(): Promise<void> {
+    this.#assertOpen()
     await this.#database.ready()
   }
 
   /** Brings the schema to this version, also where `migrate: false`; answers the migrations applied. */
   async migrate(): Promise<readonly string[]> {
+    this.#assertOpen()
     return this.#database.guard(() => this.#migrator.migrate())
   }
 
   /** Removes what is expired or cleared, in small steps; answers how much. */
   async sweep(): Promise<Swept> {
+    this.#assertOpen()
     return sweep(this.#maintenance)
   }
 
   /** Counts everything: reads the whole table. */
   async stats(): Promise<StashStats> {
+    this.#assertOpen()
     return stats(this.#maintenance)
   }
 
@@ -104,6 +108,10 @@ export class PgStash {
   close(): Promise<void> {
     this.#closing ??= this.#coalescer.close().then(() => this.#database.close())
     return this.#closing
+  }
+
+  #assertOpen(): void {
+    if (this.isClosed) throw new StashClosedError()
   }
 }
 

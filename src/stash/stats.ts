@@ -14,7 +14,7 @@ export interface StashStats extends TableSize {
 
 /** Reads the whole table: a question for people, not for every request. */
 export async function stats(maintenance: Maintenance): Promise<StashStats> {
-  const [namespaces, size] = await Promise.all([maintenance.count(null, null), maintenance.size()])
+  const [namespaces, size] = await Promise.all([maintenance.count(), maintenance.size()])
   const total = (field: 'live' | 'expired' | 'cleared' | 'bytes') =>
     namespaces.reduce((sum, count) => sum + count[field], 0)
   return {

@@ -185,7 +185,9 @@ describe('bad input is told before SQL, naming the field', () => {
     await closed.close()
     await expect(closed.namespace('a').get('k')).rejects.toMatchObject({ code: 'ERR_PGSTASH_CLOSED' })
     await expect(closed.namespace('a').getMany([])).rejects.toMatchObject({ code: 'ERR_PGSTASH_CLOSED' })
-    await expect(closed.sweep()).rejects.toMatchObject({ code: 'ERR_PGSTASH_CLOSED' })
+    for (const call of [() => closed.sweep(), () => closed.stats(), () => closed.migrate(), () => closed.ready()]) {
+      await expect(call()).rejects.toMatchObject({ code: 'ERR_PGSTASH_CLOSED' })
+    }
     expect(closed.isClosed).toBe(true)
   })
 })
