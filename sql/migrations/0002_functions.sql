@@ -8,7 +8,7 @@
 -- next analyze, however large the table has become meanwhile.
 --
 -- A statement takes one number for the versions of all its rows, for they need to differ by key only (nextval for each row
--- took 3.5 of a row's 11 us). A row that has a higher version by the time it is locked gets a new number: so the version is
+-- took a third of the statement's time). A row that has a higher version by the time it is locked gets a new number: so the version is
 -- always higher than any the key has had.
 --
 -- Arrays whose elements are all the usual ones travel as null: unnest() fills them up with nulls.
@@ -28,7 +28,7 @@ begin
     + coalesce((select n.generation from "pgstash".namespace n where n.tenant = p_tenant and n.namespace = p_namespace), 0);
 end $$;
 
--- One value: for a lone caller, whose time is the round trip. One setting only, for each costs a microsecond.
+-- One value: for a lone caller. One setting is enough: with the whole key given, only a scan could compete with the look-up.
 create function "pgstash".read_value(p_tenant text, p_namespace text, p_key text)
 returns table (format "char", value text)
 language plpgsql stable rows 1
