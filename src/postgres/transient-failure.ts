@@ -1,21 +1,38 @@
 import { CallTimeoutError, ConnectionError, DatabaseError, PgStashError, PrivilegeError } from '../errors'
 
-/** The connection is the trouble, not the statement. https://www.postgresql.org/docs/current/errcodes-appendix.html */
-const connectionStates = new Set([
+/** No connection was had, so nothing was sent. https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const refusedCodes = new Set([
+  '08001', // sqlclient_unable_to_establish_sqlconnection
+  '08004', // sqlserver_rejected_establishment_of_sqlconnection
   '28000', // invalid_authorization_specification
   '28P01', // invalid_password
   '3D000', // invalid_catalog_name: no such database
+  '53300', // too_many_connections
+  '57P03', // cannot_connect_now
+  'EADDRNOTAVAIL',
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'ENOENT',
+  'ENOTFOUND',
+])
+
+/** The connection broke: what was sent may have been done. */
+const lostCodes = new Set([
   '08000', // connection_exception
-  '08001', // sqlclient_unable_to_establish_sqlconnection
   '08003', // connection_does_not_exist
-  '08004', // sqlserver_rejected_establishment_of_sqlconnection
   '08006', // connection_failure
   '08P01', // protocol_violation: what PgBouncer says for all its own troubles
-  '53300', // too_many_connections
   '57P01', // admin_shutdown
   '57P02', // crash_shutdown
-  '57P03', // cannot_connect_now
   '57P05', // idle_session_timeout
+  'ECONNABORTED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
 ])
 
 /** The server rolled the statement back on account of others: once more, as it stands. */
@@ -31,45 +48,11 @@ const lostStatementStates = new Set([
   '42P05', // duplicate_prepared_statement
 ])
 
+/** The schema, or something in it, is not there. */
 const schemaGoneStates = new Set([
   '3F000', // invalid_schema_name
   '42883', // undefined_function
   '42P01', // undefined_table
-])
-
-const beforeSending = new Set([
-  '08001',
-  '08004',
-  '28000',
-  '28P01',
-  '3D000',
-  '53300',
-  '57P03',
-  'EADDRNOTAVAIL',
-  'EAI_AGAIN',
-  'ECONNREFUSED',
-  'EHOSTDOWN',
-  'EHOSTUNREACH',
-  'ENETDOWN',
-  'ENETUNREACH',
-  'ENOENT',
-  'ENOTFOUND',
-])
-
-const socketCodes = new Set([
-  'EADDRNOTAVAIL',
-  'ECONNABORTED',
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EHOSTDOWN',
-  'EHOSTUNREACH',
-  'ENETDOWN',
-  'ENETUNREACH',
-  'ENOENT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EPIPE',
-  'ETIMEDOUT',
 ])
 
 /** `pg` gives these no code. */
@@ -81,14 +64,15 @@ const readTimeoutMessage = 'Query read timeout'
 /** The SQLSTATE of an error of either body, undefined for a socket's or anything else's. */
 export function sqlStateOf(error: unknown): string | undefined {
   const code = codeOf(error)
-  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !socketCodes.has(code) ? code : undefined
+  // EPIPE is the one socket code of that shape.
+  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) && code !== 'EPIPE' ? code : undefined
 }
 
 /** No connection, or a lost one: counts for the circuit breaker. */
 export function isConnectionFailure(error: unknown): boolean {
   if (error instanceof ConnectionError) return true
   const code = codeOf(error)
-  if (code !== undefined && (socketCodes.has(code) || connectionStates.has(code))) return true
+  if (code !== undefined && (refusedCodes.has(code) || lostCodes.has(code))) return true
   return connectionMessages.test(messageOf(error))
 }
 
@@ -121,7 +105,7 @@ export function isSchemaGone(error: unknown): boolean {
 
 /** It failed while connecting, so no statement had left. */
 function isBeforeSending(error: unknown): boolean {
-  return beforeSending.has(codeOf(error) ?? '') || /^timeout exceeded|does not support SSL/.test(messageOf(error))
+  return refusedCodes.has(codeOf(error) ?? '') || /^timeout exceeded|does not support SSL/.test(messageOf(error))
 }
 
 /** The error as a caller sees it. */
