@@ -1,1 +1,45 @@
-select version from "pgstash".write_entries($1, $2, $3, $4, $5, $6, $7, $8)
+-- Sets. Each key once, in an order all processes share (no deadlock). Answers the number the versions begin at, then those rows
+-- whose version is another.
+--   $4 long keys, null: none    $5 formats, null: all t    $6 values    $7 ttls, null: none
+--   $8 how many un-awaited sets of the key a row stands for, 64 at most (null: all 1): each of them gets a version of its own, the last
+--      one the highest, so the version of an overwritten set never wins a compare-and-set
+-- A row that has a higher version by the time it is locked gets a new number. generation grows only: a set that waited for a row
+-- lock across a clear() must not hide the newer row it replaces.
+with v as materialized (
+  select nextval('"pgstash".version') as base, "pgstash".now_ms() as now
+),
+written as (
+  insert into "pgstash".entry as e
+    (tenant, namespace, key, generation, version, format, expires_at, written_at, long_key, value)
+  select k.tenant, k.namespace, k.key, coalesce(t.generation, 0) + coalesce(n.generation, 0),
+    v.base + coalesce(k.writes, 1) - 1, coalesce(k.format, 't')::"char", v.now + k.ttl, v.now, k.long_key, k.value
+  from v
+  cross join unnest(
+    (select $1::text[]), (select $2::text[]), (select $3::text[]), (select $4::text[]),
+    (select $5::text[]), (select $6::text[]), (select $7::bigint[]), (select $8::bigint[])
+  ) with ordinality as k (tenant, namespace, key, long_key, format, value, ttl, writes, ord)
+  left join lateral (
+    select t.generation from "pgstash".namespace t where t.tenant = k.tenant and t.namespace = '' limit 1
+  ) t on true
+  left join lateral (
+    select n.generation from "pgstash".namespace n where n.tenant = k.tenant and n.namespace = k.namespace limit 1
+  ) n on true
+  order by k.ord
+  on conflict (tenant, namespace, key) do update set
+    generation = greatest(e.generation, excluded.generation),
+    version = case
+      when e.version < excluded.version - excluded.version % 64 then excluded.version
+      else nextval('"pgstash".version') + excluded.version % 64
+    end,
+    format = excluded.format,
+    expires_at = excluded.expires_at,
+    written_at = excluded.written_at,
+    value = excluded.value
+  returning e.tenant, e.namespace, e.key, e.version
+)
+select v.base as version, null as tenant, null as namespace, null as key from v
+union all
+select w.version, w.tenant, w.namespace, w.key
+from written w
+cross join v
+where w.version not between v.base and v.base + 63

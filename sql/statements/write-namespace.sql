@@ -1,1 +1,37 @@
-select version from "pgstash".write_namespace($1, $2, $3, $4, $5, $6, $7, $8)
+-- Sets of one namespace: as write-entries.sql, with the generation looked up once.
+with v as materialized (
+  select
+    nextval('"pgstash".version') as base,
+    "pgstash".now_ms() as now,
+    coalesce((select n.generation from "pgstash".namespace n where n.tenant = $1 and n.namespace = ''), 0)
+      + coalesce((select n.generation from "pgstash".namespace n where n.tenant = $1 and n.namespace = $2), 0) as generation
+),
+written as (
+  insert into "pgstash".entry as e
+    (tenant, namespace, key, generation, version, format, expires_at, written_at, long_key, value)
+  select $1::text, $2::text, k.key, v.generation,
+    v.base + coalesce(k.writes, 1) - 1, coalesce(k.format, 't')::"char", v.now + k.ttl, v.now, k.long_key, k.value
+  from v
+  cross join unnest(
+    (select $3::text[]), (select $4::text[]), (select $5::text[]),
+    (select $6::text[]), (select $7::bigint[]), (select $8::bigint[])
+  ) with ordinality as k (key, long_key, format, value, ttl, writes, ord)
+  order by k.ord
+  on conflict (tenant, namespace, key) do update set
+    generation = greatest(e.generation, excluded.generation),
+    version = case
+      when e.version < excluded.version - excluded.version % 64 then excluded.version
+      else nextval('"pgstash".version') + excluded.version % 64
+    end,
+    format = excluded.format,
+    expires_at = excluded.expires_at,
+    written_at = excluded.written_at,
+    value = excluded.value
+  returning e.key, e.version
+)
+select v.base as version, null as tenant, null as namespace, null as key from v
+union all
+select w.version, $1, $2, w.key
+from written w
+cross join v
+where w.version not between v.base and v.base + 63

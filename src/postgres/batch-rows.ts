@@ -6,14 +6,20 @@ export type Found<T> = T | undefined
 
 export const isFound = (row: Found<Row>): boolean => row !== undefined
 
+/** What a batch holds: one key of one namespace each. */
+export interface Located {
+  readonly address: Address
+  readonly key: string
+}
+
 /** The address of all of them, where it is one. */
-export function sharedAddress(requests: readonly { readonly address: Address }[]): Address | undefined {
+export function sharedAddress(requests: readonly Located[]): Address | undefined {
   const [first] = requests
   return requests.every(({ address }) => address.id === first?.address.id) ? first?.address : undefined
 }
 
 /** tenant[], namespace[], key[] */
-export function addressColumns(requests: readonly { readonly address: Address; readonly key: string }[]): string[][] {
+export function addressColumns(requests: readonly Located[]): string[][] {
   const tenants: string[] = []
   const namespaces: string[] = []
   const keys: string[] = []

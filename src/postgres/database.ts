@@ -12,6 +12,9 @@ export interface DatabaseOptions {
   readonly breaker: { readonly failures: number; readonly cooldownMs: number } | null
 }
 
+/** Whether a statement that failed so may be sent once more. */
+type Retries = (error: unknown) => boolean
+
 /** A driver whose schema is there before the first statement, whose failures are told apart, and which fails fast after repeated ones. */
 export class Database {
   readonly #driver: Driver
@@ -42,12 +45,12 @@ export class Database {
   }
 
   /** @throws the errors of this package only */
-  async read(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]> {
+  read(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]> {
     return this.#run(statement, values, (error) => isRolledBack(error) || isConnectionFailure(error))
   }
 
   /** As {@link read}. A write whose connection broke is not sent again: it may have been applied. */
-  async write(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]> {
+  write(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]> {
     return this.#run(statement, values, isRolledBack)
   }
 
@@ -67,22 +70,24 @@ export class Database {
     this.#isReady = true
   }
 
-  async #run(
-    statement: Statement,
-    values: readonly unknown[],
-    deservesAnother: (error: unknown) => boolean,
-  ): Promise<readonly Row[]> {
+  #run(statement: Statement, values: readonly unknown[], deservesAnother: Retries): Promise<readonly Row[]> {
+    const send = () => this.#driver.query(statement, values)
+    const retry = (error: unknown) => this.#retry(send, error, deservesAnother)
+    if (this.#isReady && !this.#isTroubled && !this.#isClosed)
+      return send().catch((error: unknown) => this.guard(() => retry(error)))
+    return this.#runCarefully(() => send().catch(retry))
+  }
+
+  async #runCarefully(run: () => Promise<readonly Row[]>): Promise<readonly Row[]> {
     if (!this.#isReady) await this.ready()
-    return this.guard(async () => {
-      try {
-        return await this.#driver.query(statement, values)
-      } catch (error) {
-        // The next call looks again, and makes the schema where it may.
-        if (isSchemaGone(error)) this.#forgetSchema()
-        if (!deservesAnother(error)) throw error
-        return this.#driver.query(statement, values)
-      }
-    })
+    return this.guard(run)
+  }
+
+  async #retry(send: () => Promise<readonly Row[]>, error: unknown, deservesAnother: Retries): Promise<readonly Row[]> {
+    // The next call looks again, and makes the schema where it may.
+    if (isSchemaGone(error)) this.#forgetSchema()
+    if (!deservesAnother(error)) throw error
+    return send()
   }
 
   /** Runs `work` behind the breaker; what it rejects with becomes an error of this package. */

@@ -1,4 +1,5 @@
 import incrementEntries from '../../sql/statements/increment-entries.sql'
+import incrementEntry from '../../sql/statements/increment-entry.sql'
 import type { StoredKey } from '../entry/key'
 import { NotAnIntegerError } from '../errors'
 import { addressColumns, byPosition } from './batch-rows'
@@ -15,13 +16,22 @@ export interface Addition extends StoredKey {
 
 /** Those who share a row are added up, and each gets the sum that was its own. */
 export function incrementRules(database: Database, schema: string): LaneRules<Addition, number, number | undefined> {
+  const lone = statementOf(incrementEntry, schema)
   const statement = statementOf(incrementEntries, schema)
+  const runOne = async (request: Request<Addition, number>) => {
+    const { address, key, first } = request
+    const { longKey, ttl } = first.payload
+    const values = [address.tenant, address.namespace, key, longKey, totalOf(request), ttl]
+    const [row] = await database.write(lone, values)
+    return [row === undefined ? undefined : Number(row[0])]
+  }
   return {
     isRead: false,
     isShared: true,
     mayJoin: (request, { amount }) => isMonotonic(request.first.payload.amount, amount) && isExact(request, amount),
     isRefused: (sum) => sum === undefined,
     run: async (requests) => {
+      if (requests.length === 1) return runOne(requests[0] as Request<Addition, number>)
       const longKeys = requests.map(({ first }) => first.payload.longKey)
       const ttls = requests.map(({ first }) => first.payload.ttl)
       const amounts = requests.map((request) => totalOf(request))

@@ -1,9 +1,10 @@
 import readEntries from '../../sql/statements/read-entries.sql'
+import readEntry from '../../sql/statements/read-entry.sql'
 import readNamespace from '../../sql/statements/read-namespace.sql'
 import readTtls from '../../sql/statements/read-ttls.sql'
 import readValue from '../../sql/statements/read-value.sql'
 import readValues from '../../sql/statements/read-values.sql'
-import { addressColumns, byPosition, type Found, sharedAddress } from './batch-rows'
+import { addressColumns, byPosition, type Found, type Located, sharedAddress } from './batch-rows'
 import type { Database } from './database'
 import type { Row } from './driver'
 import type { LaneRules } from './lane'
@@ -14,28 +15,22 @@ type ReadRules = LaneRules<null, Found<Row>, Found<Row>>
 
 /** Rows of position, format, value. A lone read, and reads of one namespace, have statements of their own, which cost less. */
 export function valueRules(database: Database, schema: string): ReadRules {
-  const lone = statementOf(readValue, schema)
   const ofOneNamespace = statementOf(readNamespace, schema)
-  const any = readRules(database, statementOf(readValues, schema))
+  const rules = readRules(database, statementOf(readValues, schema), statementOf(readValue, schema))
   return {
-    ...any,
+    ...rules,
     run: async (requests) => {
-      const address = sharedAddress(requests)
-      if (address === undefined) return any.run(requests)
-      const { tenant, namespace } = address
+      const address = requests.length === 1 ? undefined : sharedAddress(requests)
+      if (address === undefined) return rules.run(requests)
       const keys = requests.map(({ key }) => key)
-      if (keys.length > 1)
-        return byPosition(await database.read(ofOneNamespace, [tenant, namespace, keys]), keys.length)
-      // Without a position: put there, so that all read alike.
-      const [row] = await database.read(lone, [tenant, namespace, keys[0]])
-      return [row && [1, ...row]]
+      return byPosition(await database.read(ofOneNamespace, [address.tenant, address.namespace, keys]), keys.length)
     },
   }
 }
 
 /** Rows of position, format, value, version, expiry. */
 export function entryRules(database: Database, schema: string): ReadRules {
-  return readRules(database, statementOf(readEntries, schema))
+  return readRules(database, statementOf(readEntries, schema), statementOf(readEntry, schema))
 }
 
 /** Rows of position, milliseconds left. */
@@ -43,11 +38,20 @@ export function ttlRules(database: Database, schema: string): ReadRules {
   return readRules(database, statementOf(readTtls, schema))
 }
 
-function readRules(database: Database, statement: Statement): ReadRules {
+/** @param lone for one key; its row has no position */
+function readRules(database: Database, statement: Statement, lone?: Statement): ReadRules {
+  const runAll = async (requests: readonly Located[]) =>
+    byPosition(await database.read(statement, addressColumns(requests)), requests.length)
+  const runOne = async ({ address, key }: Located) => {
+    const [row] = await database.read(lone as Statement, [address.tenant, address.namespace, key])
+    // Put there, so that all read alike.
+    return [row && [1, ...row]]
+  }
   return {
     isRead: true,
     isShared: true,
-    run: async (requests) => byPosition(await database.read(statement, addressColumns(requests)), requests.length),
+    run: (requests) =>
+      lone !== undefined && requests.length === 1 ? runOne(requests[0] as Located) : runAll(requests),
     answer: (row) => row,
   }
 }

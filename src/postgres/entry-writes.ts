@@ -8,12 +8,13 @@ import writeNamespace from '../../sql/statements/write-namespace.sql'
 import writeValue from '../../sql/statements/write-value.sql'
 import type { EncodedValue } from '../entry/codec'
 import type { StoredKey } from '../entry/key'
+import { addressOf } from './address'
 import { addressColumns, byPosition, type Found, isFound, sharedAddress } from './batch-rows'
 import type { Database } from './database'
 import type { Row } from './driver'
 import type { LaneRules } from './lane'
 import type { Request } from './request'
-import { statementOf } from './statement'
+import { type Statement, statementOf } from './statement'
 
 /** What a set writes. `ttl`: milliseconds, null for no expiry. */
 export interface Write extends StoredKey {
@@ -40,38 +41,46 @@ export function writeRules(database: Database, schema: string): LaneRules<Write,
   const lone = statementOf(writeValue, schema)
   const ofOneNamespace = statementOf(writeNamespace, schema)
   const any = statementOf(writeEntries, schema)
-  const send = (requests: readonly Request<Write, number>[]) => {
-    const writes = requests.map((request) => request.last.payload)
-    const shares = unlessAll(
-      1,
-      requests.map((request) => request.sharers.length),
-    )
-    const address = sharedAddress(requests)
-    if (address === undefined)
-      return database.write(any, [...addressColumns(requests), ...writeColumns(writes), shares])
+  const runOne = async ({ address, sharers, last: { payload } }: Request<Write, number>) => {
+    const { key, longKey, value, ttl } = payload
     const { tenant, namespace } = address
-    const columns = [writes.map(({ key }) => key), ...writeColumns(writes), shares]
-    if (requests.length > 1) return database.write(ofOneNamespace, [tenant, namespace, ...columns])
-    const [{ key, longKey, value, ttl }] = writes as [Write]
-    return database.write(lone, [
-      tenant,
-      namespace,
-      key,
-      longKey,
-      value.format,
-      value.text,
-      ttl,
-      requests[0]?.sharers.length,
-    ])
+    const values = [tenant, namespace, key, longKey, value.format, value.text, ttl, sharers.length]
+    const [row] = await database.write(lone, values)
+    return [row?.[0] as number]
+  }
+  const send = (requests: readonly Request<Write, number>[]) => {
+    const address = sharedAddress(requests)
+    const [tenants, namespaces, keys] = addressColumns(requests)
+    const columns = writeColumns(requests.map((request) => request.last.payload))
+    const shares = requests.map((request) => request.sharers.length)
+    const [statement, ...place] =
+      address === undefined ? [any, tenants, namespaces] : [ofOneNamespace, address.tenant, address.namespace]
+    return database.write(statement as Statement, [...place, keys, ...columns, unlessAll(1, shares)])
   }
   return {
     isRead: false,
     isShared: true,
     bytesOf: ({ value }) => value.text.length,
-    run: async (requests) => (await send(requests)).map(([version]) => version as number),
+    run: async (requests) =>
+      requests.length === 1
+        ? runOne(requests[0] as Request<Write, number>)
+        : versionsOf(requests, (await send(requests)) as readonly VersionRow[]),
     // The last set has the row's version, each one before it one less.
     answer: (version, request, position) => version - (request.sharers.length - 1 - position),
   }
+}
+
+type VersionRow = readonly [version: number, tenant: string, namespace: string, key: string]
+
+/** From the number the versions begin at, and the rows that have another. */
+function versionsOf(requests: readonly Request<Write, number>[], [first, ...others]: readonly VersionRow[]): number[] {
+  const base = first?.[0] as number
+  const versions = requests.map(({ sharers }) => base + sharers.length - 1)
+  for (const [version, tenant, namespace, key] of others) {
+    const address = addressOf(tenant, namespace)
+    versions[requests.findIndex((request) => request.key === key && request.address.id === address.id)] = version
+  }
+  return versions
 }
 
 /** Of those who share a row the first may win. */

@@ -5,6 +5,7 @@ import lockMigrations from '../../sql/statements/lock-migrations.sql'
 import makeEntriesUnlogged from '../../sql/statements/make-entries-unlogged.sql'
 import readMigration from '../../sql/statements/read-migration.sql'
 import recordMigration from '../../sql/statements/record-migration.sql'
+import reserveBlocks from '../../sql/statements/reserve-blocks.sql'
 import { PrivilegeError, SchemaOutdatedError, SchemaTooNewError, UnsupportedServerError } from '../errors'
 import type { Connection, Driver, Transaction } from './driver'
 import { latestMigration, migrations } from './migrations'
@@ -86,6 +87,8 @@ export class Migrator {
       await transaction.query(this.#statement(recordMigration), [id, name])
     }
     if (before.migration === 0 && this.#isUnlogged) await transaction.query(this.#statement(makeEntriesUnlogged), [])
+    // Last: changing how a table is kept writes it anew.
+    if (missing.length > 0) await transaction.query(this.#statement(reserveBlocks), [])
     return missing.map(({ name }) => name)
   }
 
@@ -118,7 +121,8 @@ export function migrationScript({ schema, isUnlogged }: MigratorOptions, from: n
       terminated(recordMigration.text.replace('$1', String(id)).replace('$2', `'${name}'`)),
     ])
   const first = from === 0 ? [terminated(createSchema.text), terminated(createMigrationTable.text)] : []
-  const last = from === 0 && isUnlogged ? [terminated(makeEntriesUnlogged.text)] : []
+  const unlogged = from === 0 && isUnlogged ? [terminated(makeEntriesUnlogged.text)] : []
+  const last = steps.length > 0 ? [...unlogged, terminated(reserveBlocks.text)] : []
   const title = `-- pgstash: ${from === 0 ? 'the whole schema, for an empty database' : `from migration ${from} to ${latestMigration}`}`
   return `${[title, 'begin;', ...first, ...steps, ...last, 'commit;'].join('\n\n')}\n`
 }

@@ -1,24 +1,25 @@
 import pg from 'pg'
 import type { Driver, Row, Transaction } from './driver'
+import { PgSubmittable, parserOf } from './pg-submittable'
 import type { Statement } from './statement'
 import { isLostStatement, isReadTimeout } from './transient-failure'
 
 /** What this package uses of a `pg.Pool`; any version of `pg` 8 fits. */
 export interface PgPool {
-  query(config: PgQuery): Promise<{ rows: unknown[] }>
+  query(config: PgQueryConfig): Promise<{ rows: unknown[] }>
   connect(): Promise<PgClient>
 }
 
 /** What this package uses of a `pg.PoolClient`. */
 export interface PgClient {
-  query(config: PgQuery): Promise<{ rows: unknown[] } | { rows: unknown[] }[]>
+  query(config: PgQueryConfig): Promise<{ rows: unknown[] } | { rows: unknown[] }[]>
   release(error?: Error | boolean): void
   on(event: 'error', listener: () => void): unknown
   removeListener(event: 'error', listener: () => void): unknown
 }
 
 /** What this package passes to `query`. */
-export interface PgQuery {
+export interface PgQueryConfig {
   name?: string
   text: string
   values?: unknown[]
@@ -47,22 +48,24 @@ export interface PgPoolOptions {
   readonly application_name?: string | undefined
 }
 
-const int8 = 20
-const int4 = 23
-const bool = 16
-
 /** Ours, per query: an application's `pg.types.setTypeParser` changes nothing here, nor we there. */
-const types = {
-  getTypeParser(oid: number): (text: string) => unknown {
-    if (oid === int8 || oid === int4) return Number
-    if (oid === bool) return (text) => text === 't'
-    return (text) => text
-  },
+const types = { getTypeParser: (oid: number) => parserOf(oid) ?? ((text: string) => text) }
+
+/** A pool of `pg`'s own clients, which take submittables. */
+interface PgJavaScriptPool {
+  query(query: PgSubmittable, values: undefined, callback: (error: unknown) => void): void
+}
+
+/** Not so: pools of `pg-native`, and what only looks like a pool. They get configs, and are slower. */
+function takesSubmittables(pool: unknown): boolean {
+  const { Client } = pool as { Client?: { Query?: { prototype?: { prepare?: unknown } } } }
+  return typeof Client?.Query?.prototype?.prepare === 'function'
 }
 
 /** The body over `pg`. */
 export class PgDriver implements Driver {
   readonly #pool: PgPool
+  readonly #submit: ((query: PgSubmittable, callback: (error: unknown) => void) => void) | undefined
   readonly #end: (() => Promise<void>) | undefined
   readonly #timeoutMs: number
   /** false for the life of the pool once a pooler has lost a named statement. */
@@ -70,6 +73,10 @@ export class PgDriver implements Driver {
 
   private constructor(pool: PgPool, timeoutMs: number, end?: () => Promise<void>) {
     this.#pool = pool
+    if (takesSubmittables(pool)) {
+      const own = pool as unknown as PgJavaScriptPool
+      this.#submit = (query, callback) => own.query(query, undefined, callback)
+    }
     this.#timeoutMs = timeoutMs
     this.#end = end
   }
@@ -92,17 +99,9 @@ export class PgDriver implements Driver {
     return new PgDriver(pool as PgPool, timeoutMs, () => pool.end())
   }
 
-  async query(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]> {
-    const wasNamed = this.#isNaming
-    try {
-      return await this.#send(this.#pool, statement, values)
-    } catch (error) {
-      if (!wasNamed || !isLostStatement(error)) throw error
-      // PgBouncer before 1.21 in transaction mode: the statement was prepared on another server connection. It did not
-      // run, so it may run again.
-      this.#isNaming = false
-      return this.#send(this.#pool, statement, values)
-    }
+  query(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]> {
+    if (this.#isNaming) return this.#sendNamed(statement, values)
+    return this.#send(statement, values, false)
   }
 
   async transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
@@ -130,7 +129,7 @@ export class PgDriver implements Driver {
   async #within<T>(client: PgClient, work: (transaction: Transaction) => Promise<T>): Promise<T> {
     await this.#script(client, 'begin')
     const result = await work({
-      query: (statement, values) => this.#send(client, { name: '', text: statement.text }, values),
+      query: async (statement, values) => rowsOf(await client.query(this.#config(statement, values, false))),
       script: (text) => this.#script(client, text),
     })
     await this.#script(client, 'commit')
@@ -141,21 +140,39 @@ export class PgDriver implements Driver {
     await client.query({ text, query_timeout: this.#timeoutMs })
   }
 
-  async #send(
-    target: { query(config: PgQuery): Promise<{ rows: unknown[] } | { rows: unknown[] }[]> },
-    statement: Statement,
-    values: readonly unknown[],
-  ): Promise<readonly Row[]> {
-    const result = await target.query({
-      ...(this.#isNaming && statement.name !== '' ? { name: statement.name } : undefined),
+  #sendNamed(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]> {
+    return this.#send(statement, values, true).catch((error: unknown) => {
+      if (!isLostStatement(error)) throw error
+      // PgBouncer before 1.21 in transaction mode: the statement was prepared on another server connection. It did not
+      // run, so it may run again.
+      this.#isNaming = false
+      return this.#send(statement, values, false)
+    })
+  }
+
+  #send(statement: Statement, values: readonly unknown[], isNamed: boolean): Promise<readonly Row[]> {
+    const submit = this.#submit
+    if (submit === undefined) return this.#pool.query(this.#config(statement, values, isNamed)).then(rowsOf)
+    return new Promise((resolve, reject) => {
+      const query = new PgSubmittable(statement, values, this.#timeoutMs, isNamed)
+      submit(query, (error) => (error ? reject(error) : resolve(query.rows)))
+    })
+  }
+
+  #config(statement: Statement, values: readonly unknown[], isNamed: boolean): PgQueryConfig {
+    const config: PgQueryConfig = {
       text: statement.text,
       values: values as unknown[],
       rowMode: 'array',
       types,
       query_timeout: this.#timeoutMs,
-    })
-    return (result as { rows: Row[] }).rows
+    }
+    return isNamed ? { ...config, name: statement.name } : config
   }
+}
+
+function rowsOf(result: unknown): readonly Row[] {
+  return (result as { rows: Row[] }).rows
 }
 
 function ignore(): void {}

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest'
-import type { PgPool, PgQuery } from '../../src/postgres/pg-driver'
+import type { PgPool, PgQueryConfig } from '../../src/postgres/pg-driver'
 import { PgStash } from '../../src/stash/pg-stash'
 import { freshSchema } from '../support/bodies'
 import { sleep } from '../support/sleep'
@@ -8,10 +8,10 @@ import { sleep } from '../support/sleep'
 /** A real pool that notes what it is sent, and can be told to hold statements back. */
 class WatchedPool implements PgPool {
   readonly #pool = new pg.Pool({ connectionString: inject('postgresUrl'), max: 5 })
-  sent: PgQuery[] = []
+  sent: PgQueryConfig[] = []
   hold: Promise<void> = Promise.resolve()
 
-  async query(query: PgQuery): Promise<{ rows: unknown[] }> {
+  async query(query: PgQueryConfig): Promise<{ rows: unknown[] }> {
     this.sent.push(query)
     await this.hold
     return this.#pool.query(query as pg.QueryConfig)

@@ -1,0 +1,1 @@
+select "pgstash".reserve_blocks()
