@@ -22,9 +22,11 @@ interface Case {
 export async function compare(settings: Settings, onLine: (line: Line) => void): Promise<Line[]> {
   const lines: Line[] = []
   for (const storage of ['unlogged', 'logged'] as const) {
+    const cases = casesOf(settings, storage).filter((one) => nameOf(one).includes(settings.only))
+    if (cases.length === 0) continue
     const contestants = await open(settings, storage)
     let filled = 0
-    for (const { workload, callers } of casesOf(settings, storage)) {
+    for (const { workload, callers } of cases) {
       const keys = new Keys(settings.keys)
       if (workload.bytes !== filled) {
         for (const contestant of contestants) await fill(contestant, keys, workload.bytes)
@@ -38,6 +40,10 @@ export async function compare(settings: Settings, onLine: (line: Line) => void):
     for (const contestant of contestants) await contestant.close()
   }
   return lines
+}
+
+function nameOf({ workload, callers }: Case): string {
+  return `${workload.name} ${callers}`
 }
 
 async function open(settings: Settings, storage: 'unlogged' | 'logged'): Promise<Contestant[]> {

@@ -12,6 +12,8 @@ export interface Settings {
   readonly turns: number
   readonly turnMs: number
   readonly keys: number
+  /** Only the rows whose name contains this, say `get 64`. */
+  readonly only: string
 }
 
 export function readSettings(): Settings {
@@ -20,6 +22,7 @@ export function readSettings(): Settings {
       quick: { type: 'boolean', default: false },
       turns: { type: 'string' },
       'turn-ms': { type: 'string' },
+      only: { type: 'string', default: '' },
     },
   })
   const isQuick = values.quick
@@ -30,6 +33,7 @@ export function readSettings(): Settings {
     turns: Number(values.turns ?? (isQuick ? 3 : 5)),
     turnMs: Number(values['turn-ms'] ?? (isQuick ? 250 : 1_000)),
     keys: isQuick ? 10_000 : 100_000,
+    only: values.only,
   }
 }
 

@@ -1,6 +1,6 @@
 -- Sets. Each key once, in an order all processes share (no deadlock). Answers the number the versions begin at, then those rows
 -- whose version is another.
---   $4 long keys, null: none    $5 formats, null: all t    $6 values    $7 ttls, null: none
+--   $4 long keys, null: none    $5 formats, null: all t    $6 values, between them $9    $7 ttls, null: none
 --   $8 how many un-awaited sets of the key a row stands for, 64 at most (null: all 1): each of them gets a version of its own, the last
 --      one the highest, so the version of an overwritten set never wins a compare-and-set
 -- A row that has a higher version by the time it is locked gets a new number. generation grows only: a set that waited for a row
@@ -16,7 +16,7 @@ written as (
   from v
   cross join unnest(
     (select $1::text[]), (select $2::text[]), (select $3::text[]), (select $4::text[]),
-    (select $5::text[]), (select $6::text[]), (select $7::bigint[]), (select $8::bigint[])
+    (select $5::text[]), (select string_to_array($6, $9)), (select $7::bigint[]), (select $8::bigint[])
   ) with ordinality as k (tenant, namespace, key, long_key, format, value, ttl, writes, ord)
   left join lateral (
     select t.generation from "pgstash".namespace t where t.tenant = k.tenant and t.namespace = '' limit 1

@@ -14,7 +14,7 @@ written as (
   from v
   cross join unnest(
     (select $3::text[]), (select $4::text[]), (select $5::text[]),
-    (select $6::text[]), (select $7::bigint[]), (select $8::bigint[])
+    (select string_to_array($6, $9)), (select $7::bigint[]), (select $8::bigint[])
   ) with ordinality as k (key, long_key, format, value, ttl, writes, ord)
   order by k.ord
   on conflict (tenant, namespace, key) do update set

@@ -109,6 +109,12 @@ export class Attachments {
 
   /** Whose key this is. @throws {AmbiguousNamespaceError} when it could be several's */
   attribute(operation: string, key: string): Attribution {
+    // One Keyv, as nearly always, and its key: nothing to be told apart.
+    const only = this.#all.length === 1 ? this.#all[0] : undefined
+    if (only?.contract === 'keyv5' && only.namespace !== undefined && key.startsWith(`${only.namespace}:`)) {
+      only.hasPrefixed = true
+      return { namespace: only.namespace, key: key.slice(only.namespace.length + 1) }
+    }
     const contract = this.contractOf(operation)
     if (contract !== 'keyv5') return { namespace: this.onlyNamespace(operation), key }
     const owners = this.#all.filter(({ namespace }) => namespace === undefined || key.startsWith(`${namespace}:`))

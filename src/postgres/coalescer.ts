@@ -4,6 +4,7 @@ import { Call, type CallOptions, Deadlines } from './call'
 import { Departures } from './departures'
 import { type BatchLimits, Lane, type LaneRules } from './lane'
 import { ProgramOrder } from './program-order'
+import type { Sharer } from './request'
 
 export interface CoalescerOptions extends BatchLimits {
   readonly timeoutMs: number
@@ -50,13 +51,11 @@ export class Coalescer {
     translate: (answer: Answer) => T,
     options?: CallOptions,
   ): Promise<T> {
-    return this.#call<T>(options, (call) => {
-      lane.ask(address, item.key, {
-        payload: item.payload,
-        call: call as Call<unknown>,
-        succeed: (answer) => call.succeed(translate(answer)),
-        fail: (error) => call.fail(error),
-      })
+    if (this.#isClosed) return Promise.reject(new StashClosedError())
+    const signal = signalOf(options)
+    return new Promise<T>((resolve, reject) => {
+      const call = new OneKeyCall(this.#deadlines, resolve, reject, signal, item.payload, translate)
+      if (!call.isSettled) lane.ask(address, item.key, call)
     })
   }
 
@@ -76,12 +75,7 @@ export class Coalescer {
       if (items.length === 0) call.succeed([])
       for (let at = 0; at < items.length; at += 1) {
         const { key, payload } = items[at] as Item<Payload>
-        lane.ask(address, key, {
-          payload,
-          call: call as Call<unknown>,
-          succeed: (answer) => answers.put(at, translate(answer)),
-          fail: (error) => answers.fail(error),
-        })
+        lane.ask(address, key, new KeyOfMany(answers, at, payload, translate))
       }
     })
   }
@@ -140,17 +134,74 @@ function signalOf(options: CallOptions | undefined): AbortSignal | undefined {
   )
 }
 
+/** A call on one key: it shares in the key's request itself. */
+class OneKeyCall<Payload, Answer, T> extends Call<T> implements Sharer<Payload, Answer> {
+  readonly payload: Payload
+  readonly #translate: (answer: Answer) => T
+
+  constructor(
+    deadlines: Deadlines,
+    resolve: (value: T) => void,
+    reject: (error: unknown) => void,
+    signal: AbortSignal | undefined,
+    payload: Payload,
+    translate: (answer: Answer) => T,
+  ) {
+    super(deadlines, resolve, reject, signal)
+    this.payload = payload
+    this.#translate = translate
+  }
+
+  get call(): Call<unknown> {
+    return this as Call<unknown>
+  }
+
+  receive(answer: Answer): void {
+    this.succeed(this.#translate(answer))
+  }
+}
+
+/** One key of a call on many. */
+class KeyOfMany<Payload, Answer, T> implements Sharer<Payload, Answer> {
+  readonly #answers: Answers<T>
+  readonly #at: number
+  readonly #translate: (answer: Answer) => T
+
+  constructor(
+    answers: Answers<T>,
+    at: number,
+    readonly payload: Payload,
+    translate: (answer: Answer) => T,
+  ) {
+    this.#answers = answers
+    this.#at = at
+    this.#translate = translate
+  }
+
+  get call(): Call<unknown> {
+    return this.#answers.call as Call<unknown>
+  }
+
+  receive(answer: Answer): void {
+    this.#answers.put(this.#at, this.#translate(answer))
+  }
+
+  fail(error: unknown): void {
+    this.#answers.fail(error)
+  }
+}
+
 /** The answers to one call on many keys, until the last one is in. */
 class Answers<T> {
   readonly #values: T[]
-  readonly #call: Call<T[]>
+  readonly call: Call<T[]>
   #left: number
   #failure: { readonly error: unknown } | undefined
 
   constructor(size: number, call: Call<T[]>) {
     this.#values = new Array<T>(size)
     this.#left = size
-    this.#call = call
+    this.call = call
   }
 
   put(at: number, value: T): void {
@@ -166,7 +217,7 @@ class Answers<T> {
   #countDown(): void {
     this.#left -= 1
     if (this.#left > 0) return
-    if (this.#failure === undefined) this.#call.succeed(this.#values)
-    else this.#call.fail(this.#failure.error)
+    if (this.#failure === undefined) this.call.succeed(this.#values)
+    else this.call.fail(this.#failure.error)
   }
 }

@@ -3,7 +3,7 @@ export interface Departing {
   isAnnounced: boolean
   readonly hasQueued: boolean
   /** Sends the next batch; resolves when it has been answered, and never rejects. undefined: there was none to send. */
-  depart(): Promise<void> | undefined
+  depart(freeFlights: number): Promise<void> | undefined
 }
 
 /**
@@ -40,7 +40,7 @@ export class Departures {
       const lane = this.#lanes.shift()
       if (lane === undefined) return
       lane.isAnnounced = false
-      const flight = lane.depart()
+      const flight = lane.depart(this.#maxInFlight - this.#inFlight)
       if (flight !== undefined) void this.#land(flight)
       // Lanes take turns: one verb's crowd does not keep the others waiting.
       if (lane.hasQueued) this.announce(lane)

@@ -15,6 +15,7 @@ import type { Row } from './driver'
 import type { LaneRules } from './lane'
 import type { Request } from './request'
 import { type Statement, statementOf } from './statement'
+import { joinTexts } from './text-list'
 
 /** What a set writes. `ttl`: milliseconds, null for no expiry. */
 export interface Write extends StoredKey {
@@ -51,11 +52,14 @@ export function writeRules(database: Database, schema: string): LaneRules<Write,
   const send = (requests: readonly Request<Write, number>[]) => {
     const address = sharedAddress(requests)
     const [tenants, namespaces, keys] = addressColumns(requests)
-    const columns = writeColumns(requests.map((request) => request.last.payload))
+    const writes = requests.map((request) => request.last.payload)
+    const [longKeys, formats, values, ttls] = writeColumns(writes)
+    const { text, separator } = joinTexts(values as string[])
     const shares = requests.map((request) => request.sharers.length)
+    const columns = [keys, longKeys, formats, text, ttls, unlessAll(1, shares), separator]
     const [statement, ...place] =
       address === undefined ? [any, tenants, namespaces] : [ofOneNamespace, address.tenant, address.namespace]
-    return database.write(statement as Statement, [...place, keys, ...columns, unlessAll(1, shares)])
+    return database.write(statement as Statement, [...place, ...columns])
   }
   return {
     isRead: false,

@@ -30,6 +30,9 @@ export interface LaneRules<Payload, Answer, Result> {
 /** Un-awaited calls on one key that share a row. Sets get a version each, and the sequence of versions goes in steps of 64. */
 const maxSharers = 64
 
+/** From so many on a crowd is spread over the free flights: otherwise Node waits for the server, then the server for Node. */
+const crowdToSplit = 32
+
 interface Located {
   readonly address: Address
   readonly key: string
@@ -76,14 +79,14 @@ export class Lane<Payload, Answer> implements Departing, Gate {
     this.#departures.announce(this)
   }
 
-  depart(): Promise<void> | undefined {
-    const batch = this.#take()
+  depart(freeFlights: number): Promise<void> | undefined {
+    const batch = this.#take(freeFlights)
     return batch.length > 0 ? this.#send(batch) : undefined
   }
 
   /** The next batch. Writes are sorted the same way in every process, so that two batches never wait for each other. */
-  #take(): Request<Payload, Answer>[] {
-    const queued = this.#queue.splice(0, this.#rowsThatFit())
+  #take(freeFlights: number): Request<Payload, Answer>[] {
+    const queued = this.#queue.splice(0, this.#rowsThatFit(freeFlights))
     const batch = queued.filter((request) => request.leave() || this.#dismiss(request))
     return this.isRead ? batch : batch.sort(inSharedOrder)
   }
@@ -138,8 +141,10 @@ export class Lane<Payload, Answer> implements Departing, Gate {
     return this.#rules.mayJoin?.(newest as unknown as Request<Payload, Answer>, payload) ?? true
   }
 
-  #rowsThatFit(): number {
-    const rows = Math.min(this.#queue.length, this.#limits.maxRows)
+  #rowsThatFit(freeFlights: number): number {
+    const crowd = this.#queue.length
+    const share = crowd < crowdToSplit ? crowd : Math.ceil(crowd / freeFlights)
+    const rows = Math.min(share, this.#limits.maxRows)
     if (this.#rules.bytesOf === undefined) return rows
     let bytes = 0
     for (let row = 0; row < rows; row += 1) {
@@ -158,7 +163,7 @@ export class Lane<Payload, Answer> implements Departing, Gate {
     for (let position = 0; position < request.sharers.length; position += 1) {
       const sharer = request.sharers[position] as Sharer<Payload, Answer>
       try {
-        sharer.succeed(this.#rules.answer(result, request, position))
+        sharer.receive(this.#rules.answer(result, request, position))
       } catch (error) {
         sharer.fail(error)
       }

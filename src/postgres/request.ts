@@ -6,7 +6,7 @@ import type { Ordered, Scope } from './program-order'
 export interface Sharer<Payload, Answer> {
   readonly payload: Payload
   readonly call: Call<unknown>
-  succeed(answer: Answer): void
+  receive(answer: Answer): void
   fail(error: unknown): void
 }
 

@@ -48,6 +48,8 @@ export interface CacheRules {
 /** The version a write answers with under `onError: 'miss'` when nothing was written; no entry ever has it. */
 const unwritten = 0
 
+const notWritten = (): WriteResult => ({ version: unwritten })
+
 /**
  * The verbs of one namespace. Calls of one process travel together; for each key they take effect in the order in which they
  * were made, awaited or not.
@@ -73,20 +75,21 @@ export class Cache {
   }
 
   /** The value, or undefined. Bytes come back as a Buffer. */
-  async get<Value = unknown>(key: string, options?: CallOptions): Promise<Value | undefined> {
-    return this.#orMiss(this.#table.get(this.#address, indexKey(key), options) as Promise<Value | undefined>, undefined)
+  get<Value = unknown>(key: string, options?: CallOptions): Promise<Value | undefined> {
+    const ask = () => this.#table.get(this.#address, indexKey(key), options) as Promise<Value | undefined>
+    return this.#orMiss(ask, nothing)
   }
 
   /** The values in the order of the keys, undefined where there is none. One statement, up to the batch's caps. */
-  async getMany<Value = unknown>(keys: readonly string[], options?: CallOptions): Promise<(Value | undefined)[]> {
-    const found = this.#table.getMany(this.#address, indexKeys(keys), options) as Promise<(Value | undefined)[]>
-    return this.#orMiss(found, () => keys.map(() => undefined))
+  getMany<Value = unknown>(keys: readonly string[], options?: CallOptions): Promise<(Value | undefined)[]> {
+    const ask = () => this.#table.getMany(this.#address, indexKeys(keys), options) as Promise<(Value | undefined)[]>
+    return this.#orMiss(ask, () => keys.map(nothing))
   }
 
   /** The entry with its version and expiry, or undefined. */
-  async getEntry<Value = unknown>(key: string, options?: CallOptions): Promise<Entry<Value> | undefined> {
-    const found = this.#table.getEntry(this.#address, indexKey(key), options) as Promise<Entry<Value> | undefined>
-    return this.#orMiss(found, undefined)
+  getEntry<Value = unknown>(key: string, options?: CallOptions): Promise<Entry<Value> | undefined> {
+    const ask = () => this.#table.getEntry(this.#address, indexKey(key), options) as Promise<Entry<Value> | undefined>
+    return this.#orMiss(ask, nothing)
   }
 
   /** Whether there is an entry: expired and cleared ones are none. */
@@ -96,28 +99,29 @@ export class Cache {
   }
 
   /** The same for each key, in their order. One statement, up to the batch's caps. */
-  async hasMany(keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
-    return this.#orMiss(this.#table.hasMany(this.#address, indexKeys(keys), options), () => keys.map(() => false))
+  hasMany(keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
+    const ask = () => this.#table.hasMany(this.#address, indexKeys(keys), options)
+    return this.#orMiss(ask, () => keys.map(() => false))
   }
 
   /** Milliseconds left; null for no expiry; undefined for no entry. */
-  async ttl(key: string, options?: CallOptions): Promise<number | null | undefined> {
-    return this.#orMiss(this.#table.ttl(this.#address, indexKey(key), options), undefined)
+  ttl(key: string, options?: CallOptions): Promise<number | null | undefined> {
+    return this.#orMiss(() => this.#table.ttl(this.#address, indexKey(key), options), nothing)
   }
 
   /** Stores the value, replacing what was there, its expiry too. */
-  async set(key: string, value: unknown, options?: WriteOptions): Promise<WriteResult> {
-    return this.#orMiss(this.#table.set(this.#address, this.#write(key, value, ttlOf(options)), options), {
-      version: unwritten,
-    })
+  set(key: string, value: unknown, options?: WriteOptions): Promise<WriteResult> {
+    const ask = () => this.#table.set(this.#address, this.#write(key, value, ttlOf(options)), options)
+    return this.#orMiss(ask, notWritten)
   }
 
   /** Stores all of them; of two with one key the last. One statement, up to the batch's caps. Nothing is sent when one will not do. */
-  async setMany(entries: readonly NewEntry[], options?: CallOptions): Promise<WriteResult[]> {
-    const writes = assertList('entries', entries).map((entry) => this.#newEntry(entry))
-    return this.#orMiss(this.#table.setMany(this.#address, writes, options), () =>
-      writes.map(() => ({ version: unwritten })),
-    )
+  setMany(entries: readonly NewEntry[], options?: CallOptions): Promise<WriteResult[]> {
+    const ask = () => {
+      const writes = assertList('entries', entries).map((entry) => this.#newEntry(entry))
+      return this.#table.setMany(this.#address, writes, options)
+    }
+    return this.#orMiss(ask, () => entries.map(notWritten))
   }
 
   /** Stores the value if there is none: expired and cleared count as none. True when stored. */
@@ -147,8 +151,9 @@ export class Cache {
   }
 
   /** Gives the entry a new ttl from now; its value and version stay. False when there is none. */
-  async touch(key: string, ttl?: Ttl, options?: CallOptions): Promise<boolean> {
-    return this.#orMiss(this.#table.touch(this.#address, indexKey(key), this.#ttl(ttl), options), false)
+  touch(key: string, ttl?: Ttl, options?: CallOptions): Promise<boolean> {
+    const ask = () => this.#table.touch(this.#address, indexKey(key), this.#ttl(ttl), options)
+    return this.#orMiss(ask, () => false)
   }
 
   /** True when there was an entry. */
@@ -158,8 +163,9 @@ export class Cache {
   }
 
   /** The same for each key, in their order; of a key named twice the second finds none. One statement, up to the batch's caps. */
-  async deleteMany(keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
-    return this.#orMiss(this.#table.deleteMany(this.#address, indexKeys(keys), options), () => keys.map(() => false))
+  deleteMany(keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
+    const ask = () => this.#table.deleteMany(this.#address, indexKeys(keys), options)
+    return this.#orMiss(ask, () => keys.map(() => false))
   }
 
   /** Gets and deletes in one step: of any number of takers one gets the value. */
@@ -215,16 +221,23 @@ export class Cache {
     return resolveTtl(ttl, this.#rules.defaultTtl)
   }
 
-  async #orMiss<T>(answer: Promise<T>, miss: T | (() => T)): Promise<T> {
-    if (this.#rules.onError === 'throw') return answer
+  /** What `ask` throws is rejected with: no caller has to expect both. */
+  #orMiss<T>(ask: () => Promise<T>, miss: () => T): Promise<T> {
     try {
-      return await answer
+      const answer = ask()
+      return this.#rules.onError === 'throw' ? answer : answer.catch((error: unknown) => missOf(error, miss))
     } catch (error) {
-      if (!isOutage(error)) throw error
-      return typeof miss === 'function' ? (miss as () => T)() : miss
+      return Promise.reject(error)
     }
   }
 }
+
+function missOf<T>(error: unknown, miss: () => T): T {
+  if (isOutage(error)) return miss()
+  throw error
+}
+
+const nothing = () => undefined
 
 /** A number in the place of the options is another library's habit, and would make an entry that never expires. */
 function ttlOf(options: WriteOptions | undefined): Ttl {

@@ -22,8 +22,11 @@ const brand = Symbol.for('pgstash.PgStash')
 /** Two are enough to keep the server busy while Node reads the last answer; more make smaller batches (bench). */
 const readsInFlight = 2
 
-/** One after the other: two writes of one process never wait for each other's rows. */
-const writesInFlight = 1
+/**
+ * Two of one process never wait for each other's rows: a key has one write at a time. With one, the server idles while Node
+ * makes the next (bench).
+ */
+const writesInFlight = 2
 
 /**
  * One pool, one schema, and what stores share. Nothing is opened before the first call; a failed first connection is tried
