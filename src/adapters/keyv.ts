@@ -7,7 +7,7 @@ import type { PgStashOptions } from '../stash/options'
 import { holdStash, isStash, type PgStash, type TenantSource } from '../stash/pg-stash'
 import { type Attachment, Attachments, type KeyvContract } from './keyv-attachments'
 import { keyv6Capabilities } from './keyv-capabilities'
-import { entryTtl, keyvTtl } from './keyv-expiry'
+import { entryTtl, type KeyvTtl, keyvTtl } from './keyv-expiry'
 
 export type { KeyvContract, TenantSource }
 
@@ -150,13 +150,11 @@ export class KeyvPgStore {
     const keys = assertList('entries', entries).map(({ key }) => key)
     const ttls = entries.map(entryTtl)
     const answer = await this.#eachNamespace('setMany', keys, async (cache, own, positions) => {
-      const newest = new Map(own.map((key, at) => [key, positions[at] as number]))
-      const elapsed = [...newest].filter(([, position]) => ttls[position] === 'elapsed').map(([key]) => key)
-      const fresh = [...newest].flatMap(([key, position]) => {
-        const ttl = ttls[position]
-        return ttl === 'elapsed' ? [] : [{ key, value: entries[position]?.value, ttl }]
+      const writes = own.map((key, at) => {
+        const position = positions[at] as number
+        return { key, value: entries[position]?.value, ttl: ttls[position] as KeyvTtl }
       })
-      await Promise.all([cache.setMany(fresh), cache.deleteMany(elapsed)])
+      await setAll(cache, writes)
       return own.map(() => true)
     })
     return answer as SetManyAnswer
@@ -212,22 +210,33 @@ export class KeyvPgStore {
     keys: string[],
     run: (cache: Cache, keys: string[], positions: number[]) => Promise<T[]>,
   ): Promise<T[]> {
-    const groups = new Map<string, { keys: string[]; positions: number[] }>()
-    assertList('keys', keys).forEach((given, position) => {
-      const { namespace, key } = this.#place(operation, given)
-      const group = groups.get(namespace) ?? { keys: [], positions: [] }
-      groups.set(namespace, group)
-      group.keys.push(key)
-      group.positions.push(position)
-    })
+    const groups = this.#group(operation, assertList('keys', keys))
+    const [first] = groups
+    if (first !== undefined && groups.length === 1)
+      return run(this.#cache(first.namespace), first.keys, first.positions)
     const answers = new Array<T>(keys.length)
     await Promise.all(
-      [...groups].map(async ([namespace, { keys, positions }]) => {
+      groups.map(async ({ namespace, keys, positions }) => {
         const found = await run(this.#cache(namespace), keys, positions)
         for (let at = 0; at < positions.length; at += 1) answers[positions[at] as number] = found[at] as T
       }),
     )
     return answers
+  }
+
+  #group(operation: string, keys: readonly string[]): Group[] {
+    const groups: Group[] = []
+    for (let position = 0; position < keys.length; position += 1) {
+      const { namespace, key } = this.#place(operation, keys[position] as string)
+      let group = groups.find((known) => known.namespace === namespace)
+      if (group === undefined) {
+        group = { namespace, keys: [], positions: [] }
+        groups.push(group)
+      }
+      group.keys.push(key)
+      group.positions.push(position)
+    }
+    return groups
   }
 
   /** Where a key of this call is stored. */
@@ -253,6 +262,34 @@ export class KeyvPgStore {
     if (typeof tenant !== 'function') this.#caches.set(namespace, cache)
     return cache
   }
+}
+
+/** The keys of a call that belong to one namespace, and where they stand in the call. */
+interface Group {
+  readonly namespace: string
+  readonly keys: string[]
+  readonly positions: number[]
+}
+
+interface KeyvWrite {
+  readonly key: string
+  readonly value: unknown
+  readonly ttl: KeyvTtl
+}
+
+/** Of two with one key the last counts, also where one of them has elapsed. */
+async function setAll(cache: Cache, writes: readonly KeyvWrite[]): Promise<void> {
+  if (writes.every(isFresh)) {
+    await cache.setMany(writes)
+    return
+  }
+  const newest = [...new Map(writes.map((write) => [write.key, write])).values()]
+  const elapsed = newest.filter((write) => !isFresh(write)).map(({ key }) => key)
+  await Promise.all([cache.setMany(newest.filter(isFresh)), cache.deleteMany(elapsed)])
+}
+
+function isFresh(write: KeyvWrite): write is KeyvWrite & { readonly ttl: number | null } {
+  return write.ttl !== 'elapsed'
 }
 
 /** What Keyv calls to list a namespace. */

@@ -142,16 +142,27 @@ export class Lane<Payload, Answer> implements Departing, Gate {
   }
 
   #rowsThatFit(freeFlights: number): number {
-    const crowd = this.#queue.length
-    const share = crowd < crowdToSplit ? crowd : Math.ceil(crowd / freeFlights)
-    const rows = Math.min(share, this.#limits.maxRows)
+    const rows = Math.min(this.#shareOf(freeFlights), this.#limits.maxRows)
     if (this.#rules.bytesOf === undefined) return rows
     let bytes = 0
     for (let row = 0; row < rows; row += 1) {
-      bytes += this.#rules.bytesOf((this.#queue[row] as Request<Payload, Answer>).last.payload)
+      bytes += this.#rules.bytesOf(this.#queued(row).last.payload)
       if (bytes > this.#limits.maxBytes) return Math.max(1, row)
     }
     return rows
+  }
+
+  /** What one of the free flights takes of the crowd. The keys of one call stay together. */
+  #shareOf(freeFlights: number): number {
+    const crowd = this.#queue.length
+    if (crowd < crowdToSplit) return crowd
+    let share = Math.ceil(crowd / freeFlights)
+    while (share < crowd && this.#queued(share).last.call === this.#queued(share - 1).last.call) share += 1
+    return share
+  }
+
+  #queued(at: number): Request<Payload, Answer> {
+    return this.#queue[at] as Request<Payload, Answer>
   }
 
   #answer(request: Request<Payload, Answer>, result: unknown): void {

@@ -75,6 +75,26 @@ describeBodies('values', (body) => {
     )
   })
 
+  it('come back whole from one statement, whatever control characters they hold', async () => {
+    const crowds = [
+      ['\x1e', 'a\x1eb', ''],
+      ['\x1e', '\x1f', '\x1d', '\x1d\x1e\x1f', '', 'x'],
+      ['', ''],
+    ]
+    for (const values of crowds) {
+      await cache.setMany(values.map((value, at) => ({ key: `c${at}`, value })))
+      expect(await cache.getMany(values.map((_, at) => `c${at}`))).toEqual(values)
+    }
+    const texts = fc.array(fc.string({ unit: 'binary' }), { minLength: 2, maxLength: 20 })
+    await fc.assert(
+      fc.asyncProperty(texts, async (values) => {
+        await cache.setMany(values.map((value, at) => ({ key: `p${at}`, value })))
+        expect(await cache.getMany(values.map((_, at) => `p${at}`))).toEqual(values)
+      }),
+      { numRuns: 100 },
+    )
+  })
+
   it('may be 10 MB, and many', { timeout: 120_000 }, async () => {
     const text = 'é"\\\n'.repeat(2_000_000)
     expect((await roundTrip(text)) === text).toBe(true)

@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest'
 import type { PgPool, PgQueryConfig } from '../../src/postgres/pg-driver'
+import type { Cache } from '../../src/stash/cache'
 import { PgStash } from '../../src/stash/pg-stash'
 import { freshSchema } from '../support/bodies'
 import { sleep } from '../support/sleep'
@@ -41,12 +42,24 @@ describe('coalescer', () => {
   let stash: PgStash
   let release: () => void
 
+  /** Writes in flight: as many as there may be. */
+  const fillFlights = async (cache: Cache) => {
+    const blocking: Promise<unknown>[] = []
+    for (const key of ['blocks', 'blocks too']) {
+      blocking.push(cache.set(key, 1))
+      await sleep(5)
+    }
+    return Promise.all(blocking)
+  }
+
   /** What is sent from now on waits until `release()`. */
   const holdStatements = () => {
     pool.hold = new Promise((resolve) => {
       release = resolve
     })
   }
+
+  const sql = async (text: string) => (await pool.query({ text })).rows as Record<string, unknown>[]
 
   const raw = async (text: string) => void (await pool.query({ text }))
 
@@ -137,17 +150,49 @@ describe('coalescer', () => {
     expect(pool.sent[0]?.values?.[2]).toEqual(['a', 'b', 'c'])
   })
 
-  it('keeps writes one behind the other', async () => {
-    const cache = stash.namespace('one')
+  it('lets two writes fly, and never two of one key', async () => {
+    const cache = stash.namespace('flights')
     holdStatements()
     const writes = [cache.set('a', 1)]
     await sleep(5)
-    writes.push(cache.set('b', 1), cache.set('c', 1))
+    writes.push(cache.set('a', 2))
     await sleep(5)
     expect(pool.sent).toHaveLength(1)
+    writes.push(cache.set('b', 1))
+    await sleep(5)
+    writes.push(cache.set('c', 1), cache.set('d', 1))
+    await sleep(5)
+    expect(pool.sent).toHaveLength(2)
     release()
     await Promise.all(writes)
-    expect(pool.sent).toHaveLength(2)
+    expect(pool.rows.slice(0, 3)).toEqual([1, 1, 3])
+    expect(await cache.getMany(['a', 'b', 'c', 'd'])).toEqual([2, 1, 1, 1])
+  })
+
+  it('spreads a crowd of calls over the free flights', async () => {
+    const cache = stash.namespace('spread')
+    await Promise.all(Array.from({ length: 100 }, (_, at) => cache.get(`k${at}`)))
+    expect(pool.rows).toEqual([50, 50])
+  })
+
+  it('never deadlocks with another process over the same keys', async () => {
+    const own = () => new PgStash({ connectionString: inject('postgresUrl'), schema: stash.schema })
+    const stashes = [own(), own(), own()]
+    const random = () => Math.floor(Math.random() * 200)
+    const deadlocks = async () =>
+      Number((await sql('select deadlocks from pg_stat_database where datname = current_database()'))[0]?.deadlocks)
+    const before = await deadlocks()
+    const crowds = stashes.flatMap((one) =>
+      Array.from({ length: 200 }, async () => {
+        const cache = one.namespace('contended')
+        for (let round = 0; round < 20; round += 1) await cache.set(`k${random()}`, round)
+      }),
+    )
+    await Promise.all(crowds)
+    for (const one of stashes) await one.close()
+    // A session tells its statistics with a delay of a second at most.
+    await sleep(1_200)
+    expect(await deadlocks()).toBe(before)
   })
 
   it('shows a get what was set before it, and not what was set after', async () => {
@@ -165,8 +210,10 @@ describe('coalescer', () => {
     const started = performance.now()
     const sent = cache.set('sent', 1)
     await sleep(5)
+    const other = cache.set('other', 1)
+    await sleep(5)
     const waiting = cache.set('waiting', 2)
-    const settled = await Promise.allSettled([sent, waiting])
+    const settled = await Promise.allSettled([sent, waiting, other]).then((all) => all.slice(0, 2))
     expect(performance.now() - started).toBeLessThan(2_100 + 200)
     expect(settled.map((result) => result.status === 'rejected' && result.reason)).toEqual([
       expect.objectContaining({ code: 'ERR_PGSTASH_TIMEOUT', outcome: 'unknown', timeoutMs: 2_000 }),
@@ -182,8 +229,8 @@ describe('coalescer', () => {
     const cache = stash.namespace('abort')
     const abort = new AbortController()
     holdStatements()
-    const first = cache.set('blocks', 1)
-    await sleep(5)
+    const first = fillFlights(cache)
+    await sleep(20)
     const aborted = cache.set('k', 'aborted', { signal: abort.signal })
     const kept = cache.set('k', 'kept')
     const alone = cache.set('alone', 1, { signal: abort.signal })
@@ -206,8 +253,8 @@ describe('coalescer', () => {
     const cache = stash.namespace('abort-later')
     const abort = new AbortController()
     holdStatements()
-    const first = cache.set('blocks', 1)
-    await sleep(5)
+    const first = fillFlights(cache)
+    await sleep(20)
     const kept = cache.set('k', 'kept')
     const aborted = cache.set('k', 'aborted', { signal: abort.signal })
     abort.abort()
@@ -222,7 +269,7 @@ describe('coalescer', () => {
     const calls: Promise<unknown>[] = [cache.clear()]
     for (let at = 0; at < 60; at += 1) calls.push(cache.set('k', at), cache.set(`k${at}`, at))
     await Promise.all(calls)
-    expect(pool.names).toEqual(['clear-namespace', 'write-namespace'])
+    expect(pool.names).toEqual(['clear-namespace', 'write-namespace', 'write-namespace'])
     expect(await cache.get('k')).toBe(59)
   })
 
