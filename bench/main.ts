@@ -1,35 +1,52 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { clearing } from './clearing'
 import { compare, type Line } from './comparison'
-import { describeMachine, readSettings } from './settings'
+import { latency } from './latency'
+import { memory } from './memory'
+import { overwrites } from './overwrites'
+import { picture } from './picture'
+import { describeMachine, readSettings, type Settings } from './settings'
+import { sweeping } from './sweeping'
 import { judge, ratioOf } from './targets'
+import { sentenceOf, type Verdict } from './verdict'
 
 /** The size of value that the targets speak of. */
 const usualBytes = 300
 
+/** What is measured beside the comparison. */
+const parts: readonly ((settings: Settings) => Promise<Verdict[]>)[] = [overwrites, clearing, sweeping, memory, latency]
+
 const settings = readSettings()
 const machine = await describeMachine(settings)
 for (const [what, is] of Object.entries(machine)) console.log(`${what}: ${is}`)
-console.log(`${settings.keys} keys; medians of ${settings.turns} turns of ${settings.turnMs} ms\n`)
+console.log(`${settings.keys} keys; medians of ${settings.turns} turns of ${settings.turnMs} ms`)
+console.log('Operations a second (a batch counts as one), p50 and p99 in ms, and how many times as fast pgstash was.\n')
 
-const lines = await compare(settings, (line) => console.log(rowOf(line)))
+const lines = await compare(settings, (line) => console.log(rowsOf(line)))
+const verdicts = judge(lines, usualBytes)
+for (const part of parts) if (part.name.includes(settings.only)) verdicts.push(...(await part(settings)))
 
-console.log('\nTargets, as ratios of operations a second in this run:')
-for (const verdict of judge(lines, usualBytes)) console.log(`  ${verdict}`)
+console.log('\nTargets, as ratios in this run:')
+for (const verdict of verdicts) console.log(`  ${sentenceOf(verdict)}`)
 
+const file = `bench/results/${settings.isQuick ? 'quick' : 'full'}`
+const secrets = { databaseUrl: undefined, redisUrl: undefined }
+const results = { machine, settings: { ...settings, ...secrets }, lines, verdicts }
 mkdirSync('bench/results', { recursive: true })
-const file = `bench/results/${settings.isQuick ? 'quick' : 'full'}.json`
+writeFileSync(`${file}.json`, `${JSON.stringify(results, undefined, 2)}\n`)
 writeFileSync(
-  file,
-  `${JSON.stringify({ machine, settings: { ...settings, databaseUrl: '', redisUrl: '' }, lines }, undefined, 2)}\n`,
+  `${file}.svg`,
+  picture(lines, `operations a second; ${machine.machine}, Node ${machine.node}, ${machine.postgres}`),
 )
-console.log(`\nAll figures, with p50 and p99: ${file}`)
+console.log(`\nAll figures: ${file}.json. The picture: ${file}.svg`)
 
-function rowOf(line: Line): string {
+function rowsOf(line: Line): string {
   const { work, bytes, callers, storage, figures } = line
-  const head = `${storage.padEnd(9)}${work.padEnd(12)}${`${bytes} B`.padStart(8)}${String(callers).padStart(5)}  `
-  const cells = Object.entries(figures).map(([name, { rate, p99Ms }]) => {
-    const ratio = name === 'pgstash' ? '' : ` (x${ratioOf(line, name)?.toFixed(2)})`
-    return `${name} ${Math.round(rate)}/s p99 ${p99Ms.toFixed(1)} ms${ratio}`
+  const head = `${work}, ${bytes} B, ${callers} caller${callers === 1 ? '' : 's'}, ${storage}`
+  const rows = Object.entries(figures).map(([name, { rate, p50Ms, p99Ms }]) => {
+    const ratio = name === 'pgstash' ? '' : `x${ratioOf(line, name)?.toFixed(2)}`
+    const cells = [`${Math.round(rate)}/s`, `p50 ${p50Ms.toFixed(2)}`, `p99 ${p99Ms.toFixed(2)}`, ratio]
+    return `  ${name.padEnd(20)}${cells.map((cell) => cell.padStart(12)).join('')}`
   })
-  return head + cells.join(' | ')
+  return [head, ...rows].join('\n')
 }

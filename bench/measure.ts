@@ -20,9 +20,13 @@ export async function measure(operation: () => Promise<unknown>, callers: number
     }
   }
   await Promise.all(Array.from({ length: callers }, caller))
-  const seconds = (performance.now() - started) / 1000
+  return figureOf(latencies, performance.now() - started)
+}
+
+export function figureOf(latencies: number[], durationMs: number): Figure {
   latencies.sort((a, b) => a - b)
-  return { rate: latencies.length / seconds, p50Ms: quantile(latencies, 0.5), p99Ms: quantile(latencies, 0.99) }
+  const rate = (latencies.length / durationMs) * 1_000
+  return { rate, p50Ms: quantile(latencies, 0.5), p99Ms: quantile(latencies, 0.99) }
 }
 
 /** Of the turns of one contestant: each field's median by itself. */

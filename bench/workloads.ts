@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { Contestant } from './contestants'
 
 /** What the callers do, again and again. */
@@ -5,6 +6,8 @@ export interface Workload {
   readonly name: string
   /** Bytes of a value. */
   readonly bytes: number
+  /** One call on many keys. */
+  readonly isBatch?: boolean
   make(contestant: Contestant, keys: Keys): () => Promise<unknown>
 }
 
@@ -31,7 +34,8 @@ export class Keys {
   }
 }
 
-const text = (bytes: number) => 'x'.repeat(bytes)
+/** Random, so that no store gains by compressing it. */
+const text = (bytes: number) => randomBytes(bytes).toString('base64').slice(0, bytes)
 
 export function get(bytes: number): Workload {
   return { name: 'get', bytes, make: (contestant, keys) => () => contestant.get(keys.one()) }
@@ -53,7 +57,8 @@ export function mixed(bytes: number): Workload {
 }
 
 export function getMany(count: number, bytes: number): Workload {
-  return { name: `getMany ${count}`, bytes, make: (contestant, keys) => () => contestant.getMany(keys.many(count)) }
+  const make = (contestant: Contestant, keys: Keys) => () => contestant.getMany(keys.many(count))
+  return { name: `getMany ${count}`, bytes, isBatch: true, make }
 }
 
 export function setMany(count: number, bytes: number): Workload {
@@ -61,6 +66,7 @@ export function setMany(count: number, bytes: number): Workload {
   return {
     name: `setMany ${count}`,
     bytes,
+    isBatch: true,
     make: (contestant, keys) => () => contestant.setMany(keys.many(count).map((key) => ({ key, value }))),
   }
 }
