@@ -56,7 +56,7 @@ export interface ResolvedOptions {
 
 const mebibyte = 1024 * 1024
 
-/** Two reads and one write in flight, one for the sweep and listings, one to spare. */
+/** Two reads and two writes in flight, and one for the sweep, listings and clears. */
 const defaultPoolSize = 5
 
 /**
