@@ -13,10 +13,17 @@ export interface Ordered {
 /** More of these than anybody uses at once; beyond it, namespaces nobody waits for are forgotten. */
 const idleScopesKept = 1_000
 
+/**
+ * Turns of keys that nobody asks about now are kept for the next call. A Map that shrinks leaves its old storage behind, and with
+ * it, until the next full collection, all that it held: getMany(100) took a tenth longer, and its p99 was three times as long.
+ */
+const idleTurnsKept = 128
+
 /** What happens to one key now: any number of reads, or one write; the rest waits its turn. */
 interface KeyTurn {
   active: number
-  newest: Ordered
+  /** undefined: nothing happens. */
+  newest: Ordered | undefined
   /** Made when somebody has to wait, which is seldom. */
   waiting: Fifo<Ordered> | undefined
 }
@@ -39,7 +46,8 @@ class Barrier {
 
 /** The order of calls within one namespace. */
 export class Scope {
-  readonly #turns = new Map<string, KeyTurn>()
+  #turns = new Map<string, KeyTurn>()
+  #idleTurns = 0
   readonly #held = new Fifo<Ordered | Barrier>()
   /** By key: the last request held since the last barrier held. */
   readonly #heldNewest = new Map<string, Ordered>()
@@ -77,7 +85,7 @@ export class Scope {
   leave(request: Ordered): void {
     const turn = this.#turns.get(request.key) as KeyTurn
     turn.active -= 1
-    if (turn.active === 0) this.#next(turn, request.key)
+    if (turn.active === 0) this.#next(turn)
     this.#active -= 1
     if (this.#active === 0) this.#barrier?.arrive()
   }
@@ -109,14 +117,9 @@ export class Scope {
 
   #admit(request: Ordered): void {
     this.#active += 1
-    const turn = this.#turns.get(request.key)
-    if (turn === undefined) {
-      this.#turns.set(request.key, { active: 1, newest: request, waiting: undefined })
-      request.dispatch()
-      return
-    }
+    const turn = this.#turnOf(request.key)
     // Reads go together, unless a write waits already: it must not wait for ever.
-    const isFree = request.isRead && turn.newest.isRead && !turn.waiting?.size
+    const isFree = turn.newest === undefined || (request.isRead && turn.newest.isRead && !turn.waiting?.size)
     turn.newest = request
     if (isFree) {
       this.#go(turn, request)
@@ -126,14 +129,32 @@ export class Scope {
     turn.waiting.push(request)
   }
 
-  #next(turn: KeyTurn, key: string): void {
+  #turnOf(key: string): KeyTurn {
+    const known = this.#turns.get(key)
+    if (known === undefined) {
+      const turn = { active: 0, newest: undefined, waiting: undefined }
+      this.#turns.set(key, turn)
+      return turn
+    }
+    if (known.newest === undefined) this.#idleTurns -= 1
+    return known
+  }
+
+  #next(turn: KeyTurn): void {
     const next = turn.waiting?.shift()
     if (next === undefined) {
-      this.#turns.delete(key)
+      turn.newest = undefined
+      this.#idleTurns += 1
+      if (this.#idleTurns > idleTurnsKept && this.#idleTurns * 2 > this.#turns.size) this.#forgetIdleTurns()
       return
     }
     this.#go(turn, next)
     while (next.isRead && turn.waiting?.first?.isRead) this.#go(turn, turn.waiting?.shift() as Ordered)
+  }
+
+  #forgetIdleTurns(): void {
+    this.#turns = new Map([...this.#turns].filter(([, { newest }]) => newest !== undefined))
+    this.#idleTurns = 0
   }
 
   #go(turn: KeyTurn, request: Ordered): void {
