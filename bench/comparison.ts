@@ -1,4 +1,4 @@
-import { type Contestant, keyvPostgres, keyvRedis, ours, rawPg } from './contestants'
+import { type Contestant, keyvPostgres, keyvRedis, ours, oursIsolated, rawPg } from './contestants'
 import { type Figure, measure, medianOf } from './measure'
 import type { Settings } from './settings'
 import { fill, get, getMany, Keys, mixed, set, setMany, type Workload } from './workloads'
@@ -51,6 +51,7 @@ async function open(settings: Settings, storage: 'unlogged' | 'logged'): Promise
   const opened = [
     await ours(where),
     await ours(where, 50),
+    await oursIsolated(where),
     await keyvPostgres(where),
     await keyvRedis(where),
     await rawPg(where),
@@ -81,8 +82,7 @@ async function takeTurns(
   callers: number,
   keys: Keys,
 ): Promise<Record<string, Figure>> {
-  // A batch belongs to one tenant.
-  const present = contestants.filter(({ name }) => !(workload.isBatch && name.includes('tenants')))
+  const present = contestants.filter((contestant) => takesPart(contestant, workload, callers))
   const figures = new Map<string, Figure[]>(present.map(({ name }) => [name, []]))
   for (const contestant of present) await measure(workload.make(contestant, keys), callers, turnMs / 4)
   for (let turn = 0; turn < turns; turn += 1) {
@@ -91,4 +91,10 @@ async function takeTurns(
     }
   }
   return Object.fromEntries([...figures].map(([name, taken]) => [name, medianOf(taken)]))
+}
+
+/** A batch belongs to one tenant; row-level security is compared where there is a target. */
+function takesPart({ name }: Contestant, { isBatch }: Workload, callers: number): boolean {
+  if (name === 'pgstash, rls') return callers === 64
+  return !(isBatch && name.includes('tenants'))
 }

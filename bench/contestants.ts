@@ -40,6 +40,34 @@ export async function ours({ databaseUrl, isUnlogged }: Where, tenants = 1): Pro
   })
 }
 
+/** Ours under row-level security, as a role that it holds for. */
+export async function oursIsolated({ databaseUrl, isUnlogged }: Where): Promise<Contestant> {
+  const own = `${schema}_rls_${isUnlogged ? 'unlogged' : 'logged'}`
+  const role = `${own}_app`
+  const drop = `drop schema if exists ${own} cascade; drop role if exists ${role}`
+  await runSql(databaseUrl, `${drop}; create role ${role} login`)
+  const app = new URL(databaseUrl)
+  app.username = role
+  const stash = new PgStash({
+    connectionString: app.href,
+    schema: own,
+    unlogged: isUnlogged,
+    isolation: 'rls',
+    maintenance: databaseUrl,
+  })
+  await stash.migrate()
+  await stash.grantTo(role)
+  const keyv = new Keyv(new KeyvPgStore(stash))
+  return throughKeyv(
+    'pgstash, rls',
+    () => keyv,
+    async () => {
+      await stash.close()
+      await runSql(databaseUrl, drop)
+    },
+  )
+}
+
 export async function keyvPostgres({ databaseUrl, isUnlogged }: Where): Promise<Contestant> {
   const own = `keyv_bench_${isUnlogged ? 'unlogged' : 'logged'}`
   await runSql(databaseUrl, `drop table if exists ${own}`)

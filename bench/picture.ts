@@ -65,6 +65,7 @@ function svg(height: number, parts: readonly string[]): string {
   const width = left + barsWidth + 80
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" font-family="sans-serif" fill="#24292f">`,
+    '<title>Operations a second of pgstash, @keyv/postgres, raw pg and @keyv/redis</title>',
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
     ...parts,
     '</svg>\n',

@@ -9,7 +9,9 @@ export interface Verdict {
 
 export function sentenceOf({ what, reached, bound, is }: Verdict): string {
   const figure = `${what}: ${reached.toFixed(2)}`
-  return is === null ? figure : `${figure} (${is} ${bound}): ${isMet({ reached, bound, is }) ? 'met' : 'NOT met'}`
+  return is === null
+    ? figure
+    : `${figure} (${is} ${Number(bound.toFixed(2))}): ${isMet({ reached, bound, is }) ? 'met' : 'NOT met'}`
 }
 
 export function isMet({ reached, bound, is }: Pick<Verdict, 'reached' | 'bound' | 'is'>): boolean {

@@ -58,6 +58,20 @@ export class NotAnIntegerError extends PgStashError {
   }
 }
 
+/** `set` with `ifVersion`: the entry has another version by now, or is gone. Nothing was written. */
+export class VersionConflictError extends PgStashError {
+  constructor(
+    readonly expected: number,
+    /** The version that stands now; undefined where there is no entry. */
+    readonly actual: number | undefined,
+  ) {
+    super(
+      'VERSION_CONFLICT',
+      `the entry ${actual === undefined ? 'is gone' : `has version ${actual}`}, not ${expected}: somebody wrote it meanwhile. Read it again, and decide anew.`,
+    )
+  }
+}
+
 /** `tenant: () => …` gave nothing. Nothing was read or written: there is no tenant to fall back to. */
 export class TenantRequiredError extends PgStashError {
   constructor() {
@@ -174,6 +188,42 @@ export class PrivilegeError extends PgStashError {
 
   constructor(need: string, nextStep: string, cause: unknown) {
     super('PRIVILEGE', `the database role lacks rights: ${need} (${detailOf(cause)}). ${nextStep}`, { cause })
+  }
+}
+
+/** Why row-level security would not hold. */
+export type UnsafeRoleReason = 'superuser' | 'bypassrls' | 'owner' | 'not-forced'
+
+/** `isolation: 'rls'` with a role that the policies do not hold for, or on tables where they are not forced. Nothing was read or written. */
+export class UnsafeRoleError extends PgStashError {
+  constructor(
+    readonly reason: UnsafeRoleReason,
+    readonly role: string,
+    readonly schema: string,
+  ) {
+    super(
+      'UNSAFE_ROLE',
+      reason === 'not-forced'
+        ? `row-level security is not forced on the tables of ${JSON.stringify(schema)}. Run "pgstash migrate --isolation rls" as their owner.`
+        : `row-level security does not hold for the role ${JSON.stringify(role)}: it ${standing[reason]}. Connect as another ` +
+            `("create role app login password '…'"), after "pgstash migrate --isolation rls --app-role app" as the owner, and give the owner's connection as \`maintenance\`.`,
+    )
+  }
+}
+
+const standing = {
+  superuser: 'is a superuser',
+  bypassrls: 'has BYPASSRLS',
+  owner: 'owns the tables, or is a member of the role that does',
+} as const
+
+/** `isolation: 'rls'`: this needs the owner's role, and the stash was given none. */
+export class MaintenanceRequiredError extends PgStashError {
+  constructor(readonly operation: string) {
+    super(
+      'MAINTENANCE_REQUIRED',
+      `${operation}() looks at all tenants, which the application's role may not. Pass the connection of the owner: new PgStash({ …, maintenance: { connectionString } }).`,
+    )
   }
 }
 

@@ -1,13 +1,12 @@
 import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleWhen, type IPolicy, noop } from 'cockatiel'
 import { CircuitOpenError, StashClosedError } from '../errors'
 import type { Driver, Row } from './driver'
-import type { Migrator } from './migrator'
 import type { Statement } from './statement'
+import type { StatementRunner } from './statement-runner'
 import { isConnectionFailure, isRolledBack, isSchemaGone, toPgStashError } from './transient-failure'
 
 export interface DatabaseOptions {
   readonly timeoutMs: number
-  readonly autoMigrate: boolean
   /** null: never fail fast. */
   readonly breaker: { readonly failures: number; readonly cooldownMs: number } | null
 }
@@ -16,9 +15,9 @@ export interface DatabaseOptions {
 type Retries = (error: unknown) => boolean
 
 /** A driver whose schema is there before the first statement, whose failures are told apart, and which fails fast after repeated ones. */
-export class Database {
+export class Database implements StatementRunner {
   readonly #driver: Driver
-  readonly #migrator: Migrator
+  readonly #prepare: () => Promise<void>
   readonly #options: DatabaseOptions
   readonly #breaker: IPolicy
   #isReady = false
@@ -27,9 +26,10 @@ export class Database {
   #isClosed = false
   #opening: Promise<void> | undefined
 
-  constructor(driver: Driver, migrator: Migrator, options: DatabaseOptions) {
+  /** @param prepare makes or checks the schema, before the first statement; rejects where it will not do */
+  constructor(driver: Driver, prepare: () => Promise<void>, options: DatabaseOptions) {
     this.#driver = driver
-    this.#migrator = migrator
+    this.#prepare = prepare
     this.#options = options
     this.#breaker = breakerOf(options.breaker)
   }
@@ -44,14 +44,18 @@ export class Database {
     return this.#opening
   }
 
-  /** @throws the errors of this package only */
-  read(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]> {
-    return this.#run(statement, values, (error) => isRolledBack(error) || isConnectionFailure(error))
+  /**
+   * @param tenant whose rows the policies show; undefined where there are none
+   * @throws the errors of this package only
+   */
+  read(statement: Statement, values: readonly unknown[], tenant?: string): Promise<readonly Row[]> {
+    const send = () => this.#driver.query(statement, values, tenant)
+    return this.#run(send, (error) => isRolledBack(error) || isConnectionFailure(error))
   }
 
   /** As {@link read}. A write whose connection broke is not sent again: it may have been applied. */
-  write(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]> {
-    return this.#run(statement, values, isRolledBack)
+  write(statement: Statement, values: readonly unknown[], tenant?: string): Promise<readonly Row[]> {
+    return this.#run(() => this.#driver.query(statement, values, tenant), isRolledBack)
   }
 
   async close(): Promise<void> {
@@ -65,13 +69,11 @@ export class Database {
   }
 
   async #open(): Promise<void> {
-    if (this.#options.autoMigrate) await this.#migrator.migrate()
-    else await this.#migrator.requireCurrent()
+    await this.#prepare()
     this.#isReady = true
   }
 
-  #run(statement: Statement, values: readonly unknown[], deservesAnother: Retries): Promise<readonly Row[]> {
-    const send = () => this.#driver.query(statement, values)
+  #run(send: () => Promise<readonly Row[]>, deservesAnother: Retries): Promise<readonly Row[]> {
     const retry = (error: unknown) => this.#retry(send, error, deservesAnother)
     if (this.#isReady && !this.#isTroubled && !this.#isClosed)
       return send().catch((error: unknown) => this.guard(() => retry(error)))

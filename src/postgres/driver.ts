@@ -11,6 +11,9 @@ export interface Connection {
 
 /** The one thing this package needs of a PostgreSQL client. Two bodies (pg, PGlite) keep it honest. */
 export interface Driver extends Connection {
+  /** As of a connection; with a tenant, in a transaction of its own in which the policies see that tenant. */
+  query(statement: Statement, values: readonly unknown[], tenant?: string): Promise<readonly Row[]>
+
   /** Runs `work` on one connection between begin and commit; rolls back and rejects when it rejects. */
   transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>
 

@@ -3,10 +3,10 @@ import incrementEntry from '../../sql/statements/increment-entry.sql'
 import type { StoredKey } from '../entry/key'
 import { NotAnIntegerError } from '../errors'
 import { addressColumns, byPosition } from './batch-rows'
-import type { Database } from './database'
 import type { LaneRules } from './lane'
 import type { Request } from './request'
 import { statementOf } from './statement'
+import type { StatementRunner } from './statement-runner'
 
 /** An addition. `ttl`, in milliseconds or null for no expiry, counts where it creates the entry. */
 export interface Addition extends StoredKey {
@@ -15,7 +15,10 @@ export interface Addition extends StoredKey {
 }
 
 /** Those who share a row are added up, and each gets the sum that was its own. */
-export function incrementRules(database: Database, schema: string): LaneRules<Addition, number, number | undefined> {
+export function incrementRules(
+  database: StatementRunner,
+  schema: string,
+): LaneRules<Addition, number, number | undefined> {
   const lone = statementOf(incrementEntry, schema)
   const statement = statementOf(incrementEntries, schema)
   const runOne = async (request: Request<Addition, number>) => {

@@ -3,9 +3,9 @@ import scanEntries from '../../sql/statements/scan-entries.sql'
 import { digestRange, endOfKeys, upperBoundOf } from '../entry/key'
 import type { KeyPattern } from '../entry/key-pattern'
 import type { Address } from './address'
-import type { Database } from './database'
 import type { Row } from './driver'
 import { type Statement, statementOf } from './statement'
+import type { StatementRunner } from './statement-runner'
 
 /** What of a namespace is listed: keys that start with `prefix` and match `pattern`. */
 export interface Listing {
@@ -27,11 +27,11 @@ interface Range {
 
 /** Walks a namespace in the order of its index, page by page: no statement runs long. */
 export class EntryListing {
-  readonly #database: Database
+  readonly #database: StatementRunner
   readonly #scan: Statement
   readonly #deletePrefix: Statement
 
-  constructor(database: Database, schema: string) {
+  constructor(database: StatementRunner, schema: string) {
     this.#database = database
     this.#scan = statementOf(scanEntries, schema)
     this.#deletePrefix = statementOf(deletePrefix, schema)

@@ -5,16 +5,16 @@ import readTtls from '../../sql/statements/read-ttls.sql'
 import readValue from '../../sql/statements/read-value.sql'
 import readValues from '../../sql/statements/read-values.sql'
 import { addressColumns, byPosition, type Found, type Located, sharedAddress } from './batch-rows'
-import type { Database } from './database'
 import type { Row } from './driver'
 import type { LaneRules } from './lane'
 import { type Statement, statementOf } from './statement'
+import type { StatementRunner } from './statement-runner'
 
 /** Answers a row, whose first column is its position in the batch, or undefined. */
 type ReadRules = LaneRules<null, Found<Row>, Found<Row>>
 
 /** Rows of position, format, value. A lone read, and reads of one namespace, have statements of their own, which cost less. */
-export function valueRules(database: Database, schema: string): ReadRules {
+export function valueRules(database: StatementRunner, schema: string): ReadRules {
   const ofOneNamespace = statementOf(readNamespace, schema)
   const rules = readRules(database, statementOf(readValues, schema), statementOf(readValue, schema))
   return {
@@ -29,17 +29,17 @@ export function valueRules(database: Database, schema: string): ReadRules {
 }
 
 /** Rows of position, format, value, version, expiry. */
-export function entryRules(database: Database, schema: string): ReadRules {
+export function entryRules(database: StatementRunner, schema: string): ReadRules {
   return readRules(database, statementOf(readEntries, schema), statementOf(readEntry, schema))
 }
 
 /** Rows of position, milliseconds left. */
-export function ttlRules(database: Database, schema: string): ReadRules {
+export function ttlRules(database: StatementRunner, schema: string): ReadRules {
   return readRules(database, statementOf(readTtls, schema))
 }
 
 /** @param lone for one key; its row has no position */
-function readRules(database: Database, statement: Statement, lone?: Statement): ReadRules {
+function readRules(database: StatementRunner, statement: Statement, lone?: Statement): ReadRules {
   const runAll = async (requests: readonly Located[]) =>
     byPosition(await database.read(statement, addressColumns(requests)), requests.length)
   const runOne = async ({ address, key }: Located) => {

@@ -1,4 +1,5 @@
 import clearNamespace from '../../sql/statements/clear-namespace.sql'
+import countTenant from '../../sql/statements/count-tenant.sql'
 import { decodeValue } from '../entry/codec'
 import type { StoredKey } from '../entry/key'
 import { CallAbortedError } from '../errors'
@@ -6,7 +7,6 @@ import { type Address, addressOf } from './address'
 import { type Found, isFound } from './batch-rows'
 import type { CallOptions } from './call'
 import type { Coalescer, Item } from './coalescer'
-import type { Database } from './database'
 import type { Row } from './driver'
 import { type Addition, incrementRules } from './entry-increments'
 import { EntryListing, type Listing } from './entry-listing'
@@ -23,7 +23,9 @@ import {
   writeRules,
 } from './entry-writes'
 import type { Lane } from './lane'
+import { countOf, type NamespaceCount } from './namespace-count'
 import { type Statement, statementOf } from './statement'
+import type { StatementRunner } from './statement-runner'
 
 export type { Addition, CompareAndSetResult, ConditionalWrite, Listing, Write }
 
@@ -41,10 +43,11 @@ export interface WriteResult {
 
 /** The verbs on entries, each with its statement. All of them coalesce. */
 export class EntryTable {
-  readonly #database: Database
+  readonly #database: StatementRunner
   readonly #coalescer: Coalescer
   readonly #listing: EntryListing
   readonly #clear: Statement
+  readonly #count: Statement
 
   readonly #values: Lane<null, Found<Row>>
   readonly #entries: Lane<null, Found<Row>>
@@ -57,11 +60,12 @@ export class EntryTable {
   readonly #deletes: Lane<null, boolean>
   readonly #takes: Lane<null, Found<Row>>
 
-  constructor(database: Database, coalescer: Coalescer, schema: string) {
+  constructor(database: StatementRunner, coalescer: Coalescer, schema: string) {
     this.#database = database
     this.#coalescer = coalescer
     this.#listing = new EntryListing(database, schema)
     this.#clear = statementOf(clearNamespace, schema)
+    this.#count = statementOf(countTenant, schema)
     this.#values = coalescer.lane(valueRules(database, schema))
     this.#entries = coalescer.lane(entryRules(database, schema))
     this.#ttls = coalescer.lane(ttlRules(database, schema))
@@ -167,6 +171,11 @@ export class EntryTable {
       if (options?.signal?.aborted) throw new CallAbortedError('unknown', options.signal.reason)
       yield row
     }
+  }
+
+  /** Of each namespace of the tenant. */
+  async count(tenant: string): Promise<NamespaceCount[]> {
+    return (await this.#database.read(this.#count, [tenant])).map(countOf)
   }
 
   async #bump(tenant: string, namespace: string): Promise<void> {

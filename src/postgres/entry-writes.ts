@@ -10,11 +10,11 @@ import type { EncodedValue } from '../entry/codec'
 import type { StoredKey } from '../entry/key'
 import { addressOf } from './address'
 import { addressColumns, byPosition, type Found, isFound, sharedAddress } from './batch-rows'
-import type { Database } from './database'
 import type { Row } from './driver'
 import type { LaneRules } from './lane'
 import type { Request } from './request'
 import { type Statement, statementOf } from './statement'
+import type { StatementRunner } from './statement-runner'
 import { joinTexts } from './text-list'
 
 /** What a set writes. `ttl`: milliseconds, null for no expiry. */
@@ -38,7 +38,7 @@ export interface CompareAndSetResult {
  * Of those who share a row the last is stored; each gets a version. A lone set, and sets of one namespace, have statements of
  * their own, which cost less.
  */
-export function writeRules(database: Database, schema: string): LaneRules<Write, number, number> {
+export function writeRules(database: StatementRunner, schema: string): LaneRules<Write, number, number> {
   const lone = statementOf(writeValue, schema)
   const ofOneNamespace = statementOf(writeNamespace, schema)
   const any = statementOf(writeEntries, schema)
@@ -88,7 +88,7 @@ function versionsOf(requests: readonly Request<Write, number>[], [first, ...othe
 }
 
 /** Of those who share a row the first may win. */
-export function addRules(database: Database, schema: string): LaneRules<Write, boolean, boolean> {
+export function addRules(database: StatementRunner, schema: string): LaneRules<Write, boolean, boolean> {
   const statement = statementOf(addEntries, schema)
   return {
     isRead: false,
@@ -105,7 +105,7 @@ export function addRules(database: Database, schema: string): LaneRules<Write, b
 
 /** Nobody shares. */
 export function compareRules(
-  database: Database,
+  database: StatementRunner,
   schema: string,
 ): LaneRules<ConditionalWrite, CompareAndSetResult, Found<Row>> {
   const statement = statementOf(compareAndSetEntries, schema)
@@ -126,7 +126,7 @@ export function compareRules(
 }
 
 /** Of those who share a row the last says how long. */
-export function touchRules(database: Database, schema: string): LaneRules<number | null, boolean, boolean> {
+export function touchRules(database: StatementRunner, schema: string): LaneRules<number | null, boolean, boolean> {
   const statement = statementOf(touchEntries, schema)
   return {
     isRead: false,
@@ -141,7 +141,7 @@ export function touchRules(database: Database, schema: string): LaneRules<number
 }
 
 /** Of those who share a row the first deleted it. */
-export function deleteRules(database: Database, schema: string): LaneRules<null, boolean, boolean> {
+export function deleteRules(database: StatementRunner, schema: string): LaneRules<null, boolean, boolean> {
   const statement = statementOf(deleteEntries, schema)
   return {
     isRead: false,
@@ -155,7 +155,7 @@ export function deleteRules(database: Database, schema: string): LaneRules<null,
 }
 
 /** Of those who share a row the first who still waits gets it. */
-export function takeRules(database: Database, schema: string): LaneRules<null, Found<Row>, Found<Row>> {
+export function takeRules(database: StatementRunner, schema: string): LaneRules<null, Found<Row>, Found<Row>> {
   const statement = statementOf(takeEntries, schema)
   return {
     isRead: false,

@@ -2,18 +2,11 @@ import countBlocks from '../../sql/statements/count-blocks.sql'
 import countEntries from '../../sql/statements/count-entries.sql'
 import measureTable from '../../sql/statements/measure-table.sql'
 import sweepBlocks from '../../sql/statements/sweep-blocks.sql'
-import type { Database } from './database'
+import { countOf, type NamespaceCount } from './namespace-count'
 import { type Statement, statementOf } from './statement'
+import type { StatementRunner } from './statement-runner'
 
-/** What one namespace holds. Bytes are those of the live values. */
-export interface NamespaceCount {
-  readonly tenant: string
-  readonly namespace: string
-  readonly live: number
-  readonly expired: number
-  readonly cleared: number
-  readonly bytes: number
-}
+export type { NamespaceCount }
 
 export interface TableSize {
   readonly tableBytes: number
@@ -28,13 +21,13 @@ export interface Swept {
 
 /** What is done to whole tables, for all tenants. */
 export class Maintenance {
-  readonly #database: Database
+  readonly #database: StatementRunner
   readonly #countBlocks: Statement
   readonly #countEntries: Statement
   readonly #measureTable: Statement
   readonly #sweepBlocks: Statement
 
-  constructor(database: Database, schema: string) {
+  constructor(database: StatementRunner, schema: string) {
     this.#database = database
     this.#countBlocks = statementOf(countBlocks, schema)
     this.#countEntries = statementOf(countEntries, schema)
@@ -58,10 +51,7 @@ export class Maintenance {
   /** Reads the whole table. */
   async count(): Promise<NamespaceCount[]> {
     const rows = await this.#database.read(this.#countEntries, [])
-    return rows.map((row) => {
-      const [tenant, namespace, live, expired, cleared, bytes] = row as [string, string, number, number, number, number]
-      return { tenant, namespace, live, expired, cleared, bytes }
-    })
+    return rows.map(countOf)
   }
 
   async size(): Promise<TableSize> {

@@ -2,10 +2,13 @@ import tables from '../../sql/migrations/0001_tables.sql'
 import functions from '../../sql/migrations/0002_functions.sql'
 import liveEntry from '../../sql/migrations/0003_live_entry.sql'
 import loneStatements from '../../sql/migrations/0004_lone_statements.sql'
+import rowLevelSecurity from '../../sql/migrations/0005_row_level_security.sql'
 import type { SqlFile } from '../../sql/sql-file'
 
 /** All of them, in order. A file that was released never changes: what comes next goes into the next one. */
-export const migrations: readonly Migration[] = [tables, functions, liveEntry, loneStatements].map(numbered)
+export const migrations: readonly Migration[] = [tables, functions, liveEntry, loneStatements, rowLevelSecurity].map(
+  numbered,
+)
 
 export interface Migration {
   readonly id: number

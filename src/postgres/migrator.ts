@@ -1,6 +1,8 @@
 import checkServer from '../../sql/statements/check-server.sql'
 import createMigrationTable from '../../sql/statements/create-migration-table.sql'
 import createSchema from '../../sql/statements/create-schema.sql'
+import enforceRowLevelSecurity from '../../sql/statements/enforce-row-level-security.sql'
+import grantAppRole from '../../sql/statements/grant-app-role.sql'
 import lockMigrations from '../../sql/statements/lock-migrations.sql'
 import makeEntriesUnlogged from '../../sql/statements/make-entries-unlogged.sql'
 import readMigration from '../../sql/statements/read-migration.sql'
@@ -9,7 +11,7 @@ import reserveBlocks from '../../sql/statements/reserve-blocks.sql'
 import { PrivilegeError, SchemaOutdatedError, SchemaTooNewError, UnsupportedServerError } from '../errors'
 import type { Connection, Driver, Transaction } from './driver'
 import { latestMigration, migrations } from './migrations'
-import { inSchema, statementOf } from './statement'
+import { inSchema, quoteLiteral, statementOf } from './statement'
 import { sqlStateOf } from './transient-failure'
 
 const oldestServer = 140_000
@@ -19,13 +21,20 @@ export interface MigratorOptions {
   readonly schema: string
   /** New entry tables are made unlogged. */
   readonly isUnlogged: boolean
+  /** How tenants are kept apart; `rls`: row-level security is enabled and forced. */
+  readonly isolation: Isolation
 }
+
+/** `column`: a condition in every statement. `rls`: the database itself, by row-level security. */
+export type Isolation = 'column' | 'rls'
 
 /** What stands in the database. */
 export interface SchemaState {
   readonly hasSchema: boolean
   /** The highest migration applied; 0 for none. */
   readonly migration: number
+  /** Row-level security holds for the owner too. */
+  readonly isForced: boolean
 }
 
 /** Brings a schema to what this version needs: numbered steps, one process at a time, all or nothing. */
@@ -33,11 +42,13 @@ export class Migrator {
   readonly #driver: Driver
   readonly #schema: string
   readonly #isUnlogged: boolean
+  readonly #isolation: Isolation
 
   constructor(driver: Driver, options: MigratorOptions) {
     this.#driver = driver
     this.#schema = options.schema
     this.#isUnlogged = options.isUnlogged
+    this.#isolation = options.isolation
   }
 
   /**
@@ -60,8 +71,7 @@ export class Migrator {
    * @throws {PrivilegeError} when the role may not create the schema or its tables
    */
   async migrate(): Promise<readonly string[]> {
-    const { migration } = await this.check()
-    if (migration === latestMigration) return []
+    if (this.#isDone(await this.check())) return []
     try {
       return await this.#driver.transaction((transaction) => this.#apply(transaction))
     } catch (error) {
@@ -72,6 +82,18 @@ export class Migrator {
         error,
       )
     }
+  }
+
+  /**
+   * Gives an application's role what it needs, and no more.
+   * @throws {PrivilegeError} when this role may not
+   */
+  async grantTo(role: string): Promise<void> {
+    await this.#driver.query(this.#statement(grantAppRole), [role])
+  }
+
+  #isDone({ migration, isForced }: SchemaState): boolean {
+    return migration === latestMigration && (this.#isolation === 'column' || isForced)
   }
 
   async #apply(transaction: Transaction): Promise<readonly string[]> {
@@ -89,6 +111,7 @@ export class Migrator {
     if (before.migration === 0 && this.#isUnlogged) await transaction.query(this.#statement(makeEntriesUnlogged), [])
     // Last: changing how a table is kept writes it anew.
     if (missing.length > 0) await transaction.query(this.#statement(reserveBlocks), [])
+    if (this.#isolation === 'rls') await transaction.query(this.#statement(enforceRowLevelSecurity), [])
     return missing.map(({ name }) => name)
   }
 
@@ -96,11 +119,11 @@ export class Migrator {
     const [server] = await connection.query(this.#statement(checkServer), [this.#schema])
     const [version, hasSchema, hasTable] = server as [number, boolean, boolean]
     if (version < oldestServer) throw new UnsupportedServerError(version)
-    if (!hasTable) return { hasSchema, migration: 0 }
-    const [row] = await connection.query(this.#statement(readMigration), [])
-    const migration = row?.[0] as number
+    if (!hasTable) return { hasSchema, migration: 0, isForced: false }
+    const [row] = await connection.query(this.#statement(readMigration), [this.#schema])
+    const [migration, isForced] = row as [number, boolean]
     if (migration > latestMigration) throw new SchemaTooNewError(this.#schema, migration, latestMigration)
-    return { hasSchema, migration }
+    return { hasSchema, migration, isForced }
   }
 
   #statement(file: Parameters<typeof statementOf>[0]) {
@@ -108,11 +131,17 @@ export class Migrator {
   }
 }
 
+/** What goes into a script beside the migrations. */
+export interface ScriptOptions extends MigratorOptions {
+  /** The application's role, which is given what it needs. */
+  readonly appRole: string | undefined
+}
+
 /**
  * What `migrate()` would do, as one script, for people whose database is changed by somebody else.
  * @param from the migration the database is at; 0 for an empty one
  */
-export function migrationScript({ schema, isUnlogged }: MigratorOptions, from: number): string {
+export function migrationScript({ schema, isUnlogged, isolation, appRole }: ScriptOptions, from: number): string {
   const terminated = (text: string) => `${inSchema(text, schema)};`
   const steps = migrations
     .filter(({ id }) => id > from)
@@ -120,9 +149,17 @@ export function migrationScript({ schema, isUnlogged }: MigratorOptions, from: n
       inSchema(text, schema),
       terminated(recordMigration.text.replace('$1', String(id)).replace('$2', `'${name}'`)),
     ])
-  const first = from === 0 ? [terminated(createSchema.text), terminated(createMigrationTable.text)] : []
-  const unlogged = from === 0 && isUnlogged ? [terminated(makeEntriesUnlogged.text)] : []
-  const last = steps.length > 0 ? [...unlogged, terminated(reserveBlocks.text)] : []
-  const title = `-- pgstash: ${from === 0 ? 'the whole schema, for an empty database' : `from migration ${from} to ${latestMigration}`}`
-  return `${[title, 'begin;', ...first, ...steps, ...last, 'commit;'].join('\n\n')}\n`
+  const isEmpty = from === 0
+  const parts = [
+    `-- pgstash: ${isEmpty ? 'the whole schema, for an empty database' : `from migration ${from} to ${latestMigration}`}`,
+    'begin;',
+    ...(isEmpty ? [terminated(createSchema.text), terminated(createMigrationTable.text)] : []),
+    ...steps,
+    ...(isEmpty && isUnlogged ? [terminated(makeEntriesUnlogged.text)] : []),
+    ...(steps.length > 0 ? [terminated(reserveBlocks.text)] : []),
+    ...(isolation === 'rls' ? [terminated(enforceRowLevelSecurity.text)] : []),
+    ...(appRole === undefined ? [] : [terminated(grantAppRole.text.replace('$1', () => quoteLiteral(appRole)))]),
+    'commit;',
+  ]
+  return `${parts.join('\n\n')}\n`
 }

@@ -1,6 +1,7 @@
 import pg from 'pg'
 import type { Driver, Row, Transaction } from './driver'
 import { PgSubmittable, parserOf } from './pg-submittable'
+import { asTenant } from './set-tenant'
 import type { Statement } from './statement'
 import { isLostStatement, isReadTimeout } from './transient-failure'
 
@@ -99,9 +100,9 @@ export class PgDriver implements Driver {
     return new PgDriver(pool as PgPool, timeoutMs, () => pool.end())
   }
 
-  query(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]> {
-    if (this.#isNaming) return this.#sendNamed(statement, values)
-    return this.#send(statement, values, false)
+  query(statement: Statement, values: readonly unknown[], tenant?: string): Promise<readonly Row[]> {
+    if (this.#isNaming) return this.#sendNamed(statement, values, tenant)
+    return this.#send(statement, values, tenant, false)
   }
 
   async transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
@@ -140,23 +141,38 @@ export class PgDriver implements Driver {
     await client.query({ text, query_timeout: this.#timeoutMs })
   }
 
-  #sendNamed(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]> {
-    return this.#send(statement, values, true).catch((error: unknown) => {
+  #sendNamed(statement: Statement, values: readonly unknown[], tenant: string | undefined): Promise<readonly Row[]> {
+    return this.#send(statement, values, tenant, true).catch((error: unknown) => {
       if (!isLostStatement(error)) throw error
       // PgBouncer before 1.21 in transaction mode: the statement was prepared on another server connection. It did not
       // run, so it may run again.
       this.#isNaming = false
-      return this.#send(statement, values, false)
+      return this.#send(statement, values, tenant, false)
     })
   }
 
-  #send(statement: Statement, values: readonly unknown[], isNamed: boolean): Promise<readonly Row[]> {
+  #send(
+    statement: Statement,
+    values: readonly unknown[],
+    tenant: string | undefined,
+    isNamed: boolean,
+  ): Promise<readonly Row[]> {
     const submit = this.#submit
-    if (submit === undefined) return this.#pool.query(this.#config(statement, values, isNamed)).then(rowsOf)
+    if (submit === undefined) return this.#sendConfig(statement, values, tenant, isNamed)
     return new Promise((resolve, reject) => {
-      const query = new PgSubmittable(statement, values, this.#timeoutMs, isNamed)
+      const query = new PgSubmittable(statement, values, { timeoutMs: this.#timeoutMs, isNamed, tenant })
       submit(query, (error) => (error ? reject(error) : resolve(query.rows)))
     })
+  }
+
+  #sendConfig(
+    statement: Statement,
+    values: readonly unknown[],
+    tenant: string | undefined,
+    isNamed: boolean,
+  ): Promise<readonly Row[]> {
+    if (tenant !== undefined) return this.transaction((transaction) => asTenant(transaction, tenant, statement, values))
+    return this.#pool.query(this.#config(statement, values, isNamed)).then(rowsOf)
   }
 
   #config(statement: Statement, values: readonly unknown[], isNamed: boolean): PgQueryConfig {

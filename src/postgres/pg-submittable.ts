@@ -1,4 +1,5 @@
 import type { Row } from './driver'
+import { setTenant } from './set-tenant'
 import type { Statement } from './statement'
 
 /** What a submittable needs of the connection of a `pg.Client`. */
@@ -34,6 +35,17 @@ export function parserOf(oid: number): Parser {
  */
 const parsersOf = new WeakMap<Statement, readonly Parser[]>()
 
+/** The connections that have prepared the statement that names the tenant. After an error a pool gives its connection up. */
+const knowsSetTenant = new WeakSet<PgConnection>()
+
+export interface SubmitOptions {
+  readonly timeoutMs: number
+  /** Prepares the statement on its connection, once. */
+  readonly isNamed: boolean
+  /** Whose rows the policies show it; undefined: no policies, or the maintenance role. */
+  readonly tenant: string | undefined
+}
+
 /**
  * One statement as `pg` takes it from `pg-cursor` and `pg-query-stream`: an object with `submit` that is told what the server
  * answers. `pg`'s own query copies its config property by property, is an event emitter and emits each row: a lone call took
@@ -51,22 +63,27 @@ export class PgSubmittable {
 
   readonly #statement: Statement
   readonly #values: readonly unknown[]
+  readonly #tenant: string | undefined
   #parsers: readonly Parser[] | undefined
+  /** Until the server has answered the statement that names the tenant. */
+  #isEntering: boolean
 
-  /** @param isNamed prepares the statement on its connection, once */
-  constructor(statement: Statement, values: readonly unknown[], timeoutMs: number, isNamed: boolean) {
+  constructor(statement: Statement, values: readonly unknown[], { timeoutMs, isNamed, tenant }: SubmitOptions) {
     this.name = isNamed ? statement.name : ''
     this.text = statement.text
     this.query_timeout = timeoutMs
     this.#statement = statement
     this.#values = values
+    this.#tenant = tenant
+    this.#isEntering = tenant !== undefined
     this.#parsers = parsersOf.get(statement)
   }
 
+  /** All in one packet, and with one Sync at the end: to the server that is one transaction. */
   submit(connection: PgConnection): null {
-    // One packet for all of it.
     connection.stream.cork?.()
     try {
+      if (this.#tenant !== undefined) this.#enter(connection, this.#tenant)
       if (!this.#isPrepared(connection)) this.#prepare(connection)
       connection.bind({ portal: '', statement: this.name, values: this.#values.map(textOf) })
       if (this.#parsers === undefined) connection.describe({ type: 'P', name: '' })
@@ -84,6 +101,7 @@ export class PgSubmittable {
   }
 
   handleDataRow({ fields }: { fields: unknown[] }): void {
+    if (this.#isEntering) return
     const parsers = this.#parsers as readonly Parser[]
     for (let at = 0; at < fields.length; at += 1) {
       const parse = parsers[at]
@@ -92,18 +110,28 @@ export class PgSubmittable {
     this.rows.push(fields)
   }
 
-  handleCommandComplete(): void {}
+  handleCommandComplete(): void {
+    this.#isEntering = false
+  }
 
   handleEmptyQuery(): void {}
 
   handlePortalSuspended(): void {}
 
-  handleReadyForQuery(): void {
+  handleReadyForQuery(connection: PgConnection): void {
+    if (this.#tenant !== undefined && this.name !== '') knowsSetTenant.add(connection)
     this.callback?.(null)
   }
 
   handleError(error: unknown): void {
     this.callback?.(error)
+  }
+
+  #enter(connection: PgConnection, tenant: string): void {
+    const name = this.name === '' ? '' : setTenant.name
+    if (name === '' || !knowsSetTenant.has(connection)) connection.parse({ name, text: setTenant.text })
+    connection.bind({ portal: '', statement: name, values: [tenant] })
+    connection.execute({ portal: '' })
   }
 
   #isPrepared(connection: PgConnection): boolean {

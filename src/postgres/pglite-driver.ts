@@ -1,4 +1,5 @@
 import type { Driver, Row, Transaction } from './driver'
+import { asTenant } from './set-tenant'
 import type { Statement } from './statement'
 
 /** What this package uses of a `PGlite`. */
@@ -35,8 +36,9 @@ export class PgliteDriver implements Driver {
     this.#pglite = pglite
   }
 
-  async query(statement: Statement, values: readonly unknown[]): Promise<readonly Row[]> {
-    return send(this.#pglite, statement, values)
+  async query(statement: Statement, values: readonly unknown[], tenant?: string): Promise<readonly Row[]> {
+    if (tenant === undefined) return send(this.#pglite, statement, values)
+    return this.transaction((transaction) => asTenant(transaction, tenant, statement, values))
   }
 
   async transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {

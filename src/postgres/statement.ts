@@ -18,6 +18,12 @@ export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 
+/** For scripts that people read; what is run carries its values beside it. */
+export function quoteLiteral(text: string): string {
+  const escaped = text.replaceAll("'", "''")
+  return text.includes('\\') ? ` E'${escaped.replaceAll('\\', '\\\\')}'` : `'${escaped}'`
+}
+
 /** Puts the quoted schema in; nothing else is ever put into SQL text. */
 export function inSchema(text: string, schema: string): string {
   const quoted = quoteIdentifier(schema)
@@ -25,8 +31,19 @@ export function inSchema(text: string, schema: string): string {
   return text.replace(schemaInFiles, () => quoted)
 }
 
-/** Makes the statement of a file for one schema. PostgreSQL keeps 63 bytes of a name: `pgstash.` + file + 8. */
+/** By file and schema: what is asked for at every new tenant is made once. */
+const statements = new WeakMap<SqlFile, Map<string, Statement>>()
+
+/** The statement of a file for one schema. PostgreSQL keeps 63 bytes of a name: `pgstash.` + file + 8. */
 export function statementOf(file: SqlFile, schema: string): Statement {
+  const ofFile = statements.get(file) ?? new Map<string, Statement>()
+  statements.set(file, ofFile)
+  const statement = ofFile.get(schema) ?? makeStatement(file, schema)
+  ofFile.set(schema, statement)
+  return statement
+}
+
+function makeStatement(file: SqlFile, schema: string): Statement {
   const text = inSchema(file.text, schema)
   const digest = createHash('sha256').update(text).digest('hex').slice(0, 8)
   return { name: `pgstash.${file.name}.${digest}`, text }

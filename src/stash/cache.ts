@@ -5,7 +5,13 @@ import { keyPattern } from '../entry/key-pattern'
 import { assertList } from '../entry/list'
 import { isWellFormed } from '../entry/tenant'
 import { expectedVersion } from '../entry/version'
-import { CallTimeoutError, CircuitOpenError, ConnectionError, InvalidArgumentError } from '../errors'
+import {
+  CallTimeoutError,
+  CircuitOpenError,
+  ConnectionError,
+  InvalidArgumentError,
+  VersionConflictError,
+} from '../errors'
 import type { Address } from '../postgres/address'
 import type { CallOptions } from '../postgres/call'
 import type { CompareAndSetResult, EntryTable, Listing, Write, WriteResult } from '../postgres/entry-table'
@@ -16,6 +22,12 @@ export type { CallOptions, CompareAndSetResult, Ttl, WriteResult }
 /** How long what is written lives: milliseconds from now; null for ever; left out, the namespace's default. */
 export interface WriteOptions extends CallOptions {
   readonly ttl?: Ttl
+}
+
+/** Of `set`. */
+export interface SetOptions extends WriteOptions {
+  /** Only if the entry still has this version, as `getEntry` or a write answered it. */
+  readonly ifVersion?: number | undefined
 }
 
 /** One entry of `setMany`. */
@@ -109,8 +121,12 @@ export class Cache {
     return this.#orMiss(() => this.#table.ttl(this.#address, indexKey(key), options), nothing)
   }
 
-  /** Stores the value, replacing what was there, its expiry too. */
-  set(key: string, value: unknown, options?: WriteOptions): Promise<WriteResult> {
+  /**
+   * Stores the value, replacing what was there, its expiry too.
+   * @throws {VersionConflictError} with `ifVersion`: the entry has another version, or is gone
+   */
+  set(key: string, value: unknown, options?: SetOptions): Promise<WriteResult> {
+    if (options?.ifVersion !== undefined) return this.#setIf(options.ifVersion, key, value, options)
     const ask = () => this.#table.set(this.#address, this.#write(key, value, ttlOf(options)), options)
     return this.#orMiss(ask, notWritten)
   }
@@ -198,6 +214,12 @@ export class Cache {
   /** Keys with their values, as {@link keys}. */
   entries<Value = unknown>(options?: ListOptions): AsyncGenerator<[key: string, value: Value], void> {
     return this.#table.entries(this.#address, listing(options), options) as AsyncGenerator<[string, Value], void>
+  }
+
+  async #setIf(expected: number, key: string, value: unknown, options: WriteOptions): Promise<WriteResult> {
+    const { ok, version } = await this.compareAndSet(key, expected, value, options)
+    if (!ok) throw new VersionConflictError(expected, version)
+    return { version: version as number }
   }
 
   #newEntry(entry: NewEntry): Write {

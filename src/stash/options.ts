@@ -1,9 +1,18 @@
 import { InvalidArgumentError } from '../errors'
+import type { Isolation } from '../postgres/migrator'
 import type { PgPool, PgPoolOptions } from '../postgres/pg-driver'
 import type { Pglite } from '../postgres/pglite-driver'
 
+export type { Isolation }
+
 /** What a call does when the database cannot be reached: fail, or answer as if nothing were stored. */
 export type OnError = 'throw' | 'miss'
+
+/** The connection of the role that owns the tables: options of a pool, or a pool. */
+export interface MaintenanceConnection extends PgPoolOptions {
+  /** A `pg.Pool` of yours. It is used, and never closed. */
+  readonly pool?: PgPool | undefined
+}
 
 /** Everything a stash can be told. All of it is optional. */
 export interface PgStashOptions extends PgPoolOptions {
@@ -18,6 +27,13 @@ export interface PgStashOptions extends PgPoolOptions {
    * server, or a failover, empties the table. Default: false.
    */
   readonly unlogged?: boolean | undefined
+  /**
+   * How tenants are kept apart. `column`: a condition in every statement. `rls`: by the database itself; the role must be neither
+   * superuser nor BYPASSRLS nor owner of the tables, which the first call checks. Default: `column`.
+   */
+  readonly isolation?: Isolation | undefined
+  /** For what looks at all tenants or changes the schema: `migrate`, `sweep`, `stats`. Default: the stash's own connection, unless `isolation` is `rls`. */
+  readonly maintenance?: string | MaintenanceConnection | undefined
   /** Whether the first call may create or upgrade the schema. Default: true. */
   readonly migrate?: boolean | undefined
   /** How long a call may take, in milliseconds, waiting included. Default: 10,000. */
@@ -45,6 +61,8 @@ export interface ResolvedOptions {
   readonly poolOptions: PgPoolOptions
   readonly schema: string
   readonly isUnlogged: boolean
+  readonly isolation: Isolation
+  readonly maintenance: Pick<ResolvedOptions, 'pool' | 'pglite' | 'poolOptions' | 'timeoutMs'> | undefined
   readonly autoMigrate: boolean
   readonly timeoutMs: number
   readonly onError: OnError
@@ -78,6 +96,8 @@ export function resolveOptions(given: string | PgStashOptions): ResolvedOptions 
     pglite,
     schema,
     unlogged,
+    isolation,
+    maintenance,
     migrate,
     timeoutMs,
     onError,
@@ -98,6 +118,8 @@ export function resolveOptions(given: string | PgStashOptions): ResolvedOptions 
     },
     schema: schemaName(schema ?? 'pgstash'),
     isUnlogged: bool('unlogged', unlogged, false),
+    isolation: oneOf('isolation', isolation, ['column', 'rls'], 'column'),
+    maintenance: maintenanceOf(maintenance, timeoutMs),
     autoMigrate: bool('migrate', migrate, true),
     timeoutMs: duration('timeoutMs', timeoutMs, 10_000),
     onError: oneOf('onError', onError, ['throw', 'miss'], 'throw'),
@@ -106,6 +128,21 @@ export function resolveOptions(given: string | PgStashOptions): ResolvedOptions 
     maxBytes: count('batch.maxBytes', batch?.maxBytes, 4 * mebibyte),
     breaker: breakerOf(breaker),
   })
+}
+
+/** Two connections are enough: one that sweeps, one that counts. */
+function maintenanceOf(
+  given: PgStashOptions['maintenance'],
+  timeoutMs: number | undefined,
+): ResolvedOptions['maintenance'] {
+  if (given === undefined) return undefined
+  const options = typeof given === 'string' ? { connectionString: given } : given
+  if (typeof options === 'object' && options !== null) return resolveOptions({ max: 2, ...options, timeoutMs })
+  throw new InvalidArgumentError(
+    'maintenance',
+    'must be a connection string or an object',
+    'Pass { connectionString }.',
+  )
 }
 
 function breakerOf(breaker: PgStashOptions['breaker']): ResolvedOptions['breaker'] {

@@ -1,9 +1,10 @@
 import { defaultTenant, type TenantSource, tenantName } from '../entry/tenant'
-import { InvalidArgumentError, StashClosedError } from '../errors'
+import { InvalidArgumentError, MaintenanceRequiredError, StashClosedError } from '../errors'
 import { Coalescer } from '../postgres/coalescer'
 import { Database } from '../postgres/database'
 import type { Driver } from '../postgres/driver'
-import { EntryTable } from '../postgres/entry-table'
+import { EntryTables } from '../postgres/entry-tables'
+import { requireIsolation } from '../postgres/isolation-check'
 import { Maintenance } from '../postgres/maintenance'
 import { Migrator } from '../postgres/migrator'
 import { PgDriver } from '../postgres/pg-driver'
@@ -42,10 +43,14 @@ export class PgStash {
   /** The schema of its tables. */
   readonly schema: string
   readonly #options: ResolvedOptions
+  readonly #driver: Driver
+  /** Of the owner where the stash has its connection; otherwise the stash's own. */
+  readonly #owner: Driver
   readonly #migrator: Migrator
   readonly #database: Database
+  readonly #ownerDatabase: Database
   readonly #coalescer: Coalescer
-  readonly #table: EntryTable
+  readonly #tables: EntryTables
   readonly #maintenance: Maintenance
   #closing: Promise<void> | undefined
 
@@ -53,12 +58,16 @@ export class PgStash {
   constructor(options: string | PgStashOptions = {}) {
     this.#options = resolveOptions(options)
     this.schema = this.#options.schema
-    const driver = driverOf(this.#options)
-    this.#migrator = new Migrator(driver, this.#options)
-    this.#database = new Database(driver, this.#migrator, this.#options)
+    this.#driver = driverOf(this.#options)
+    const { maintenance } = this.#options
+    this.#owner = maintenance === undefined ? this.#driver : driverOf(maintenance)
+    this.#migrator = new Migrator(this.#owner, this.#options)
+    this.#database = new Database(this.#driver, () => this.#prepare(), this.#options)
+    this.#ownerDatabase =
+      maintenance === undefined ? this.#database : new Database(this.#owner, () => this.ready(), this.#options)
     this.#coalescer = new Coalescer({ ...this.#options, readsInFlight, writesInFlight })
-    this.#table = new EntryTable(this.#database, this.#coalescer, this.schema)
-    this.#maintenance = new Maintenance(this.#database, this.schema)
+    this.#tables = new EntryTables(this.#database, this.#coalescer, this.#options)
+    this.#maintenance = new Maintenance(this.#ownerDatabase, this.schema)
   }
 
   get [brand](): true {
@@ -75,7 +84,8 @@ export class PgStash {
    */
   tenant(name: string | number): Tenant {
     const { maxValueBytes, onError } = this.#options
-    return new Tenant(tenantName(name), this.#table, { maxValueBytes, onError })
+    const tenant = tenantName(name)
+    return new Tenant(tenant, this.#tables.of(tenant), { maxValueBytes, onError })
   }
 
   /** A namespace of the tenant `default`, for apps that have no tenants. */
@@ -92,31 +102,66 @@ export class PgStash {
   /** Brings the schema to this version, also where `migrate: false`; answers the migrations applied. */
   async migrate(): Promise<readonly string[]> {
     this.#assertOpen()
-    return this.#database.guard(() => this.#migrator.migrate())
+    this.#assertOwner('migrate')
+    return this.#ownerDatabase.guard(() => this.#migrator.migrate())
+  }
+
+  /** Gives the application's role what it needs in this schema, and no more. For `isolation: 'rls'`, by the owner. */
+  async grantTo(appRole: string): Promise<void> {
+    this.#assertOpen()
+    this.#assertOwner('grantTo')
+    await this.#ownerDatabase.guard(() => this.#migrator.grantTo(appRole))
   }
 
   /** Removes what is expired or cleared, in small steps; answers how much. */
   async sweep(): Promise<Swept> {
     this.#assertOpen()
+    this.#assertOwner('sweep')
     return sweep(this.#maintenance)
   }
 
   /** Counts everything: reads the whole table. */
   async stats(): Promise<StashStats> {
     this.#assertOpen()
+    this.#assertOwner('stats')
     return stats(this.#maintenance)
   }
 
   /** Answers what is under way, then ends the pool if it opened it. Calls after this reject with {@link StashClosedError}. */
   close(): Promise<void> {
-    this.#closing ??= this.#coalescer.close().then(() => this.#database.close())
+    this.#closing ??= this.#end()
     return this.#closing
+  }
+
+  async #end(): Promise<void> {
+    await this.#coalescer.close()
+    await this.#database.close()
+    if (this.#ownerDatabase !== this.#database) await this.#ownerDatabase.close()
+  }
+
+  async #prepare(): Promise<void> {
+    const { autoMigrate, isolation } = this.#options
+    if (autoMigrate && this.#hasOwner) await this.#migrator.migrate()
+    else await new Migrator(this.#driver, this.#options).requireCurrent()
+    if (isolation === 'rls') await requireIsolation(this.#driver, this.schema)
+  }
+
+  /** Under row-level security the stash's own role is not the owner's. */
+  get #hasOwner(): boolean {
+    return this.#options.isolation === 'column' || this.#options.maintenance !== undefined
+  }
+
+  /** @throws {MaintenanceRequiredError} */
+  #assertOwner(operation: string): void {
+    if (!this.#hasOwner) throw new MaintenanceRequiredError(operation)
   }
 
   #assertOpen(): void {
     if (this.isClosed) throw new StashClosedError()
   }
 }
+
+type ConnectionOptions = NonNullable<ResolvedOptions['maintenance']>
 
 /** A stash given by the caller, or one made of options, which its maker then closes. */
 export interface StashHolding {
@@ -145,7 +190,7 @@ export function isStash(source: unknown): source is PgStash {
   return typeof source === 'object' && source !== null && brand in source
 }
 
-function driverOf({ pool, pglite, poolOptions, timeoutMs }: ResolvedOptions): Driver {
+function driverOf({ pool, pglite, poolOptions, timeoutMs }: ConnectionOptions): Driver {
   if (pglite !== undefined) return new PgliteDriver(pglite)
   return pool === undefined ? PgDriver.open(poolOptions, timeoutMs) : PgDriver.over(pool, timeoutMs)
 }

@@ -2,18 +2,20 @@ import { InvalidArgumentError } from '../errors'
 import { migrationScript } from '../postgres/migrator'
 import { type PgStashOptions, resolveOptions } from './options'
 
-export interface SchemaScriptOptions extends Pick<PgStashOptions, 'schema' | 'unlogged'> {
+export interface SchemaScriptOptions extends Pick<PgStashOptions, 'schema' | 'unlogged' | 'isolation'> {
   /** The migration the database is at. Default: 0, an empty one. */
   readonly from?: number | undefined
+  /** The application's role: the script ends with what it is granted. */
+  readonly appRole?: string | undefined
 }
 
 /**
  * The schema as one SQL script.
  * @throws {InvalidArgumentError} naming the option that will not do
  */
-export function printSchema({ schema, unlogged, from = 0 }: SchemaScriptOptions): string {
+export function printSchema({ schema, unlogged, isolation, appRole, from = 0 }: SchemaScriptOptions): string {
   if (!Number.isSafeInteger(from) || from < 0) {
     throw new InvalidArgumentError('from', 'must be the number of a migration', 'Pass what SchemaOutdatedError found.')
   }
-  return migrationScript(resolveOptions({ schema, unlogged }), from)
+  return migrationScript({ ...resolveOptions({ schema, unlogged, isolation }), appRole }, from)
 }

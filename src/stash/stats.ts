@@ -1,7 +1,8 @@
-import type { Maintenance, NamespaceCount, TableSize } from '../postgres/maintenance'
+import type { Maintenance, TableSize } from '../postgres/maintenance'
+import { type NamespaceCount, totalOf } from '../postgres/namespace-count'
 
-/** What a stash holds, counted now. */
-export interface StashStats extends TableSize {
+/** What a tenant holds, counted now. */
+export interface TenantStats {
   readonly live: number
   /** Past their expiry, not yet swept. */
   readonly expired: number
@@ -12,17 +13,15 @@ export interface StashStats extends TableSize {
   readonly namespaces: readonly NamespaceCount[]
 }
 
+/** What a stash holds, counted now. */
+export interface StashStats extends TenantStats, TableSize {}
+
 /** Reads the whole table: a question for people, not for every request. */
 export async function stats(maintenance: Maintenance): Promise<StashStats> {
   const [namespaces, size] = await Promise.all([maintenance.count(), maintenance.size()])
-  const total = (field: 'live' | 'expired' | 'cleared' | 'bytes') =>
-    namespaces.reduce((sum, count) => sum + count[field], 0)
-  return {
-    live: total('live'),
-    expired: total('expired'),
-    cleared: total('cleared'),
-    bytes: total('bytes'),
-    ...size,
-    namespaces,
-  }
+  return { ...totalOf(namespaces), ...size, namespaces }
+}
+
+export function tenantStats(namespaces: readonly NamespaceCount[]): TenantStats {
+  return { ...totalOf(namespaces), namespaces }
 }

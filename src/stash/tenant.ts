@@ -4,6 +4,7 @@ import { addressOf } from '../postgres/address'
 import type { CallOptions } from '../postgres/call'
 import type { EntryTable } from '../postgres/entry-table'
 import { Cache, type CacheRules } from './cache'
+import { type TenantStats, tenantStats } from './stats'
 
 export interface NamespaceOptions {
   /** Counts deploys: two versions of a namespace do not see each other's entries. Default: none. */
@@ -35,6 +36,11 @@ export class Tenant {
     const stored = namespaceName(name, options?.version)
     const defaultTtl = resolveTtl(options?.ttl)
     return new Cache(this.#table, addressOf(this.name, stored), { ...this.#rules, defaultTtl })
+  }
+
+  /** Counts what the tenant holds: reads all of its entries, and no other's. */
+  async stats(): Promise<TenantStats> {
+    return tenantStats(await this.#table.count(this.name))
   }
 
   /** Empties every namespace of the tenant, all versions, in one small write. */

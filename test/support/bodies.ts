@@ -4,6 +4,7 @@ import pg from 'pg'
 import { afterAll, describe, inject } from 'vitest'
 import type { PgStashOptions } from '../../src/stash/options'
 import { PgStash } from '../../src/stash/pg-stash'
+import { printSchema } from '../../src/stash/schema-script'
 
 /** A PostgreSQL that the contracts run on. */
 export interface Body {
@@ -14,6 +15,10 @@ export interface Body {
   open(options?: PgStashOptions): PgStash
   /** Runs SQL beside the stash. */
   sql(text: string): Promise<unknown[][]>
+  /** Runs a script of several statements. */
+  script(text: string): Promise<void>
+  /** A stash on an empty schema under row-level security, as a role of its own that the policies hold for. */
+  openIsolated(): Promise<PgStash>
   close(): Promise<void>
 }
 
@@ -55,48 +60,79 @@ function bodies(): (() => Body)[] {
 
 function postgresBody(name: string, connectionString: string): Body {
   const pool = new pg.Pool({ connectionString, max: 2, allowExitOnIdle: true })
-  const sql = async (text: string) => (await pool.query({ text, rowMode: 'array' })).rows
-  return withStashes(
+  return withStashes({
     name,
-    () => ({ connectionString }),
-    sql,
-    () => pool.end(),
-  )
+    connection: (role) => ({ connectionString: role === undefined ? connectionString : urlAs(role, connectionString) }),
+    sql: async (text) => (await pool.query({ text, rowMode: 'array' })).rows,
+    script: async (text) => void (await pool.query(text)),
+    actAs: async () => {},
+    end: () => pool.end(),
+  })
 }
 
 function pgliteBody(): Body {
   const pglite = new PGlite()
-  const sql = async (text: string) => (await pglite.query<unknown[]>(text, [], { rowMode: 'array' })).rows
-  return withStashes(
-    'PGlite',
-    () => ({ pglite }),
-    sql,
-    () => pglite.close(),
-  )
+  return withStashes({
+    name: 'PGlite',
+    connection: () => ({ pglite }),
+    sql: async (text) => (await pglite.query<unknown[]>(text, [], { rowMode: 'array' })).rows,
+    script: async (text) => void (await pglite.exec(text)),
+    // It has one connection, which is a superuser's.
+    actAs: async (role) => void (await pglite.exec(role === undefined ? 'reset role' : `set role ${role}`)),
+    end: () => pglite.close(),
+  })
 }
 
-function withStashes(
-  name: string,
-  connection: () => PgStashOptions,
-  sql: (text: string) => Promise<unknown[][]>,
-  end: () => Promise<void>,
-): Body {
+/** What a body is made of. */
+interface Access {
+  readonly name: string
+  connection(role?: string): PgStashOptions
+  sql(text: string): Promise<unknown[][]>
+  script(text: string): Promise<void>
+  /** Where there is but one connection: who it is from now on. */
+  actAs(role: string | undefined): Promise<void>
+  end(): Promise<void>
+}
+
+function withStashes({ name, connection, sql, script, actAs, end }: Access): Body {
   const stashes: PgStash[] = []
+  const roles: string[] = []
+  // No contract depends on how busy the machine is: the time limit has tests of its own.
+  const open = (options?: PgStashOptions) => {
+    const stash = new PgStash({ ...connection(), schema: freshSchema(), timeoutMs: 60_000, ...options })
+    stashes.push(stash)
+    return stash
+  }
   return {
     name,
-    connection,
+    connection: () => connection(),
     sql,
-    open(options) {
-      // No contract depends on how busy the machine is: the time limit has tests of its own.
-      const stash = new PgStash({ ...connection(), schema: freshSchema(), timeoutMs: 60_000, ...options })
-      stashes.push(stash)
-      return stash
+    script,
+    open,
+    async openIsolated() {
+      const schema = freshSchema()
+      const role = `${schema}_app`
+      roles.push(role)
+      await script(`create role ${role} login`)
+      await script(printSchema({ schema, isolation: 'rls', appRole: role }))
+      await actAs(role)
+      return open({ ...connection(role), schema, isolation: 'rls', migrate: false })
     },
     async close() {
       const schemas = new Set(stashes.map(({ schema }) => schema))
       for (const stash of stashes) await stash.close()
+      await actAs(undefined)
       for (const schema of schemas) await sql(`drop schema if exists ${schema} cascade`)
+      for (const role of roles) await sql(`drop role ${role}`)
       await end()
     },
   }
+}
+
+/** The same server as another role. */
+export function urlAs(role: string, connectionString: string): string {
+  const url = new URL(connectionString)
+  url.username = role
+  url.password = ''
+  return url.href
 }

@@ -27,7 +27,8 @@ export class PgBouncer {
     this.#directory = directory
   }
 
-  static async before(serverUrl: string): Promise<PgBouncer> {
+  /** @param user whom the server sees, whoever connects */
+  static async before(serverUrl: string, user = 'postgres'): Promise<PgBouncer> {
     const port = await freePort()
     const directory = await mkdtemp(join(tmpdir(), 'pgstash-bouncer-'))
     const file = join(directory, 'pgbouncer.ini')
@@ -38,7 +39,7 @@ export class PgBouncer {
       'pool_mode=transaction',
       'default_pool_size=3',
     ]
-    const database = `* = host=127.0.0.1 port=${new URL(serverUrl).port} user=postgres`
+    const database = `* = host=127.0.0.1 port=${new URL(serverUrl).port} user=${user}`
     await writeFile(file, ['[databases]', database, '[pgbouncer]', ...settings, 'unix_socket_dir=', ''].join('\n'))
     await chmod(directory, 0o755)
     const process = spawn(binary as string, ['-q', file], { ...unprivilegedUser(), stdio: 'ignore' })

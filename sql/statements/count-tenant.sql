@@ -1,0 +1,17 @@
+-- As count-entries.sql, of one tenant: what its part of the primary key leads to.
+select e.tenant, e.namespace,
+  count(*) filter (where not s.is_expired and not s.is_cleared),
+  count(*) filter (where s.is_expired and not s.is_cleared),
+  count(*) filter (where s.is_cleared),
+  coalesce(sum(octet_length(e.value)) filter (where not s.is_expired and not s.is_cleared), 0)::bigint
+from "pgstash".entry e
+left join "pgstash".namespace t on t.tenant = e.tenant and t.namespace = ''
+left join "pgstash".namespace n on n.tenant = e.tenant and n.namespace = e.namespace
+cross join lateral (
+  select
+    coalesce(e.expires_at <= "pgstash".now_ms(), false) as is_expired,
+    e.generation < coalesce(t.generation, 0) + coalesce(n.generation, 0) as is_cleared
+) s
+where e.tenant = $1
+group by e.tenant, e.namespace
+order by e.namespace

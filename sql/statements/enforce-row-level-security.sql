@@ -1,0 +1,1 @@
+select "pgstash".enforce_row_level_security()

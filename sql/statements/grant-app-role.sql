@@ -1,0 +1,1 @@
+select "pgstash".grant_app_role($1)

@@ -1,0 +1,2 @@
+-- For the policies of row-level security, until the transaction ends.
+select set_config('pgstash.tenant', $1, true)
