@@ -32,6 +32,10 @@ page 1
 page 1
 [ 1, 2, undefined ]
 `,
+  'express.mjs': `100 acme: a page in red
+100 globex: a page in blue
+acme, cleared: a page in undefined
+`,
   'tenants.mjs': `acme red
 globex blue
 no tenant: ERR_PGSTASH_TENANT_REQUIRED

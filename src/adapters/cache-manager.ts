@@ -12,7 +12,10 @@ export type { TenantSource }
 export interface PgCacheManagerOptions extends PgStashOptions {
   /** A stash to share; otherwise the connection options among these open one, which `disconnect()` closes. */
   readonly stash?: PgStash | undefined
-  /** Whose data; a function is asked at every call. Default: the tenant `default`. */
+  /**
+   * Whose data; a function is asked at every call. Default: the tenant `default`. With a function, put the tenant in the key of
+   * `wrap`: cache-manager merges concurrent calls of `wrap` by key before it asks the store.
+   */
   readonly tenant?: TenantSource | undefined
   /** Default: `cache`. */
   readonly namespace?: string | undefined

@@ -1,5 +1,7 @@
 import countBlocks from '../../sql/statements/count-blocks.sql'
 import countEntries from '../../sql/statements/count-entries.sql'
+import countTenants from '../../sql/statements/count-tenants.sql'
+import evictOldest from '../../sql/statements/evict-oldest.sql'
 import measureTable from '../../sql/statements/measure-table.sql'
 import sweepBlocks from '../../sql/statements/sweep-blocks.sql'
 import { countOf, type NamespaceCount } from './namespace-count'
@@ -14,9 +16,24 @@ export interface TableSize {
   readonly isUnlogged: boolean
 }
 
-export interface Swept {
+/** What a step of a sweep removed. */
+export interface SweptBlocks {
   readonly expired: number
   readonly cleared: number
+}
+
+/** What a tenant holds alive. */
+export interface TenantCount {
+  readonly tenant: string
+  readonly entries: number
+  /** Of the values. */
+  readonly bytes: number
+}
+
+/** What a step of an eviction found over quota, and what of it nobody else held. */
+export interface Eviction {
+  readonly found: number
+  readonly evicted: number
 }
 
 /** What is done to whole tables, for all tenants. */
@@ -24,6 +41,8 @@ export class Maintenance {
   readonly #database: StatementRunner
   readonly #countBlocks: Statement
   readonly #countEntries: Statement
+  readonly #countTenants: Statement
+  readonly #evictOldest: Statement
   readonly #measureTable: Statement
   readonly #sweepBlocks: Statement
 
@@ -31,6 +50,8 @@ export class Maintenance {
     this.#database = database
     this.#countBlocks = statementOf(countBlocks, schema)
     this.#countEntries = statementOf(countEntries, schema)
+    this.#countTenants = statementOf(countTenants, schema)
+    this.#evictOldest = statementOf(evictOldest, schema)
     this.#measureTable = statementOf(measureTable, schema)
     this.#sweepBlocks = statementOf(sweepBlocks, schema)
   }
@@ -42,7 +63,7 @@ export class Maintenance {
   }
 
   /** Removes the dead rows of the blocks `from` <= block < `to`. */
-  async sweep(from: number, to: number): Promise<Swept> {
+  async sweep(from: number, to: number): Promise<SweptBlocks> {
     const [row] = await this.#database.write(this.#sweepBlocks, [from, to])
     const [expired, cleared] = row as [number, number]
     return { expired, cleared }
@@ -52,6 +73,22 @@ export class Maintenance {
   async count(): Promise<NamespaceCount[]> {
     const rows = await this.#database.read(this.#countEntries, [])
     return rows.map(countOf)
+  }
+
+  /** Reads the whole table. */
+  async countTenants(): Promise<TenantCount[]> {
+    const rows = await this.#database.read(this.#countTenants, [])
+    return rows.map((row) => {
+      const [tenant, entries, bytes] = row as [string, number, number]
+      return { tenant, entries, bytes }
+    })
+  }
+
+  /** Removes at most `limit` of the entries beyond the newest that the tenant may keep (null: no limit). */
+  async evict(tenant: string, maxEntries: number | null, maxBytes: number | null, limit: number): Promise<Eviction> {
+    const [row] = await this.#database.write(this.#evictOldest, [tenant, maxEntries, maxBytes, limit])
+    const [found, evicted] = row as [number, number]
+    return { found, evicted }
   }
 
   async size(): Promise<TableSize> {

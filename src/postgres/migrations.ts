@@ -3,12 +3,18 @@ import functions from '../../sql/migrations/0002_functions.sql'
 import liveEntry from '../../sql/migrations/0003_live_entry.sql'
 import loneStatements from '../../sql/migrations/0004_lone_statements.sql'
 import rowLevelSecurity from '../../sql/migrations/0005_row_level_security.sql'
+import quotas from '../../sql/migrations/0006_quotas.sql'
 import type { SqlFile } from '../../sql/sql-file'
 
 /** All of them, in order. A file that was released never changes: what comes next goes into the next one. */
-export const migrations: readonly Migration[] = [tables, functions, liveEntry, loneStatements, rowLevelSecurity].map(
-  numbered,
-)
+export const migrations: readonly Migration[] = [
+  tables,
+  functions,
+  liveEntry,
+  loneStatements,
+  rowLevelSecurity,
+  quotas,
+].map(numbered)
 
 export interface Migration {
   readonly id: number

@@ -2,6 +2,7 @@ import { InvalidArgumentError } from '../errors'
 import type { Isolation } from '../postgres/migrator'
 import type { PgPool, PgPoolOptions } from '../postgres/pg-driver'
 import type { Pglite } from '../postgres/pglite-driver'
+import { assertQuota, type QuotaSource } from './quota'
 
 export type { Isolation }
 
@@ -34,6 +35,11 @@ export interface PgStashOptions extends PgPoolOptions {
   readonly isolation?: Isolation | undefined
   /** For what looks at all tenants or changes the schema: `migrate`, `sweep`, `stats`. Default: the stash's own connection, unless `isolation` is `rls`. */
   readonly maintenance?: string | MaintenanceConnection | undefined
+  /**
+   * What each tenant may hold; over it, its entries written longest ago go in the next `sweep()`. Never those of another tenant.
+   * Default: no limit.
+   */
+  readonly quota?: QuotaSource | undefined
   /** Whether the first call may create or upgrade the schema. Default: true. */
   readonly migrate?: boolean | undefined
   /** How long a call may take, in milliseconds, waiting included. Default: 10,000. */
@@ -63,6 +69,7 @@ export interface ResolvedOptions {
   readonly isUnlogged: boolean
   readonly isolation: Isolation
   readonly maintenance: Pick<ResolvedOptions, 'pool' | 'pglite' | 'poolOptions' | 'timeoutMs'> | undefined
+  readonly quota: QuotaSource | undefined
   readonly autoMigrate: boolean
   readonly timeoutMs: number
   readonly onError: OnError
@@ -98,6 +105,7 @@ export function resolveOptions(given: string | PgStashOptions): ResolvedOptions 
     unlogged,
     isolation,
     maintenance,
+    quota,
     migrate,
     timeoutMs,
     onError,
@@ -120,6 +128,7 @@ export function resolveOptions(given: string | PgStashOptions): ResolvedOptions 
     isUnlogged: bool('unlogged', unlogged, false),
     isolation: oneOf('isolation', isolation, ['column', 'rls'], 'column'),
     maintenance: maintenanceOf(maintenance, timeoutMs),
+    quota: assertQuota(quota),
     autoMigrate: bool('migrate', migrate, true),
     timeoutMs: duration('timeoutMs', timeoutMs, 10_000),
     onError: oneOf('onError', onError, ['throw', 'miss'], 'throw'),

@@ -113,11 +113,11 @@ export class PgStash {
     await this.#ownerDatabase.guard(() => this.#migrator.grantTo(appRole))
   }
 
-  /** Removes what is expired or cleared, in small steps; answers how much. */
+  /** Removes what is expired, cleared or over quota, in small steps; answers how much. */
   async sweep(): Promise<Swept> {
     this.#assertOpen()
     this.#assertOwner('sweep')
-    return sweep(this.#maintenance)
+    return sweep(this.#maintenance, this.#options.quota)
   }
 
   /** Counts everything: reads the whole table. */

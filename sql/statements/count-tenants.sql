@@ -1,0 +1,8 @@
+-- What each tenant holds alive, for quotas.
+select e.tenant, count(*), coalesce(sum(octet_length(e.value)), 0)::bigint
+from "pgstash".entry e
+left join "pgstash".namespace t on t.tenant = e.tenant and t.namespace = ''
+left join "pgstash".namespace n on n.tenant = e.tenant and n.namespace = e.namespace
+where (e.expires_at is null or e.expires_at > "pgstash".now_ms())
+  and e.generation >= coalesce(t.generation, 0) + coalesce(n.generation, 0)
+group by e.tenant

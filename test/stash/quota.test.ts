@@ -1,0 +1,71 @@
+import { expect, it } from 'vitest'
+import type { Cache } from '../../src/stash/cache'
+import { resolveOptions } from '../../src/stash/options'
+import { describeBodies } from '../support/bodies'
+
+const entries = (count: number, from = 0) =>
+  Array.from({ length: count }, (_, at) => ({ key: `k${from + at}`, value: 'x'.repeat(10) }))
+
+const keysOf = async (cache: Cache) => {
+  const keys: string[] = []
+  for await (const key of cache.keys()) keys.push(key)
+  return keys
+}
+
+describeBodies('a quota', (body) => {
+  it('holds within one sweep for the tenant that overflows, and takes nothing from another', async () => {
+    const stash = body.open({ quota: { maxEntries: 1_000 } })
+    const [greedy, modest] = ['greedy', 'modest'].map((tenant) => stash.tenant(tenant).namespace('n')) as [Cache, Cache]
+    await modest.setMany(entries(900))
+    await greedy.setMany(entries(12_000))
+    expect(await stash.sweep()).toMatchObject({ evicted: 11_000 })
+    expect(await stash.tenant('greedy').stats()).toMatchObject({ live: 1_000 })
+    expect(await stash.tenant('modest').stats()).toMatchObject({ live: 900 })
+    expect(await stash.sweep()).toMatchObject({ evicted: 0 })
+  })
+
+  it('takes what was written longest ago, in any namespace', async () => {
+    const stash = body.open({ quota: { maxEntries: 3 } })
+    const [a, b] = ['a', 'b'].map((name) => stash.namespace(name)) as [Cache, Cache]
+    for (const [cache, key] of [
+      [a, '1'],
+      [b, '2'],
+      [a, '3'],
+      [b, '4'],
+      [a, '5'],
+    ] as const)
+      await cache.set(key, key)
+    // To write again is to be new; to read or to touch is not.
+    await a.set('1', 'again')
+    await b.get('2')
+    await a.touch('3', 60_000)
+    await stash.sweep()
+    expect(await keysOf(a)).toEqual(['1', '5'])
+    expect(await keysOf(b)).toEqual(['4'])
+  })
+
+  it('counts bytes too, each tenant by its own', async () => {
+    const quotas: Record<string, object | undefined> = { small: { maxBytes: 100 }, free: undefined }
+    const stash = body.open({ quota: (tenant) => quotas[tenant] })
+    for (const tenant of ['small', 'free']) await stash.tenant(tenant).namespace('n').setMany(entries(50))
+    expect(await stash.sweep()).toMatchObject({ evicted: 40 })
+    expect(await stash.tenant('small').stats()).toMatchObject({ live: 10, bytes: 100 })
+    expect(await stash.tenant('free').stats()).toMatchObject({ live: 50 })
+  })
+
+  it('does not count what is expired or cleared', async () => {
+    const stash = body.open({ quota: { maxEntries: 10 } })
+    const cache = stash.namespace('n')
+    await cache.setMany(entries(10))
+    await cache.clear()
+    await cache.setMany(entries(10, 100))
+    expect(await stash.sweep()).toEqual({ expired: 0, cleared: 10, evicted: 0 })
+    expect(await keysOf(cache)).toHaveLength(10)
+  })
+
+  it('is refused where it is none', () => {
+    for (const quota of [5, { maxEntries: -1 }, { maxBytes: 1.5 }]) {
+      expect(() => resolveOptions({ quota: quota as object })).toThrow(/quota/)
+    }
+  })
+})
