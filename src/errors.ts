@@ -67,7 +67,7 @@ export class VersionConflictError extends PgStashError {
   ) {
     super(
       'VERSION_CONFLICT',
-      `the entry ${actual === undefined ? 'is gone' : `has version ${actual}`}, not ${expected}: somebody wrote it meanwhile. Read it again, and decide anew.`,
+      `expected version ${expected}, but ${actual === undefined ? 'there is no entry' : `the entry has version ${actual}`}. Read it again, and decide anew.`,
     )
   }
 }
@@ -191,24 +191,30 @@ export class PrivilegeError extends PgStashError {
   }
 }
 
-/** Why row-level security would not hold. */
-export type UnsafeRoleReason = 'superuser' | 'bypassrls' | 'owner' | 'not-forced'
+/** What is wrong with a role: the policies do not hold for it, are not forced, or (`isolated`) hold for one that has to see every tenant. */
+export type UnsafeRoleReason = 'superuser' | 'bypassrls' | 'owner' | 'not-forced' | 'isolated'
 
-/** `isolation: 'rls'` with a role that the policies do not hold for, or on tables where they are not forced. Nothing was read or written. */
+/** The role does not fit `isolation`. Nothing was read or written. */
 export class UnsafeRoleError extends PgStashError {
   constructor(
     readonly reason: UnsafeRoleReason,
     readonly role: string,
     readonly schema: string,
   ) {
-    super(
-      'UNSAFE_ROLE',
-      reason === 'not-forced'
-        ? `row-level security is not forced on the tables of ${JSON.stringify(schema)}. Run "pgstash migrate --isolation rls" as their owner.`
-        : `row-level security does not hold for the role ${JSON.stringify(role)}: it ${standing[reason]}. Connect as another ` +
-            `("create role app login password '…'"), after "pgstash migrate --isolation rls --app-role app" as the owner, and give the owner's connection as \`maintenance\`.`,
-    )
+    super('UNSAFE_ROLE', unsafeRoleMessage(reason, role, schema))
   }
+}
+
+function unsafeRoleMessage(reason: UnsafeRoleReason, role: string, schema: string): string {
+  const [who, where] = [JSON.stringify(role), JSON.stringify(schema)]
+  if (reason === 'not-forced')
+    return `row-level security is not forced on the tables of ${where}. Run "pgstash migrate --isolation rls" as their owner.`
+  if (reason === 'isolated')
+    return `the tables of ${where} are under row-level security, which holds for the role ${who}. Pass isolation: 'rls'; for \`maintenance\`, connect as the owner of the tables.`
+  return (
+    `row-level security does not hold for the role ${who}: it ${standing[reason]}. Connect as another ` +
+    `("create role app login password '…'"), after "pgstash migrate --isolation rls --app-role app" as the owner, and give the owner's connection as \`maintenance\`.`
+  )
 }
 
 const standing = {
@@ -236,7 +242,7 @@ export class SchemaOutdatedError extends PgStashError {
   ) {
     super(
       'SCHEMA_OUTDATED',
-      `the schema ${JSON.stringify(schema)} is at migration ${found}, this version of pgstash needs ${needed}, and migrate is false. ` +
+      `the schema ${JSON.stringify(schema)} is at migration ${found}, this version of pgstash needs ${needed}, and this stash may not change it (migrate: false, or isolation: 'rls' without maintenance). ` +
         `Run "pgstash migrate", or apply the output of "pgstash migrate --print${found > 0 ? ` --from ${found}` : ''}".`,
     )
   }

@@ -3,7 +3,7 @@ select
   r.rolname::text,
   r.rolsuper,
   r.rolbypassrls,
-  bool_or(pg_has_role(c.relowner, 'usage')),
+  bool_or(pg_has_role(c.relowner, 'member')),
   count(*) filter (where c.relrowsecurity and c.relforcerowsecurity) = 2
 from pg_roles r
 cross join pg_class c

@@ -39,6 +39,8 @@ async function apply(options: PgStashOptions, appRole: string | undefined): Prom
     const applied = await stash.migrate()
     if (appRole !== undefined) await stash.grantTo(appRole)
     process.stdout.write(applied.length === 0 ? 'The schema is current.\n' : `Applied ${applied.join(', ')}.\n`)
+    if (options.isolation === 'rls') process.stdout.write('Row-level security is forced.\n')
+    if (appRole !== undefined) process.stdout.write(`Granted what it needs to ${appRole}.\n`)
   } finally {
     await stash.close()
   }

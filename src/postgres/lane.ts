@@ -1,4 +1,5 @@
 import type { Address } from './address'
+import type { Located } from './batch-rows'
 import type { Departing, Departures } from './departures'
 import type { ProgramOrder } from './program-order'
 import { type AnyRequest, type Gate, Request, type Sharer } from './request'
@@ -32,11 +33,6 @@ const maxSharers = 64
 
 /** From so many on a crowd is spread over the free flights: otherwise Node waits for the server, then the server for Node. */
 const crowdToSplit = 32
-
-interface Located {
-  readonly address: Address
-  readonly key: string
-}
 
 /** The requests of one verb on their way. */
 export class Lane<Payload, Answer> implements Departing, Gate {

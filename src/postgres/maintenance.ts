@@ -1,7 +1,8 @@
 import countBlocks from '../../sql/statements/count-blocks.sql'
 import countEntries from '../../sql/statements/count-entries.sql'
 import countTenants from '../../sql/statements/count-tenants.sql'
-import evictOldest from '../../sql/statements/evict-oldest.sql'
+import evictWritten from '../../sql/statements/evict-written.sql'
+import findQuotaCut from '../../sql/statements/find-quota-cut.sql'
 import measureTable from '../../sql/statements/measure-table.sql'
 import sweepBlocks from '../../sql/statements/sweep-blocks.sql'
 import { countOf, type NamespaceCount } from './namespace-count'
@@ -30,11 +31,8 @@ export interface TenantCount {
   readonly bytes: number
 }
 
-/** What a step of an eviction found over quota, and what of it nobody else held. */
-export interface Eviction {
-  readonly found: number
-  readonly evicted: number
-}
+/** Up to where a tenant's entries go, oldest first: the row written at that moment, with that version and key, is the last. */
+export type QuotaCut = readonly [writtenAt: number, version: number, namespace: string, key: string]
 
 /** What is done to whole tables, for all tenants. */
 export class Maintenance {
@@ -42,7 +40,8 @@ export class Maintenance {
   readonly #countBlocks: Statement
   readonly #countEntries: Statement
   readonly #countTenants: Statement
-  readonly #evictOldest: Statement
+  readonly #evictWritten: Statement
+  readonly #findQuotaCut: Statement
   readonly #measureTable: Statement
   readonly #sweepBlocks: Statement
 
@@ -51,7 +50,8 @@ export class Maintenance {
     this.#countBlocks = statementOf(countBlocks, schema)
     this.#countEntries = statementOf(countEntries, schema)
     this.#countTenants = statementOf(countTenants, schema)
-    this.#evictOldest = statementOf(evictOldest, schema)
+    this.#evictWritten = statementOf(evictWritten, schema)
+    this.#findQuotaCut = statementOf(findQuotaCut, schema)
     this.#measureTable = statementOf(measureTable, schema)
     this.#sweepBlocks = statementOf(sweepBlocks, schema)
   }
@@ -84,11 +84,23 @@ export class Maintenance {
     })
   }
 
-  /** Removes at most `limit` of the entries beyond the newest that the tenant may keep (null: no limit). */
-  async evict(tenant: string, maxEntries: number | null, maxBytes: number | null, limit: number): Promise<Eviction> {
-    const [row] = await this.#database.write(this.#evictOldest, [tenant, maxEntries, maxBytes, limit])
-    const [found, evicted] = row as [number, number]
-    return { found, evicted }
+  /** Ranks all that the tenant holds alive; undefined: it is within its quota (null: no limit). */
+  async quotaCut(tenant: string, maxEntries: number | null, maxBytes: number | null): Promise<QuotaCut | undefined> {
+    const [row] = await this.#database.read(this.#findQuotaCut, [tenant, maxEntries, maxBytes])
+    return row as QuotaCut | undefined
+  }
+
+  /** Removes the tenant's entries up to the cut, `perStep` a statement; answers how many. */
+  async evict(tenant: string, cut: QuotaCut, perStep: number): Promise<number> {
+    let total = 0
+    let from: readonly [namespace: string, key: string] = ['', '']
+    for (;;) {
+      const [row] = await this.#database.write(this.#evictWritten, [tenant, ...cut, ...from, perStep])
+      const [seen, evicted, namespace, key] = row as [number, number, string, string]
+      total += evicted
+      if (seen < perStep) return total
+      from = [namespace, key]
+    }
   }
 
   async size(): Promise<TableSize> {

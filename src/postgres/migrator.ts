@@ -3,6 +3,7 @@ import createMigrationTable from '../../sql/statements/create-migration-table.sq
 import createSchema from '../../sql/statements/create-schema.sql'
 import enforceRowLevelSecurity from '../../sql/statements/enforce-row-level-security.sql'
 import grantAppRole from '../../sql/statements/grant-app-role.sql'
+import limitLockWaits from '../../sql/statements/limit-lock-waits.sql'
 import lockMigrations from '../../sql/statements/lock-migrations.sql'
 import makeEntriesUnlogged from '../../sql/statements/make-entries-unlogged.sql'
 import readMigration from '../../sql/statements/read-migration.sql'
@@ -92,12 +93,18 @@ export class Migrator {
     await this.#driver.query(this.#statement(grantAppRole), [role])
   }
 
+  /** Makes the tables' files large enough again, where a crash, `truncate` or `vacuum full` has made them small. */
+  async reserveBlocks(): Promise<void> {
+    await this.#driver.query(this.#statement(reserveBlocks), [])
+  }
+
   #isDone({ migration, isForced }: SchemaState): boolean {
     return migration === latestMigration && (this.#isolation === 'column' || isForced)
   }
 
   async #apply(transaction: Transaction): Promise<readonly string[]> {
     await transaction.query(this.#statement(lockMigrations), [this.#schema])
+    await transaction.query(this.#statement(limitLockWaits), [])
     // Read again under the lock: another process may have come first.
     const before = await this.#read(transaction)
     // "create schema if not exists" needs the right to create even where the schema is there.
@@ -153,6 +160,7 @@ export function migrationScript({ schema, isUnlogged, isolation, appRole }: Scri
   const parts = [
     `-- pgstash: ${isEmpty ? 'the whole schema, for an empty database' : `from migration ${from} to ${latestMigration}`}`,
     'begin;',
+    terminated(limitLockWaits.text),
     ...(isEmpty ? [terminated(createSchema.text), terminated(createMigrationTable.text)] : []),
     ...steps,
     ...(isEmpty && isUnlogged ? [terminated(makeEntriesUnlogged.text)] : []),

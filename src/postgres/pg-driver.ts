@@ -54,19 +54,53 @@ const types = { getTypeParser: (oid: number) => parserOf(oid) ?? ((text: string)
 
 /** A pool of `pg`'s own clients, which take submittables. */
 interface PgJavaScriptPool {
-  query(query: PgSubmittable, values: undefined, callback: (error: unknown) => void): void
+  connect(callback: (error: unknown, client: PgJavaScriptClient, release: (error?: unknown) => void) => void): void
 }
 
-/** Not so: pools of `pg-native`, and what only looks like a pool. They get configs, and are slower. */
+interface PgJavaScriptClient {
+  /** The callback is the second argument: as the third, `pg` before 8.19 does not see it. */
+  query(query: PgSubmittable, callback: (error: unknown) => void): void
+  once(event: 'error', listener: (error: unknown) => void): unknown
+  removeListener(event: 'error', listener: (error: unknown) => void): unknown
+}
+
+/** Not so: pools of `pg-native`, those that pipeline, and what only looks like a pool. They get configs, and are slower. */
 function takesSubmittables(pool: unknown): boolean {
-  const { Client } = pool as { Client?: { Query?: { prototype?: { prepare?: unknown } } } }
-  return typeof Client?.Query?.prototype?.prepare === 'function'
+  const { Client, options } = pool as {
+    Client?: { Query?: { prototype?: { prepare?: unknown } } }
+    options?: { pipeline?: unknown }
+  }
+  return typeof Client?.Query?.prototype?.prepare === 'function' && !options?.pipeline
+}
+
+/** What `pool.query` does for a config: an error, told by the query or by its connection, ends the connection. */
+function submit(pool: PgJavaScriptPool, query: PgSubmittable, done: (error: unknown) => void): void {
+  pool.connect((refusal, client, release) => {
+    if (refusal) {
+      done(refusal)
+      return
+    }
+    let isOver = false
+    const end = (error: unknown) => {
+      if (isOver) return
+      isOver = true
+      client.removeListener('error', end)
+      release(error)
+      done(error)
+    }
+    client.once('error', end)
+    try {
+      client.query(query, end)
+    } catch (error) {
+      end(error)
+    }
+  })
 }
 
 /** The body over `pg`. */
 export class PgDriver implements Driver {
   readonly #pool: PgPool
-  readonly #submit: ((query: PgSubmittable, callback: (error: unknown) => void) => void) | undefined
+  readonly #takesSubmittables: boolean
   readonly #end: (() => Promise<void>) | undefined
   readonly #timeoutMs: number
   /** false for the life of the pool once a pooler has lost a named statement. */
@@ -74,10 +108,7 @@ export class PgDriver implements Driver {
 
   private constructor(pool: PgPool, timeoutMs: number, end?: () => Promise<void>) {
     this.#pool = pool
-    if (takesSubmittables(pool)) {
-      const own = pool as unknown as PgJavaScriptPool
-      this.#submit = (query, callback) => own.query(query, undefined, callback)
-    }
+    this.#takesSubmittables = takesSubmittables(pool)
     this.#timeoutMs = timeoutMs
     this.#end = end
   }
@@ -157,11 +188,11 @@ export class PgDriver implements Driver {
     tenant: string | undefined,
     isNamed: boolean,
   ): Promise<readonly Row[]> {
-    const submit = this.#submit
-    if (submit === undefined) return this.#sendConfig(statement, values, tenant, isNamed)
+    if (!this.#takesSubmittables) return this.#sendConfig(statement, values, tenant, isNamed)
     return new Promise((resolve, reject) => {
       const query = new PgSubmittable(statement, values, { timeoutMs: this.#timeoutMs, isNamed, tenant })
-      submit(query, (error) => (error ? reject(error) : resolve(query.rows)))
+      const pool = this.#pool as unknown as PgJavaScriptPool
+      submit(pool, query, (error) => (error ? reject(error) : resolve(query.rows)))
     })
   }
 

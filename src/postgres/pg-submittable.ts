@@ -127,6 +127,10 @@ export class PgSubmittable {
     this.callback?.(error)
   }
 
+  /**
+   * `pg` takes the server's word that this was parsed for word of the statement itself. That is harmless while a connection is
+   * given up after any error, as pools do.
+   */
   #enter(connection: PgConnection, tenant: string): void {
     const name = this.name === '' ? '' : setTenant.name
     if (name === '' || !knowsSetTenant.has(connection)) connection.parse({ name, text: setTenant.text })

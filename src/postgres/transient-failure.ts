@@ -118,7 +118,7 @@ export function toPgStashError(error: unknown, timeoutMs: number): PgStashError 
   if (sqlState === '42501') {
     return new PrivilegeError(
       'to use the tables and functions of the schema',
-      'Grant usage on the schema and on its sequence, and select, insert, update and delete on its tables.',
+      'As the owner, run "pgstash migrate --app-role …" or stash.grantTo(…): usage on the schema and its sequence, and select, insert, update and delete on its tables.',
       error,
     )
   }

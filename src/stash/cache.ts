@@ -226,6 +226,13 @@ export class Cache {
     if (typeof entry !== 'object' || entry === null) {
       throw new InvalidArgumentError('entries', 'must hold objects', 'Pass [{ key, value, ttl }].')
     }
+    if ((entry as SetOptions).ifVersion !== undefined) {
+      throw new InvalidArgumentError(
+        'ifVersion',
+        'is not for setMany',
+        'Use set or compareAndSet; they travel together.',
+      )
+    }
     return this.#write(entry.key, entry.value, entry.ttl)
   }
 

@@ -4,7 +4,7 @@ import { Coalescer } from '../postgres/coalescer'
 import { Database } from '../postgres/database'
 import type { Driver } from '../postgres/driver'
 import { EntryTables } from '../postgres/entry-tables'
-import { requireIsolation } from '../postgres/isolation-check'
+import { requireIsolation, requireSight } from '../postgres/isolation-check'
 import { Maintenance } from '../postgres/maintenance'
 import { Migrator } from '../postgres/migrator'
 import { PgDriver } from '../postgres/pg-driver'
@@ -64,7 +64,7 @@ export class PgStash {
     this.#migrator = new Migrator(this.#owner, this.#options)
     this.#database = new Database(this.#driver, () => this.#prepare(), this.#options)
     this.#ownerDatabase =
-      maintenance === undefined ? this.#database : new Database(this.#owner, () => this.ready(), this.#options)
+      maintenance === undefined ? this.#database : new Database(this.#owner, () => this.#prepare(), this.#options)
     this.#coalescer = new Coalescer({ ...this.#options, readsInFlight, writesInFlight })
     this.#tables = new EntryTables(this.#database, this.#coalescer, this.#options)
     this.#maintenance = new Maintenance(this.#ownerDatabase, this.schema)
@@ -135,15 +135,19 @@ export class PgStash {
 
   async #end(): Promise<void> {
     await this.#coalescer.close()
-    await this.#database.close()
-    if (this.#ownerDatabase !== this.#database) await this.#ownerDatabase.close()
+    const databases = new Set([this.#database, this.#ownerDatabase])
+    await Promise.all([...databases].map((database) => database.close()))
   }
 
   async #prepare(): Promise<void> {
     const { autoMigrate, isolation } = this.#options
-    if (autoMigrate && this.#hasOwner) await this.#migrator.migrate()
-    else await new Migrator(this.#driver, this.#options).requireCurrent()
+    if (autoMigrate && this.#hasOwner) {
+      await this.#migrator.migrate()
+      await this.#migrator.reserveBlocks()
+    } else await new Migrator(this.#driver, this.#options).requireCurrent()
     if (isolation === 'rls') await requireIsolation(this.#driver, this.schema)
+    else await requireSight(this.#driver, this.schema)
+    if (this.#owner !== this.#driver) await requireSight(this.#owner, this.schema)
   }
 
   /** Under row-level security the stash's own role is not the owner's. */

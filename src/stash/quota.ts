@@ -8,6 +8,8 @@ export interface Quota {
   readonly maxBytes?: number | undefined
 }
 
+const limits = new Set(['maxEntries', 'maxBytes'])
+
 /** The same for every tenant, or asked for each; undefined: no limit. */
 export type QuotaSource = Quota | ((tenant: string) => Quota | undefined)
 
@@ -18,10 +20,19 @@ export interface ResolvedQuota {
 
 /**
  * Asks for a tenant's quota.
- * @throws {InvalidArgumentError} a limit that is no whole number
+ * @throws {InvalidArgumentError} a limit that is no whole number, or what is no limit
  */
 export function quotaOf(source: QuotaSource, tenant: string): ResolvedQuota {
-  const { maxEntries, maxBytes } = (typeof source === 'function' ? source(tenant) : source) ?? {}
+  const quota = (typeof source === 'function' ? source(tenant) : source) ?? {}
+  const isPlain = typeof quota === 'object' && !(quota instanceof Promise)
+  if (!isPlain || Object.keys(quota).some((name) => !limits.has(name))) {
+    throw new InvalidArgumentError(
+      'quota',
+      'must be { maxEntries, maxBytes } and nothing else',
+      'A function answers it at once, without a promise.',
+    )
+  }
+  const { maxEntries, maxBytes } = quota
   return { maxEntries: limit('quota.maxEntries', maxEntries), maxBytes: limit('quota.maxBytes', maxBytes) }
 }
 

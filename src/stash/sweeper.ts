@@ -12,8 +12,8 @@ export interface Swept {
 /** 2 MiB of table a statement: some thousand rows, a few milliseconds, so that nobody waits long for a row lock. */
 const blocksPerStep = 256
 
-/** Each step ranks the tenant's entries anew, so it takes more of them than a step of blocks does. */
-const evictedPerStep = 10_000
+/** As many as a step of blocks removes, about. */
+const evictedPerStep = 5_000
 
 /** Walks the table once and removes what is expired or cleared, in small steps; then what is over quota. */
 export async function sweep(maintenance: Maintenance, quota: QuotaSource | undefined): Promise<Swept> {
@@ -28,23 +28,24 @@ export async function sweep(maintenance: Maintenance, quota: QuotaSource | undef
   return { expired, cleared, evicted: quota === undefined ? 0 : await evict(maintenance, quota) }
 }
 
+/** One tenant's failure keeps no other from its quota; the first is thrown at the end. */
 async function evict(maintenance: Maintenance, quota: QuotaSource): Promise<number> {
   let evicted = 0
-  for (const count of await maintenance.countTenants()) evicted += await evictFrom(maintenance, quota, count)
+  const failures: unknown[] = []
+  for (const held of await maintenance.countTenants()) {
+    try {
+      evicted += await evictFrom(maintenance, quota, held)
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  if (failures.length > 0) throw failures[0]
   return evicted
 }
 
 async function evictFrom(maintenance: Maintenance, quota: QuotaSource, held: TenantCount): Promise<number> {
   const { maxEntries, maxBytes } = quotaOf(quota, held.tenant)
   const isWithin = held.entries <= (maxEntries ?? Infinity) && held.bytes <= (maxBytes ?? Infinity)
-  if (isWithin) return 0
-  let evicted = 0
-  let found = evictedPerStep
-  while (found === evictedPerStep) {
-    const step = await maintenance.evict(held.tenant, maxEntries, maxBytes, evictedPerStep)
-    evicted += step.evicted
-    // What others hold is left to the next sweep; a step that could take nothing would take nothing again.
-    found = step.evicted === 0 ? 0 : step.found
-  }
-  return evicted
+  const cut = isWithin ? undefined : await maintenance.quotaCut(held.tenant, maxEntries, maxBytes)
+  return cut === undefined ? 0 : maintenance.evict(held.tenant, cut, evictedPerStep)
 }

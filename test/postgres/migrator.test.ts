@@ -28,6 +28,17 @@ describeBodies('migrations', (body) => {
     })
   })
 
+  it('find the files large enough again after a truncate', async () => {
+    const first = body.open()
+    await first.ready()
+    const { schema } = first
+    await body.sql(`truncate ${schema}.entry`)
+    const bytes = async () => (await body.sql(`select pg_relation_size('${schema}.entry')::int`))[0]?.[0]
+    expect(await bytes()).toBe(0)
+    await body.open({ schema }).ready()
+    expect(await bytes()).toBeGreaterThanOrEqual(128 * 8_192)
+  })
+
   it('are not run where migrate is false', async () => {
     const schema = freshSchema()
     const stash = body.open({ schema, migrate: false })

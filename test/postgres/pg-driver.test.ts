@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import pg from 'pg'
+import oldPg from 'pg-8.11'
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest'
 import type { PgPool } from '../../src/postgres/pg-driver'
 import { PgStash } from '../../src/stash/pg-stash'
@@ -188,6 +189,29 @@ describe('a connection that is lost', () => {
     await stash.close()
     await holder.query('rollback')
     holder.release()
+    await pool.end()
+  })
+})
+
+describe("a caller's pool", () => {
+  it.each([
+    ['of pg 8.11', () => new oldPg.Pool({ connectionString: inject('postgresUrl') })],
+    // `pg` refuses submittables there.
+    ['that pipelines', () => new pg.Pool({ connectionString: inject('postgresUrl'), pipeline: true } as pg.PoolConfig)],
+  ])('%s serves the verbs, and gives a broken connection up', async (_, open) => {
+    const pool = open() as pg.Pool
+    const stash = new PgStash({ pool: pool as PgPool, schema: freshSchema(), timeoutMs: 5_000 })
+    const cache = stash.namespace('a')
+    await cache.set('k', { a: 1 })
+    expect(await cache.get('k')).toEqual({ a: 1 })
+    await Promise.all(Array.from({ length: 100 }, (_, at) => cache.set(`k${at}`, at)))
+    expect(await cache.getMany(['k1', 'k99', 'none'])).toEqual([1, 99, undefined])
+    await pool.query(`alter table ${stash.schema}.entry rename to gone`)
+    await expect(cache.get('k')).rejects.toMatchObject({ code: 'ERR_PGSTASH_DATABASE', sqlState: '42P01' })
+    await pool.query(`alter table ${stash.schema}.gone rename to entry`)
+    expect(await cache.get('k')).toEqual({ a: 1 })
+    await stash.close()
+    await pool.query(`drop schema ${stash.schema} cascade`)
     await pool.end()
   })
 })

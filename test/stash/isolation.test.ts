@@ -140,11 +140,18 @@ describe('a stash under row-level security', () => {
     const { schema } = isolated
     const bypass = `${schema}_bypass`
     const member = `${schema}_member`
+    const distant = `${schema}_distant`
     await isolated.admin(`create role ${bypass} login bypassrls; create role ${member} login in role ${isolated.owner}`)
+    // It has the owner's rights as soon as it says "set role".
+    await isolated.admin(`create role ${distant} login noinherit in role ${isolated.owner}`)
+    await isolated.admin(
+      `grant usage on schema ${schema} to ${distant}; grant select on ${schema}.migration to ${distant}`,
+    )
     const cases = [
       ['superuser', url],
       ['owner', isolated.urlOf(isolated.owner)],
       ['owner', isolated.urlOf(member)],
+      ['owner', isolated.urlOf(distant)],
       ['bypassrls', isolated.urlOf(bypass)],
     ] as const
     await isolated.admin(
@@ -158,7 +165,15 @@ describe('a stash under row-level security', () => {
       await expect(stash.namespace('n').get('k')).rejects.toMatchObject({ code: 'ERR_PGSTASH_UNSAFE_ROLE' })
       await stash.close()
     }
-    await isolated.admin(`drop owned by ${bypass}; drop role ${bypass}; drop role ${member}`)
+    const owner = isolated.open({ maintenance: isolated.urlOf(isolated.owner) })
+    for (const [, connectionString] of cases) {
+      const role = new URL(connectionString).username
+      await expect(owner.grantTo(role)).rejects.toThrow(/row-level security would not hold/)
+    }
+    await expect(owner.grantTo('nobody at all')).rejects.toThrow(/there is no role/)
+    await isolated.admin(
+      `drop owned by ${bypass}, ${distant}; drop role ${bypass}; drop role ${member}; drop role ${distant}`,
+    )
   })
 
   it('refuses tables on which it is not forced', async () => {
@@ -182,6 +197,37 @@ describe('a stash under row-level security', () => {
     await stash.grantTo(isolated.app)
     expect(await stash.tenant('a').namespace('n').get('k')).toBe(1)
     expect(await stash.tenant('b').namespace('n').get('k')).toBeUndefined()
+    await stash.close()
+    await isolated.admin(`drop schema ${schema} cascade`)
+  })
+
+  it('refuses a role that sees nothing where all tenants are to be seen', async () => {
+    const app = isolated.urlOf(isolated.app)
+    const wrong = isolated.open({ maintenance: app, migrate: false })
+    const refusal = { code: 'ERR_PGSTASH_UNSAFE_ROLE', reason: 'isolated' }
+    await expect(wrong.sweep()).rejects.toMatchObject(refusal)
+    await expect(wrong.stats()).rejects.toMatchObject(refusal)
+    const forgetful = isolated.open({ isolation: 'column', migrate: false })
+    await expect(forgetful.namespace('n').get('k')).rejects.toMatchObject(refusal)
+    await expect(isolated.open({ maintenance: app }).grantTo(isolated.app)).rejects.toMatchObject({
+      code: 'ERR_PGSTASH_PRIVILEGE',
+    })
+  })
+
+  it('keeps the policy of the owner when a superuser enforces it again', async () => {
+    await isolated.admin(`select ${isolated.schema}.enforce_row_level_security()`)
+    const maintained = isolated.open({ maintenance: isolated.urlOf(isolated.owner) })
+    await maintained.tenant('policy').namespace('n').set('k', 1)
+    expect((await maintained.stats()).namespaces).toContainEqual(expect.objectContaining({ tenant: 'policy', live: 1 }))
+  })
+
+  it('sweeps again after its schema was dropped and made anew', async () => {
+    const schema = freshSchema()
+    const stash = isolated.open({ schema, isolation: 'column', connectionString: url, maintenance: url })
+    await stash.sweep()
+    await isolated.admin(`drop schema ${schema} cascade`)
+    await stash.sweep().catch(() => {})
+    expect(await stash.sweep()).toMatchObject({ expired: 0 })
     await stash.close()
     await isolated.admin(`drop schema ${schema} cascade`)
   })

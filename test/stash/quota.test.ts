@@ -63,8 +63,20 @@ describeBodies('a quota', (body) => {
     expect(await keysOf(cache)).toHaveLength(10)
   })
 
+  it('is refused where a function gives none, and keeps other tenants to theirs', async () => {
+    const quotas: Record<string, unknown> = {
+      odd: Promise.resolve({ maxEntries: 1 }),
+      typo: { maxEntires: 1 },
+      right: { maxEntries: 1 },
+    }
+    const stash = body.open({ quota: (tenant) => quotas[tenant] as object })
+    for (const tenant of Object.keys(quotas)) await stash.tenant(tenant).namespace('n').setMany(entries(5))
+    await expect(stash.sweep()).rejects.toMatchObject({ field: 'quota' })
+    expect(await stash.tenant('right').stats()).toMatchObject({ live: 1 })
+  })
+
   it('is refused where it is none', () => {
-    for (const quota of [5, { maxEntries: -1 }, { maxBytes: 1.5 }]) {
+    for (const quota of [5, { maxEntries: -1 }, { maxBytes: 1.5 }, { maxEntires: 1 }]) {
       expect(() => resolveOptions({ quota: quota as object })).toThrow(/quota/)
     }
   })

@@ -76,6 +76,9 @@ describeBodies('the version of a key', (body) => {
     })
     await cache.delete('k')
     await expect(cache.set('k', 3, { ifVersion: written.version })).rejects.toMatchObject({ actual: undefined })
+    await expect(cache.setMany([{ key: 'k', value: 3, ifVersion: 1 } as never])).rejects.toMatchObject({
+      field: 'ifVersion',
+    })
     await expect(cache.set('k', 3, { ifVersion: -1 })).rejects.toMatchObject({ field: 'version' })
     expect(await cache.get('k')).toBeUndefined()
   })

@@ -1,1 +1,0 @@
-select beyond, evicted from "pgstash".evict_oldest($1, $2, $3, $4)
