@@ -8,6 +8,7 @@ import { holdStash, isStash, type PgStash, type TenantSource } from '../stash/pg
 import { type Attachment, Attachments, type KeyvContract } from './keyv-attachments'
 import { keyv6Capabilities } from './keyv-capabilities'
 import { entryTtl, type KeyvTtl, keyvTtl } from './keyv-expiry'
+import { setAll } from './keyv-writes'
 
 export type { KeyvContract, TenantSource }
 
@@ -269,27 +270,6 @@ interface Group {
   readonly namespace: string
   readonly keys: string[]
   readonly positions: number[]
-}
-
-interface KeyvWrite {
-  readonly key: string
-  readonly value: unknown
-  readonly ttl: KeyvTtl
-}
-
-/** Of two with one key the last counts, also where one of them has elapsed. */
-async function setAll(cache: Cache, writes: readonly KeyvWrite[]): Promise<void> {
-  if (writes.every(isFresh)) {
-    await cache.setMany(writes)
-    return
-  }
-  const newest = [...new Map(writes.map((write) => [write.key, write])).values()]
-  const elapsed = newest.filter((write) => !isFresh(write)).map(({ key }) => key)
-  await Promise.all([cache.setMany(newest.filter(isFresh)), cache.deleteMany(elapsed)])
-}
-
-function isFresh(write: KeyvWrite): write is KeyvWrite & { readonly ttl: number | null } {
-  return write.ttl !== 'elapsed'
 }
 
 /** What Keyv calls to list a namespace. */
