@@ -11,10 +11,27 @@ export type {
   WriteResult,
 } from './stash/cache'
 export { Cache } from './stash/cache'
+export type { LoginAttempt, LoginCaller, LoginKey, LoginLimiterOptions } from './stash/login-limiter'
+export { LoginLimiter } from './stash/login-limiter'
 export type { Isolation, MaintenanceConnection, OnError, PgStashOptions } from './stash/options'
 export type { TenantSource } from './stash/pg-stash'
 export { PgStash } from './stash/pg-stash'
 export type { Quota, QuotaSource } from './stash/quota'
+export type { LimitStanding, RateLimitResult } from './stash/rate-limit-result'
+export { rateLimitHeaders } from './stash/rate-limit-result'
+export type {
+  Algorithm,
+  BlockOptions,
+  ConsumeOptions,
+  DenyCacheOptions,
+  LimiterOptions,
+  LimitOptions,
+  RateLimiterOptions,
+  RateLimitOnError,
+} from './stash/rate-limiter'
+export { RateLimiter } from './stash/rate-limiter'
+export type { DestroyByUserOptions, ListedSession, SessionData, SessionsOptions } from './stash/sessions'
+export { Sessions } from './stash/sessions'
 export type { StashStats, TenantStats } from './stash/stats'
 export type { Swept } from './stash/sweeper'
 export type { NamespaceOptions } from './stash/tenant'

@@ -20,6 +20,8 @@ const packages: Record<string, readonly string[]> = {
   cli: ['commander'],
   postgres: ['pg', 'cockatiel', 'node:crypto'],
   entry: ['node:crypto', 'node:util/types'],
+  // The one host whose class has to be extended; EventEmitter is what the other's store extends.
+  adapters: ['express-session', 'node:events'],
 }
 
 interface Import {
@@ -95,9 +97,11 @@ function roomOf(path: string): string | undefined {
   return /^src\/([^/.]+)/.exec(path)?.[1]
 }
 
-/** `src/adapters/keyv-expiry` is part of keyv; `cache-manager-4` of cache-manager. */
+/** `src/adapters/keyv-expiry` is part of keyv; `cache-manager-4` of cache-manager; the hosts of sessions share how they call back. */
 function hostOf(path: string): string | undefined {
-  return ['keyv', 'cache-manager'].find((host) => path.startsWith(`src/adapters/${host}`))
+  return ['keyv', 'cache-manager', 'session'].find((host) =>
+    new RegExp(`^src/adapters/(express-|fastify-)?${host}`).test(path),
+  )
 }
 
 function broken({ from, to }: Import): string[] {

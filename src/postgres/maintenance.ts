@@ -1,10 +1,14 @@
 import countBlocks from '../../sql/statements/count-blocks.sql'
+import countCounterBlocks from '../../sql/statements/count-counter-blocks.sql'
 import countEntries from '../../sql/statements/count-entries.sql'
+import countSessionBlocks from '../../sql/statements/count-session-blocks.sql'
 import countTenants from '../../sql/statements/count-tenants.sql'
 import evictWritten from '../../sql/statements/evict-written.sql'
 import findQuotaCut from '../../sql/statements/find-quota-cut.sql'
 import measureTable from '../../sql/statements/measure-table.sql'
 import sweepBlocks from '../../sql/statements/sweep-blocks.sql'
+import sweepCounters from '../../sql/statements/sweep-counters.sql'
+import sweepSessions from '../../sql/statements/sweep-sessions.sql'
 import { countOf, type NamespaceCount } from './namespace-count'
 import { type Statement, statementOf } from './statement'
 import type { StatementRunner } from './statement-runner'
@@ -16,6 +20,9 @@ export interface TableSize {
   readonly indexBytes: number
   readonly isUnlogged: boolean
 }
+
+/** A table whose rows are dead by their expiry alone. */
+export type ExpiringTable = 'session' | 'counter'
 
 /** What a step of a sweep removed. */
 export interface SweptBlocks {
@@ -44,6 +51,7 @@ export class Maintenance {
   readonly #findQuotaCut: Statement
   readonly #measureTable: Statement
   readonly #sweepBlocks: Statement
+  readonly #expiring: Readonly<Record<ExpiringTable, { readonly count: Statement; readonly sweep: Statement }>>
 
   constructor(database: StatementRunner, schema: string) {
     this.#database = database
@@ -54,6 +62,10 @@ export class Maintenance {
     this.#findQuotaCut = statementOf(findQuotaCut, schema)
     this.#measureTable = statementOf(measureTable, schema)
     this.#sweepBlocks = statementOf(sweepBlocks, schema)
+    this.#expiring = {
+      session: { count: statementOf(countSessionBlocks, schema), sweep: statementOf(sweepSessions, schema) },
+      counter: { count: statementOf(countCounterBlocks, schema), sweep: statementOf(sweepCounters, schema) },
+    }
   }
 
   /** The size of the entry table, in blocks. */
@@ -67,6 +79,18 @@ export class Maintenance {
     const [row] = await this.#database.write(this.#sweepBlocks, [from, to])
     const [expired, cleared] = row as [number, number]
     return { expired, cleared }
+  }
+
+  /** As `blocks`, of another table. */
+  async blocksOf(table: ExpiringTable): Promise<number> {
+    const [row] = await this.#database.read(this.#expiring[table].count, [])
+    return row?.[0] as number
+  }
+
+  /** As `sweep`, of another table; answers how many rows went. */
+  async sweepExpiring(table: ExpiringTable, from: number, to: number): Promise<number> {
+    const [row] = await this.#database.write(this.#expiring[table].sweep, [from, to])
+    return row?.[0] as number
   }
 
   /** Reads the whole table. */

@@ -5,6 +5,7 @@ import enforceRowLevelSecurity from '../../sql/statements/enforce-row-level-secu
 import grantAppRole from '../../sql/statements/grant-app-role.sql'
 import limitLockWaits from '../../sql/statements/limit-lock-waits.sql'
 import lockMigrations from '../../sql/statements/lock-migrations.sql'
+import makeCountersLogged from '../../sql/statements/make-counters-logged.sql'
 import makeEntriesUnlogged from '../../sql/statements/make-entries-unlogged.sql'
 import readMigration from '../../sql/statements/read-migration.sql'
 import recordMigration from '../../sql/statements/record-migration.sql'
@@ -16,12 +17,17 @@ import { inSchema, quoteLiteral, statementOf } from './statement'
 import { sqlStateOf } from './transient-failure'
 
 const oldestServer = 140_000
+
+/** The migration that makes the counter table. */
+const firstWithCounters = 7
 const insufficientPrivilege = '42501'
 
 export interface MigratorOptions {
   readonly schema: string
   /** New entry tables are made unlogged. */
   readonly isUnlogged: boolean
+  /** New counter tables are made logged. */
+  readonly hasLoggedCounters: boolean
   /** How tenants are kept apart; `rls`: row-level security is enabled and forced. */
   readonly isolation: Isolation
 }
@@ -43,12 +49,14 @@ export class Migrator {
   readonly #driver: Driver
   readonly #schema: string
   readonly #isUnlogged: boolean
+  readonly #hasLoggedCounters: boolean
   readonly #isolation: Isolation
 
   constructor(driver: Driver, options: MigratorOptions) {
     this.#driver = driver
     this.#schema = options.schema
     this.#isUnlogged = options.isUnlogged
+    this.#hasLoggedCounters = options.hasLoggedCounters
     this.#isolation = options.isolation
   }
 
@@ -116,6 +124,8 @@ export class Migrator {
       await transaction.query(this.#statement(recordMigration), [id, name])
     }
     if (before.migration === 0 && this.#isUnlogged) await transaction.query(this.#statement(makeEntriesUnlogged), [])
+    if (before.migration < firstWithCounters && this.#hasLoggedCounters)
+      await transaction.query(this.#statement(makeCountersLogged), [])
     // Last: changing how a table is kept writes it anew.
     if (missing.length > 0) await transaction.query(this.#statement(reserveBlocks), [])
     if (this.#isolation === 'rls') await transaction.query(this.#statement(enforceRowLevelSecurity), [])
@@ -148,7 +158,10 @@ export interface ScriptOptions extends MigratorOptions {
  * What `migrate()` would do, as one script, for people whose database is changed by somebody else.
  * @param from the migration the database is at; 0 for an empty one
  */
-export function migrationScript({ schema, isUnlogged, isolation, appRole }: ScriptOptions, from: number): string {
+export function migrationScript(
+  { schema, isUnlogged, hasLoggedCounters, isolation, appRole }: ScriptOptions,
+  from: number,
+): string {
   const terminated = (text: string) => `${inSchema(text, schema)};`
   const steps = migrations
     .filter(({ id }) => id > from)
@@ -164,6 +177,7 @@ export function migrationScript({ schema, isUnlogged, isolation, appRole }: Scri
     ...(isEmpty ? [terminated(createSchema.text), terminated(createMigrationTable.text)] : []),
     ...steps,
     ...(isEmpty && isUnlogged ? [terminated(makeEntriesUnlogged.text)] : []),
+    ...(from < firstWithCounters && hasLoggedCounters ? [terminated(makeCountersLogged.text)] : []),
     ...(steps.length > 0 ? [terminated(reserveBlocks.text)] : []),
     ...(isolation === 'rls' ? [terminated(enforceRowLevelSecurity.text)] : []),
     ...(appRole === undefined ? [] : [terminated(grantAppRole.text.replace('$1', () => quoteLiteral(appRole)))]),

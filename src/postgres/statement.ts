@@ -43,8 +43,29 @@ export function statementOf(file: SqlFile, schema: string): Statement {
   return statement
 }
 
+/** A table that somebody else has made. */
+export interface TableName {
+  readonly schema: string
+  readonly table: string
+}
+
+/** How the files spell such a table. */
+const tableInFiles = '"pgstash"."connect_session"'
+
+/** The statement of a file for one table. */
+export function statementOfTable(file: SqlFile, { schema, table }: TableName): Statement {
+  const quoted = `${quoteIdentifier(schema)}.${quoteIdentifier(table)}`
+  return named(
+    file,
+    file.text.replaceAll(tableInFiles, () => quoted),
+  )
+}
+
 function makeStatement(file: SqlFile, schema: string): Statement {
-  const text = inSchema(file.text, schema)
+  return named(file, inSchema(file.text, schema))
+}
+
+function named({ name }: SqlFile, text: string): Statement {
   const digest = createHash('sha256').update(text).digest('hex').slice(0, 8)
-  return { name: `pgstash.${file.name}.${digest}`, text }
+  return { name: `pgstash.${name}.${digest}`, text }
 }

@@ -5,17 +5,12 @@ import { keyPattern } from '../entry/key-pattern'
 import { assertList } from '../entry/list'
 import { isWellFormed } from '../entry/tenant'
 import { expectedVersion } from '../entry/version'
-import {
-  CallTimeoutError,
-  CircuitOpenError,
-  ConnectionError,
-  InvalidArgumentError,
-  VersionConflictError,
-} from '../errors'
+import { InvalidArgumentError, VersionConflictError } from '../errors'
 import type { Address } from '../postgres/address'
 import type { CallOptions } from '../postgres/call'
 import type { CompareAndSetResult, EntryTable, Listing, Write, WriteResult } from '../postgres/entry-table'
 import type { OnError } from './options'
+import { isOutage } from './outage'
 
 export type { CallOptions, CompareAndSetResult, Ttl, WriteResult }
 
@@ -273,11 +268,6 @@ function ttlOf(options: WriteOptions | undefined): Ttl {
   if (options === undefined || options === null) return undefined
   if (typeof options === 'object') return options.ttl
   throw new InvalidArgumentError('options', 'must be an object', 'Pass { ttl: milliseconds }.')
-}
-
-/** The failures a cache may swallow: the database is away. Everything else is somebody's mistake, and is told. */
-function isOutage(error: unknown): boolean {
-  return error instanceof ConnectionError || error instanceof CircuitOpenError || error instanceof CallTimeoutError
 }
 
 function indexKeys(keys: readonly string[]): string[] {

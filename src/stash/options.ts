@@ -29,6 +29,11 @@ export interface PgStashOptions extends PgPoolOptions {
    */
   readonly unlogged?: boolean | undefined
   /**
+   * Whether the counters of rate limits are logged, when this stash is the one that makes their table: they then survive a crash of the server, and hits
+   * cost more. Default: false.
+   */
+  readonly loggedCounters?: boolean | undefined
+  /**
    * How tenants are kept apart. `column`: a condition in every statement. `rls`: by the database itself; the role must be neither
    * superuser nor BYPASSRLS nor owner of the tables, which the first call checks. Default: `column`.
    */
@@ -67,6 +72,7 @@ export interface ResolvedOptions {
   readonly poolOptions: PgPoolOptions
   readonly schema: string
   readonly isUnlogged: boolean
+  readonly hasLoggedCounters: boolean
   readonly isolation: Isolation
   readonly maintenance: Pick<ResolvedOptions, 'pool' | 'pglite' | 'poolOptions' | 'timeoutMs'> | undefined
   readonly quota: QuotaSource | undefined
@@ -103,6 +109,7 @@ export function resolveOptions(given: string | PgStashOptions): ResolvedOptions 
     pglite,
     schema,
     unlogged,
+    loggedCounters,
     isolation,
     maintenance,
     quota,
@@ -126,6 +133,7 @@ export function resolveOptions(given: string | PgStashOptions): ResolvedOptions 
     },
     schema: schemaName(schema ?? 'pgstash'),
     isUnlogged: bool('unlogged', unlogged, false),
+    hasLoggedCounters: bool('loggedCounters', loggedCounters, false),
     isolation: oneOf('isolation', isolation, ['column', 'rls'], 'column'),
     maintenance: maintenanceOf(maintenance, timeoutMs),
     quota: assertQuota(quota),

@@ -3,12 +3,14 @@ import { InvalidArgumentError, MaintenanceRequiredError, StashClosedError } from
 import { Coalescer } from '../postgres/coalescer'
 import { Database } from '../postgres/database'
 import type { Driver } from '../postgres/driver'
-import { EntryTables } from '../postgres/entry-tables'
 import { requireIsolation, requireSight } from '../postgres/isolation-check'
 import { Maintenance } from '../postgres/maintenance'
 import { Migrator } from '../postgres/migrator'
 import { PgDriver } from '../postgres/pg-driver'
 import { PgliteDriver } from '../postgres/pglite-driver'
+import type { SessionTable } from '../postgres/session-table'
+import type { TableName } from '../postgres/statement'
+import { Tables } from '../postgres/tables'
 import type { Cache } from './cache'
 import { type PgStashOptions, type ResolvedOptions, resolveOptions } from './options'
 import { type StashStats, stats } from './stats'
@@ -50,7 +52,7 @@ export class PgStash {
   readonly #database: Database
   readonly #ownerDatabase: Database
   readonly #coalescer: Coalescer
-  readonly #tables: EntryTables
+  readonly #tables: Tables
   readonly #maintenance: Maintenance
   #closing: Promise<void> | undefined
 
@@ -66,12 +68,17 @@ export class PgStash {
     this.#ownerDatabase =
       maintenance === undefined ? this.#database : new Database(this.#owner, () => this.#prepare(), this.#options)
     this.#coalescer = new Coalescer({ ...this.#options, readsInFlight, writesInFlight })
-    this.#tables = new EntryTables(this.#database, this.#coalescer, this.#options)
+    this.#tables = new Tables(this.#database, this.#coalescer, this.#options)
     this.#maintenance = new Maintenance(this.#ownerDatabase, this.schema)
   }
 
   get [brand](): true {
     return true
+  }
+
+  /** The largest value or session, in bytes as stored. */
+  get maxValueBytes(): number {
+    return this.#options.maxValueBytes
   }
 
   get isClosed(): boolean {
@@ -91,6 +98,11 @@ export class PgStash {
   /** A namespace of the tenant `default`, for apps that have no tenants. */
   namespace(name: string, options?: NamespaceOptions): Cache {
     return this.tenant(defaultTenant).namespace(name, options)
+  }
+
+  /** A table of sessions that connect-pg-simple has made: for the session stores. The sweep looks after it from then on. */
+  connectTable(name: TableName): SessionTable {
+    return this.#tables.ofConnect(name)
   }
 
   /** Connects, and checks or makes the schema. The first call does it by itself; this is for a readiness probe. */
@@ -113,11 +125,11 @@ export class PgStash {
     await this.#ownerDatabase.guard(() => this.#migrator.grantTo(appRole))
   }
 
-  /** Removes what is expired, cleared or over quota, in small steps; answers how much. */
+  /** Removes what is expired (entries, sessions, rate limits), cleared or over quota, in small steps; answers how much. */
   async sweep(): Promise<Swept> {
     this.#assertOpen()
     this.#assertOwner('sweep')
-    return sweep(this.#maintenance, this.#options.quota)
+    return sweep(this.#maintenance, this.#tables.connectTables, this.#options.quota)
   }
 
   /** Counts everything: reads the whole table. */

@@ -1,8 +1,9 @@
-import type { Maintenance, TenantCount } from '../postgres/maintenance'
+import type { ExpiringTable, Maintenance, TenantCount } from '../postgres/maintenance'
 import { type QuotaSource, quotaOf } from './quota'
 
 /** What a sweep removed. */
 export interface Swept {
+  /** Entries, sessions and rate limits. */
   readonly expired: number
   readonly cleared: number
   /** Over a tenant's quota. */
@@ -15,8 +16,17 @@ const blocksPerStep = 256
 /** As many as a step of blocks removes, about. */
 const evictedPerStep = 5_000
 
-/** Walks the table once and removes what is expired or cleared, in small steps; then what is over quota. */
-export async function sweep(maintenance: Maintenance, quota: QuotaSource | undefined): Promise<Swept> {
+/** A table that knows by itself what of it is expired. */
+export interface Sweepable {
+  sweep(): Promise<number>
+}
+
+/** Walks the tables once and removes what is expired or cleared, in small steps; then what is over quota. */
+export async function sweep(
+  maintenance: Maintenance,
+  others: readonly Sweepable[],
+  quota: QuotaSource | undefined,
+): Promise<Swept> {
   const blocks = await maintenance.blocks()
   let expired = 0
   let cleared = 0
@@ -25,7 +35,19 @@ export async function sweep(maintenance: Maintenance, quota: QuotaSource | undef
     expired += step.expired
     cleared += step.cleared
   }
+  expired += await sweepExpiring(maintenance, 'session')
+  expired += await sweepExpiring(maintenance, 'counter')
+  for (const other of others) expired += await other.sweep()
   return { expired, cleared, evicted: quota === undefined ? 0 : await evict(maintenance, quota) }
+}
+
+async function sweepExpiring(maintenance: Maintenance, table: ExpiringTable): Promise<number> {
+  const blocks = await maintenance.blocksOf(table)
+  let expired = 0
+  for (let from = 0; from < blocks; from += blocksPerStep) {
+    expired += await maintenance.sweepExpiring(table, from, from + blocksPerStep)
+  }
+  return expired
 }
 
 /** One tenant's failure keeps no other from its quota; the first is thrown at the end. */

@@ -2,7 +2,7 @@ import { resolveTtl, type Ttl } from '../entry/expiry'
 import { namespaceName } from '../entry/namespace'
 import { addressOf } from '../postgres/address'
 import type { CallOptions } from '../postgres/call'
-import type { EntryTable } from '../postgres/entry-table'
+import type { TenantTables } from '../postgres/tables'
 import { Cache, type CacheRules } from './cache'
 import { type TenantStats, tenantStats } from './stats'
 
@@ -15,16 +15,17 @@ export interface NamespaceOptions {
 
 /** Everything of one tenant. */
 export class Tenant {
-  readonly #table: EntryTable
+  /** For the stores of this package. */
+  readonly tables: TenantTables
   readonly #rules: Omit<CacheRules, 'defaultTtl'>
 
   /** Made by `stash.tenant()`. */
   constructor(
     readonly name: string,
-    table: EntryTable,
+    tables: TenantTables,
     rules: Omit<CacheRules, 'defaultTtl'>,
   ) {
-    this.#table = table
+    this.tables = tables
     this.#rules = rules
   }
 
@@ -35,16 +36,16 @@ export class Tenant {
   namespace(name: string, options?: NamespaceOptions): Cache {
     const stored = namespaceName(name, options?.version)
     const defaultTtl = resolveTtl(options?.ttl)
-    return new Cache(this.#table, addressOf(this.name, stored), { ...this.#rules, defaultTtl })
+    return new Cache(this.tables.entries, addressOf(this.name, stored), { ...this.#rules, defaultTtl })
   }
 
   /** Counts what the tenant holds: reads all of its entries, and no other's. */
   async stats(): Promise<TenantStats> {
-    return tenantStats(await this.#table.count(this.name))
+    return tenantStats(await this.tables.entries.count(this.name))
   }
 
-  /** Empties every namespace of the tenant, all versions, in one small write. */
+  /** Empties every namespace of the tenant, all versions, in one small write. Sessions and rate limits stay: nobody is logged out by a cache. */
   async clear(options?: CallOptions): Promise<void> {
-    await this.#table.clearTenant(this.name, options)
+    await this.tables.entries.clearTenant(this.name, options)
   }
 }

@@ -1,0 +1,1 @@
+select "pgstash".clear_sessions($1, $2, $3)

@@ -1,0 +1,45 @@
+-- Fixed windows: each call is counted if it fits, and otherwise writes nothing.
+-- $4 long keys, $5 costs, $6 how many calls a row stands for, $7 limits, $8 windows in milliseconds. Answers how many of them fitted, and what the row holds.
+with v as materialized (select "pgstash".now_ms() as now),
+k as materialized (
+  select k.*, "pgstash".fitting(k.most, k.cost, k.asked) as granted
+  from unnest(
+    (select $1::text[]), (select $2::text[]), (select $3::text[]), (select $4::text[]),
+    (select $5::bigint[]), (select $6::integer[]), (select $7::bigint[]), (select $8::bigint[])
+  ) with ordinality as k (tenant, namespace, key, long_key, cost, asked, most, window_ms, ord)
+),
+written as (
+  insert into "pgstash".counter as c
+    (tenant, namespace, key, hits, reset_at, counted_at, expires_at, place, asked, cost, most, window_ms, granted, long_key)
+  select k.tenant, k.namespace, k.key, k.granted * k.cost, v.now + k.window_ms, v.now, v.now + k.window_ms,
+    k.ord, k.asked, k.cost, k.most, k.window_ms, k.granted, k.long_key
+  from v
+  cross join k
+  where k.granted > 0
+  order by k.ord
+  on conflict (tenant, namespace, key) do update set
+    hits = case
+      when c.reset_at <= excluded.counted_at then excluded.hits
+      else c.hits + "pgstash".fitting(excluded.most - c.hits, excluded.cost, excluded.asked) * excluded.cost
+    end,
+    granted = case
+      when c.reset_at <= excluded.counted_at then excluded.granted
+      else "pgstash".fitting(excluded.most - c.hits, excluded.cost, excluded.asked)
+    end,
+    reset_at = case when c.reset_at <= excluded.counted_at then excluded.reset_at else c.reset_at end,
+    expires_at = case when c.reset_at <= excluded.counted_at then excluded.expires_at else c.expires_at end,
+    counted_at = greatest(c.counted_at, excluded.counted_at),
+    place = excluded.place, asked = excluded.asked, cost = excluded.cost, most = excluded.most
+  where c.reset_at <= excluded.counted_at or c.hits + excluded.cost <= excluded.most
+  returning c.place, c.granted, c.hits, c.previous, c.reset_at - c.counted_at as reset_left, null::double precision as tat_left
+)
+select w.place, w.granted, w.hits, w.previous, w.reset_left, w.tat_left from written w
+union all
+select k.ord, 0, c.hits, c.previous, c.reset_at - v.now, null
+from v
+cross join k
+left join lateral (
+  select c.hits, c.previous, c.reset_at from "pgstash".counter c
+  where c.tenant = k.tenant and c.namespace = k.namespace and c.key = k.key limit 1
+) c on true
+where k.ord <> all (array(select w.place from written w))

@@ -1,0 +1,46 @@
+-- GCRA: a hit moves the theoretical arrival time by its share of the window, if that stays within one window from now. Otherwise as consume-fixed-window.sql.
+with v as materialized (select "pgstash".now_ms() as now),
+k as materialized (
+  select k.*, "pgstash".fitting(k.most, k.cost, k.asked) as granted
+  from unnest(
+    (select $1::text[]), (select $2::text[]), (select $3::text[]), (select $4::text[]),
+    (select $5::bigint[]), (select $6::integer[]), (select $7::bigint[]), (select $8::bigint[])
+  ) with ordinality as k (tenant, namespace, key, long_key, cost, asked, most, window_ms, ord)
+),
+written as (
+  insert into "pgstash".counter as c
+    (tenant, namespace, key, hits, reset_at, tat, counted_at, expires_at, place, asked, cost, most, window_ms, granted, long_key)
+  select k.tenant, k.namespace, k.key, 0, ceil(t.tat), t.tat, v.now, ceil(t.tat), k.ord, k.asked, k.cost, k.most, k.window_ms, k.granted, k.long_key
+  from v
+  cross join k
+  cross join lateral (select v.now + k.granted * k.cost * k.window_ms::double precision / nullif(k.most, 0) as tat) t
+  where k.granted > 0
+  order by k.ord
+  on conflict (tenant, namespace, key) do update set
+    tat = greatest(c.tat, c.counted_at, excluded.counted_at) + excluded.cost * excluded.window_ms::double precision / excluded.most
+      * "pgstash".fitting(
+          excluded.most * (1 - (greatest(c.tat, c.counted_at, excluded.counted_at) - greatest(c.counted_at, excluded.counted_at)) / excluded.window_ms),
+          excluded.cost, excluded.asked),
+    granted = "pgstash".fitting(
+      excluded.most * (1 - (greatest(c.tat, c.counted_at, excluded.counted_at) - greatest(c.counted_at, excluded.counted_at)) / excluded.window_ms),
+      excluded.cost, excluded.asked),
+    counted_at = greatest(c.counted_at, excluded.counted_at),
+    -- Late enough, without the sum once more.
+    reset_at = greatest(c.counted_at, excluded.counted_at) + excluded.window_ms,
+    expires_at = greatest(c.counted_at, excluded.counted_at) + excluded.window_ms,
+    place = excluded.place, asked = excluded.asked, cost = excluded.cost, most = excluded.most
+  where "pgstash".fitting(
+    excluded.most * (1 - (greatest(c.tat, c.counted_at, excluded.counted_at) - greatest(c.counted_at, excluded.counted_at)) / excluded.window_ms),
+    excluded.cost, 1) > 0
+  returning c.place, c.granted, c.hits, c.previous, c.reset_at - c.counted_at as reset_left, c.tat - c.counted_at as tat_left
+)
+select w.place, w.granted, w.hits, w.previous, w.reset_left, w.tat_left from written w
+union all
+select k.ord, 0, c.hits, c.previous, c.reset_at - v.now, c.tat - v.now
+from v
+cross join k
+left join lateral (
+  select c.hits, c.previous, c.reset_at, c.tat from "pgstash".counter c
+  where c.tenant = k.tenant and c.namespace = k.namespace and c.key = k.key limit 1
+) c on true
+where k.ord <> all (array(select w.place from written w))

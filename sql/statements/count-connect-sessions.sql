@@ -1,0 +1,1 @@
+select count(*) from "pgstash"."connect_session" s where s.expire > localtimestamp

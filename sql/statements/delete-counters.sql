@@ -1,0 +1,1 @@
+select "pgstash".delete_counters($1, $2, $3)

@@ -1,0 +1,5 @@
+select s.sid::text, s.sess::text, floor(date_part('epoch', s.expire::timestamp - localtimestamp) * 1000)::bigint
+from "pgstash"."connect_session" s
+where s.sid > $1 and s.expire > localtimestamp
+order by s.sid
+limit $2

@@ -1,0 +1,1 @@
+alter table "pgstash".counter set logged

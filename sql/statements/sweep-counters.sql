@@ -1,0 +1,1 @@
+select "pgstash".sweep_counters($1, $2)

@@ -1,0 +1,1 @@
+select "pgstash".sweep_sessions($1, $2)

@@ -1,0 +1,41 @@
+-- Sessions, each id once, in an order all processes share. $4 long ids, $5 users, $6 data, between them $10, $7 cookies, $8 ttls, $9 by how many
+-- milliseconds an expiry has to move to be worth a write. What is stored already is left alone: no row version, no lock. Answers the
+-- versions of those written; one whose data is the same keeps its version.
+with v as materialized (
+  select nextval('"pgstash".version') as version, "pgstash".now_ms() as now
+),
+k as materialized (
+  select k.*
+  from v
+  cross join unnest(
+    (select $1::text[]), (select $2::text[]), (select $3::text[]), (select $4::text[]), (select $5::text[]),
+    (select string_to_array($6, $10)), (select $7::text[]), (select $8::bigint[]), (select $9::bigint[])
+  ) with ordinality as k (tenant, namespace, id, long_id, user_id, data, cookie, ttl, touch_after, ord)
+  left join lateral (
+    select o.user_id, o.data, o.cookie, o.expires_at from "pgstash".session o
+    where o.tenant = k.tenant and o.namespace = k.namespace and o.id = k.id limit 1
+  ) o on true
+  where o.expires_at is null or o.expires_at <= v.now or abs(v.now + k.ttl - o.expires_at) >= k.touch_after
+    or o.user_id is distinct from k.user_id or o.data <> k.data or o.cookie is distinct from k.cookie
+),
+written as (
+  insert into "pgstash".session as s
+    (tenant, namespace, id, user_id, version, expires_at, written_at, cookie, long_id, data)
+  select k.tenant, k.namespace, k.id, k.user_id, v.version, v.now + k.ttl, v.now, k.cookie, k.long_id, k.data
+  from v
+  cross join k
+  order by k.ord
+  on conflict (tenant, namespace, id) do update set
+    user_id = excluded.user_id,
+    version = case
+      when s.data = excluded.data and s.expires_at > excluded.written_at then s.version
+      when s.version < excluded.version then excluded.version
+      else nextval('"pgstash".version')
+    end,
+    expires_at = excluded.expires_at,
+    written_at = excluded.written_at,
+    cookie = excluded.cookie,
+    data = case when s.data = excluded.data then s.data else excluded.data end
+  returning s.tenant, s.namespace, s.id, s.version
+)
+select w.tenant, w.namespace, w.id, w.version from written w

@@ -1,0 +1,86 @@
+import session, { type SessionData } from 'express-session'
+import {
+  type DestroyByUserOptions,
+  Sessions,
+  type SessionsOptions,
+  type SessionData as StoredData,
+} from '../stash/sessions'
+import { answer, type SessionCallback } from './session-callbacks'
+
+export type { DestroyByUserOptions, SessionCallback }
+
+/** A session with its id, as listings answer it. */
+export type ListedSession = SessionData & { readonly id: string }
+export type PgSessionStoreOptions = SessionsOptions
+
+/**
+ * The store for express-session: `session({ store: new PgSessionStore({ stash }), … })`. It never emits `disconnect`, after which express-session would go
+ * on without sessions.
+ *
+ * Without a callback each method answers a promise.
+ */
+export class PgSessionStore extends session.Store {
+  readonly #sessions: Sessions
+
+  /** @throws {InvalidArgumentError} naming the option that will not do */
+  constructor(options?: PgSessionStoreOptions) {
+    super()
+    this.#sessions = new Sessions(options)
+  }
+
+  override get(id: string, callback?: SessionCallback<SessionData | null>): Promise<SessionData | null> {
+    return answer(this.#sessions.get(id).then(asHost), callback)
+  }
+
+  override set(id: string, session: object, callback?: SessionCallback<void>): Promise<void> {
+    return answer(this.#sessions.set(id, session as StoredData), callback)
+  }
+
+  override destroy(id: string, callback?: SessionCallback<void>): Promise<void> {
+    return answer(this.#sessions.destroy(id).then(nothing), callback)
+  }
+
+  /** Moves the expiry; makes no session that is gone, and changes no data. */
+  override touch(id: string, session: object, callback?: SessionCallback<void>): Promise<void> {
+    return answer(this.#sessions.touch(id, session as StoredData), callback)
+  }
+
+  /** An array of sessions, each with its `id`. */
+  override all(callback?: SessionCallback<ListedSession[]>): Promise<ListedSession[]> {
+    return answer(this.#sessions.all().then(asListed), callback)
+  }
+
+  ids(callback?: SessionCallback<string[]>): Promise<string[]> {
+    return answer(this.#sessions.ids(), callback)
+  }
+
+  override length(callback?: SessionCallback<number>): Promise<number> {
+    return answer(this.#sessions.length(), callback)
+  }
+
+  override clear(callback?: SessionCallback<void>): Promise<void> {
+    return answer(this.#sessions.clear(), callback)
+  }
+
+  /** The sessions of a user, by what the option `userId` said of them. */
+  listByUser(userId: string | number): Promise<ListedSession[]> {
+    return this.#sessions.listByUser(userId).then(asListed)
+  }
+
+  /** Destroys the sessions of a user, but those excepted; answers how many. */
+  destroyByUser(userId: string | number, options?: DestroyByUserOptions): Promise<number> {
+    return this.#sessions.destroyByUser(userId, options)
+  }
+
+  /** Closes the stash if this store opened it. */
+  close(): Promise<void> {
+    return this.#sessions.close()
+  }
+}
+
+/** What the application has put there it knows itself. */
+const asHost = (session: unknown): SessionData | null => (session as SessionData | undefined) ?? null
+
+const asListed = (sessions: unknown): ListedSession[] => sessions as ListedSession[]
+
+const nothing = () => {}

@@ -1,0 +1,19 @@
+/** What hosts of sessions pass: an error first, or null and the answer. */
+export type SessionCallback<T> = (error: Error | null, answer?: T) => void
+
+/**
+ * Tells the host by its callback, if it passed one. Otherwise the promise is the answer; nobody has to look at it, for the hosts let a callback be left
+ * out, so a failure then is no unhandled rejection.
+ */
+export function answer<T>(promise: Promise<T>, callback: SessionCallback<T> | undefined): Promise<T> {
+  if (callback === undefined) {
+    promise.catch(() => {})
+    return promise
+  }
+  // By nextTick: what the callback throws is the host's, as it would be without a promise.
+  promise.then(
+    (value) => process.nextTick(callback, null, value),
+    (error: Error) => process.nextTick(callback, error),
+  )
+  return promise
+}

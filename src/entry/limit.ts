@@ -1,0 +1,118 @@
+import { InvalidArgumentError } from '../errors'
+
+/**
+ * How hits are weighed against a limit.
+ * - `fixed-window`: a window begins with the first hit; at its end the count begins anew. Cheapest; up to twice the limit around an end.
+ * - `sliding-window`: the hits of the window before count as far as it still reaches back. No burst around an end.
+ * - `gcra`: hits come back one by one, evenly; after a pause the whole limit may be used at once.
+ */
+export type Algorithm = 'fixed-window' | 'sliding-window' | 'gcra'
+
+/** So many hits in so many milliseconds. */
+export interface Limit {
+  readonly limit: number
+  readonly windowMs: number
+  readonly algorithm: Algorithm
+}
+
+/** What a counter holds; times are milliseconds from the moment it was read, on the database's clock. */
+export interface CounterState {
+  readonly hits: number
+  /** In the window before. */
+  readonly previous: number
+  readonly resetLeft: number
+  /** Of GCRA: the theoretical arrival time. */
+  readonly tatLeft: number | null
+  readonly blockLeft: number | null
+  /** How often it was blocked. */
+  readonly strikes: number
+}
+
+/** Where a caller stands with one limit. */
+export interface Standing {
+  readonly used: number
+  readonly remaining: number
+  /** Milliseconds until the window ends; of GCRA, until nothing is used. */
+  readonly resetMs: number
+}
+
+/** 100 years; with the clock it stays far from what a double holds exactly. */
+const maxWindowMs = 3_155_760_000_000
+
+const maxLimit = 1_000_000_000
+
+/** What double precision loses, here and in the database alike. */
+const epsilon = 1e-6
+
+/** @throws {InvalidArgumentError} a limit below 0, a window that is no time, an algorithm nobody knows */
+export function resolveLimit(limit: unknown, windowMs: unknown, algorithm: unknown = 'fixed-window'): Limit {
+  return {
+    limit: whole('limit', limit, 0, maxLimit),
+    windowMs: whole('windowMs', windowMs, 1, maxWindowMs),
+    algorithm: algorithmOf(algorithm),
+  }
+}
+
+/** How much a hit weighs: a whole number, 1 or more. */
+export function resolveCost(cost: unknown = 1): number {
+  return whole('cost', cost, 1, maxLimit)
+}
+
+/** @param state undefined: nothing was counted yet */
+export function standingOf(limit: Limit, state: CounterState | undefined): Standing {
+  const used = usedOf(limit, state)
+  const remaining = Math.max(0, Math.floor(limit.limit - used + epsilon))
+  return { used: Math.ceil(used - epsilon), remaining, resetMs: resetOf(limit, state) }
+}
+
+/** Milliseconds until a hit of that cost would fit; 0: now. Infinity: never, it is more than the whole limit. */
+export function waitFor(limit: Limit, state: CounterState | undefined, cost: number): number {
+  if (state === undefined) return cost <= limit.limit ? 0 : Number.POSITIVE_INFINITY
+  const blocked = Math.max(0, state.blockLeft ?? 0)
+  // A block ends with a fresh start.
+  if (blocked > 0) return blocked
+  if (cost > limit.limit) return Number.POSITIVE_INFINITY
+  return Math.max(0, Math.ceil(waits[limit.algorithm](limit, state, limit.limit - cost)))
+}
+
+/** Milliseconds until no more than `room` is used. */
+type Wait = (limit: Limit, state: CounterState, room: number) => number
+
+const waits: Readonly<Record<Algorithm, Wait>> = {
+  'fixed-window': (_, { hits, resetLeft }, room) => (hits <= room ? 0 : resetLeft),
+  'sliding-window': ({ windowMs }, { hits, previous, resetLeft }, room) => {
+    if (resetLeft > 0 && hits <= room) return previous === 0 ? 0 : resetLeft - ((room - hits) * windowMs) / previous
+    // The hits of this window have to fade, as those of the one before do.
+    return hits <= room ? 0 : resetLeft + windowMs * (1 - room / hits)
+  },
+  gcra: ({ limit, windowMs }, { tatLeft }, room) => (tatLeft ?? 0) - (room * windowMs) / limit,
+}
+
+function usedOf({ limit, windowMs, algorithm }: Limit, state: CounterState | undefined): number {
+  if (state === undefined) return 0
+  const { hits, previous, resetLeft, tatLeft } = state
+  if (algorithm === 'gcra') return (Math.max(0, tatLeft ?? 0) / windowMs) * limit
+  if (resetLeft > 0) return algorithm === 'fixed-window' ? hits : hits + previous * Math.min(1, resetLeft / windowMs)
+  const reach = algorithm === 'fixed-window' ? 0 : resetLeft + windowMs
+  return reach > 0 ? (hits * reach) / windowMs : 0
+}
+
+function resetOf({ windowMs, algorithm }: Limit, state: CounterState | undefined): number {
+  if (state === undefined) return algorithm === 'gcra' ? 0 : windowMs
+  if (algorithm === 'gcra') return Math.ceil(Math.max(0, state.tatLeft ?? 0))
+  return state.resetLeft > 0 ? state.resetLeft : windowMs
+}
+
+function algorithmOf(algorithm: unknown): Algorithm {
+  if (algorithm === 'fixed-window' || algorithm === 'sliding-window' || algorithm === 'gcra') return algorithm
+  throw new InvalidArgumentError(
+    'algorithm',
+    'must be fixed-window, sliding-window or gcra',
+    'Leave it out for fixed-window.',
+  )
+}
+
+function whole(field: string, value: unknown, least: number, most: number): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most) return value
+  throw new InvalidArgumentError(field, `must be a whole number from ${least} to ${most}`, 'Round it, or correct it.')
+}

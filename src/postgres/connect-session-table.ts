@@ -1,0 +1,147 @@
+import clearSessions from '../../sql/statements/clear-connect-sessions.sql'
+import countSessions from '../../sql/statements/count-connect-sessions.sql'
+import deleteSessions from '../../sql/statements/delete-connect-sessions.sql'
+import listSessions from '../../sql/statements/list-connect-sessions.sql'
+import readSessions from '../../sql/statements/read-connect-sessions.sql'
+import sweepSessions from '../../sql/statements/sweep-connect-sessions.sql'
+import touchSessions from '../../sql/statements/touch-connect-sessions.sql'
+import writeSessions from '../../sql/statements/write-connect-sessions.sql'
+import type { Address } from './address'
+import { byPosition, type Found } from './batch-rows'
+import type { CallOptions } from './call'
+import type { Coalescer } from './coalescer'
+import type { Row } from './driver'
+import type { Lane } from './lane'
+import type { SessionTable, SessionTouch, SessionWrite, StoredSession } from './session-table'
+import { type Statement, statementOfTable, type TableName } from './statement'
+import type { StatementRunner } from './statement-runner'
+import { joinTexts } from './text-list'
+
+const rowsPerPage = 500
+
+const sweptPerStep = 2_000
+
+/**
+ * A table that connect-pg-simple has made, `(sid, sess, expire)`, read and written as it does, so that both may run side by side. It knows
+ * neither tenants nor namespaces, so the address only puts calls in order.
+ */
+export class ConnectSessionTable implements SessionTable {
+  readonly #database: StatementRunner
+  readonly #coalescer: Coalescer
+  readonly #reads: Lane<null, Found<Row>>
+  readonly #writes: Lane<SessionWrite, undefined>
+  readonly #touches: Lane<SessionTouch, undefined>
+  readonly #deletes: Lane<null, boolean>
+  readonly #statements: Readonly<Record<'list' | 'count' | 'clear' | 'sweep', Statement>>
+
+  constructor(database: StatementRunner, coalescer: Coalescer, table: TableName) {
+    this.#database = database
+    this.#coalescer = coalescer
+    const read = statementOfTable(readSessions, table)
+    const write = statementOfTable(writeSessions, table)
+    const touch = statementOfTable(touchSessions, table)
+    const remove = statementOfTable(deleteSessions, table)
+    this.#reads = coalescer.lane<null, Found<Row>, Found<Row>>({
+      isRead: true,
+      isShared: true,
+      run: async (requests) => byPosition(await database.read(read, [requests.map(({ key }) => key)]), requests.length),
+      answer: (row) => row,
+    })
+    this.#writes = coalescer.lane<SessionWrite, undefined, undefined>({
+      isRead: false,
+      isShared: true,
+      bytesOf: ({ data }) => data.length,
+      run: async (requests) => {
+        const writes = requests.map((request) => request.last.payload)
+        const { text, separator } = joinTexts(writes.map(({ data }) => data))
+        await database.write(write, [requests.map(({ key }) => key), text, separator, writes.map(({ ttl }) => ttl)])
+        return requests.map(() => undefined)
+      },
+      answer: () => undefined,
+    })
+    this.#touches = coalescer.lane<SessionTouch, undefined, undefined>({
+      isRead: false,
+      isShared: true,
+      run: async (requests) => {
+        const touches = requests.map((request) => request.last.payload)
+        const [ttls, after] = [touches.map(({ ttl }) => ttl), touches.map(({ touchAfter }) => touchAfter)]
+        await database.write(touch, [requests.map(({ key }) => key), ttls, after])
+        return requests.map(() => undefined)
+      },
+      answer: () => undefined,
+    })
+    this.#deletes = coalescer.lane<null, boolean, boolean>({
+      isRead: false,
+      isShared: true,
+      run: async (requests) => {
+        const rows = await database.write(remove, [requests.map(({ key }) => key)])
+        const live = new Set(rows.filter(([, isLive]) => isLive).map(([sid]) => sid))
+        return requests.map(({ key }) => live.has(key))
+      },
+      answer: (isDeleted, _request, position) => isDeleted && position === 0,
+    })
+    this.#statements = {
+      list: statementOfTable(listSessions, table),
+      count: statementOfTable(countSessions, table),
+      clear: statementOfTable(clearSessions, table),
+      sweep: statementOfTable(sweepSessions, table),
+    }
+  }
+
+  read(address: Address, key: string, options?: CallOptions): Promise<StoredSession | undefined> {
+    const found = (row: Found<Row>) => row && stored([key, ...row.slice(1)])
+    return this.#coalescer.one(this.#reads, address, { key, payload: null }, found, options)
+  }
+
+  write(address: Address, write: SessionWrite, options?: CallOptions): Promise<undefined> {
+    return this.#coalescer.one(this.#writes, address, { key: write.key, payload: write }, nothing, options)
+  }
+
+  touch(address: Address, touch: SessionTouch, options?: CallOptions): Promise<void> {
+    return this.#coalescer.one(this.#touches, address, { key: touch.key, payload: touch }, nothing, options)
+  }
+
+  delete(address: Address, keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
+    const items = keys.map((key) => ({ key, payload: null }))
+    return this.#coalescer.many(this.#deletes, address, items, (isDeleted) => isDeleted, options)
+  }
+
+  async *list(address: Address, options?: CallOptions): AsyncGenerator<StoredSession, void> {
+    let behind = ''
+    for (;;) {
+      const ask = () => this.#database.read(this.#statements.list, [behind, rowsPerPage])
+      const rows = await this.#coalescer.aloneIn(address, ask, options)
+      yield* rows.map(stored)
+      if (rows.length < rowsPerPage) return
+      behind = rows[rows.length - 1]?.[0] as string
+    }
+  }
+
+  async count(address: Address, options?: CallOptions): Promise<number> {
+    const ask = () => this.#database.read(this.#statements.count, [])
+    const [row] = await this.#coalescer.aloneIn(address, ask, options)
+    return row?.[0] as number
+  }
+
+  async clear(address: Address, options?: CallOptions): Promise<void> {
+    await this.#coalescer.aloneIn(address, () => this.#database.write(this.#statements.clear, []), options)
+  }
+
+  /** Removes what is expired, in small steps; answers how many. */
+  async sweep(): Promise<number> {
+    let total = 0
+    for (;;) {
+      const [row] = await this.#database.write(this.#statements.sweep, [sweptPerStep])
+      const swept = row?.[0] as number
+      total += swept
+      if (swept < sweptPerStep) return total
+    }
+  }
+}
+
+function stored(row: Row): StoredSession {
+  const [id, data, leftMs] = row as [string, string, number]
+  return { id, data, cookie: null, leftMs, version: 0 }
+}
+
+const nothing = () => undefined

@@ -1,0 +1,72 @@
+import consumeFixedWindow from '../../sql/statements/consume-fixed-window.sql'
+import consumeGcra from '../../sql/statements/consume-gcra.sql'
+import consumeSlidingWindow from '../../sql/statements/consume-sliding-window.sql'
+import type { StoredKey } from '../entry/key'
+import type { Algorithm, CounterState } from '../entry/limit'
+import { addressColumns, byPosition, type Found } from './batch-rows'
+import { stateAt } from './counter-state'
+import type { Row } from './driver'
+import type { LaneRules } from './lane'
+import { statementOf } from './statement'
+import type { StatementRunner } from './statement-runner'
+
+/** One hit on its way. */
+export interface Consumption extends StoredKey {
+  readonly cost: number
+  readonly most: number
+  readonly windowMs: number
+}
+
+/** What became of it. */
+export interface Verdict {
+  readonly isGranted: boolean
+  /** What the counter holds after the whole batch; undefined: nobody saw it, which happens to a denial that met a row younger than its statement. */
+  readonly state: CounterState | undefined
+  /** Of the hits in `state`, those of calls that came after this one in its batch. */
+  readonly laterHits: number
+}
+
+const files = { 'fixed-window': consumeFixedWindow, 'sliding-window': consumeSlidingWindow, gcra: consumeGcra }
+
+/** How the functions call the algorithms. */
+export const algorithmLetters: Readonly<Record<Algorithm, string>> = {
+  'fixed-window': 'f',
+  'sliding-window': 's',
+  gcra: 'g',
+}
+
+/** Those of one cost share a row; the first of them are granted, as many as fit. */
+export function consumeRules(
+  database: StatementRunner,
+  schema: string,
+  algorithm: Algorithm,
+): LaneRules<Consumption, Verdict, Found<Row>> {
+  const statement = statementOf(files[algorithm], schema)
+  return {
+    isRead: false,
+    isShared: true,
+    mayJoin: ({ first }, { cost, most }) => first.payload.cost === cost && first.payload.most === most,
+    run: async (requests) => {
+      const hits = requests.map(({ first }) => first.payload)
+      const longKeys = hits.map(({ longKey }) => longKey)
+      const rows = await database.write(statement, [
+        ...addressColumns(requests),
+        longKeys.every((longKey) => longKey === null) ? null : longKeys,
+        hits.map(({ cost }) => cost),
+        requests.map(({ sharers }) => sharers.length),
+        hits.map(({ most }) => most),
+        hits.map(({ windowMs }) => windowMs),
+      ])
+      return byPosition(rows, requests.length)
+    },
+    answer: (row, { first }, position) => {
+      const granted = row?.[1] as number
+      const isGranted = position < granted
+      return {
+        isGranted,
+        state: stateAt(row as Row, 2),
+        laterHits: isGranted ? (granted - 1 - position) * first.payload.cost : 0,
+      }
+    },
+  }
+}

@@ -1,0 +1,138 @@
+import adjustCounters from '../../sql/statements/adjust-counters.sql'
+import clearCounters from '../../sql/statements/clear-counters.sql'
+import deleteCounters from '../../sql/statements/delete-counters.sql'
+import readCounters from '../../sql/statements/read-counters.sql'
+import type { StoredKey } from '../entry/key'
+import type { Algorithm, CounterState, Limit } from '../entry/limit'
+import { type Address, addressOf } from './address'
+import { addressColumns, byPosition, type Found } from './batch-rows'
+import type { CallOptions } from './call'
+import type { Coalescer } from './coalescer'
+import { algorithmLetters, type Consumption, consumeRules, type Verdict } from './counter-consumptions'
+import { type LimitsCall, type LimitsVerdict, limitsRules } from './counter-limits'
+import { stateAt } from './counter-state'
+import type { Row } from './driver'
+import type { Lane, LaneRules } from './lane'
+import type { Request } from './request'
+import { type Statement, statementOf } from './statement'
+import type { StatementRunner } from './statement-runner'
+
+export type { BlockRule, LimitRow } from './counter-limits'
+export type { LimitsCall, LimitsVerdict, Verdict }
+
+interface Adjustment extends StoredKey {
+  readonly limit: Limit
+  readonly by: number
+}
+
+/** The verbs on counters, each with its statement; all but `clear` coalesce. A namespace is a limiter with its algorithm and window. */
+export class CounterTable {
+  readonly #database: StatementRunner
+  readonly #coalescer: Coalescer
+  readonly #consumptions: Readonly<Record<Algorithm, Lane<Consumption, Verdict>>>
+  readonly #limits: Lane<LimitsCall, LimitsVerdict>
+  readonly #adjustments: Lane<Adjustment, CounterState>
+  readonly #reads: Lane<null, Found<Row>>
+  readonly #deletes: Lane<null, void>
+  readonly #clear: Statement
+
+  constructor(database: StatementRunner, coalescer: Coalescer, schema: string) {
+    const consume = (algorithm: Algorithm) => coalescer.lane(consumeRules(database, schema, algorithm))
+    this.#database = database
+    this.#coalescer = coalescer
+    this.#consumptions = {
+      'fixed-window': consume('fixed-window'),
+      'sliding-window': consume('sliding-window'),
+      gcra: consume('gcra'),
+    }
+    this.#limits = coalescer.lane(limitsRules(database, schema))
+    this.#adjustments = coalescer.lane(adjustRules(database, schema))
+    this.#reads = coalescer.lane(readRules(database, schema))
+    this.#deletes = coalescer.lane(deleteRules(database, schema))
+    this.#clear = statementOf(clearCounters, schema)
+  }
+
+  /** Counts a hit of that cost if it fits. */
+  consume(address: Address, key: StoredKey, limit: Limit, cost: number, options?: CallOptions): Promise<Verdict> {
+    const item = { key: key.key, payload: { ...key, cost, most: limit.limit, windowMs: limit.windowMs } }
+    return this.#coalescer.one(this.#consumptions[limit.algorithm], address, item, same, options)
+  }
+
+  /** The same for several limits at once, and those that block: counted in all of them, or in none. */
+  consumeAll(address: Address, call: LimitsCall, options?: CallOptions): Promise<LimitsVerdict> {
+    const key = call.rows.map((row) => `${row.namespace}\0${row.key}`).join('\0')
+    return this.#coalescer.one(this.#limits, address, { key, payload: call }, same, options)
+  }
+
+  /** Adds hits whatever the limit says, or (below 0) takes some back, never below none. */
+  adjust(address: Address, key: StoredKey, limit: Limit, by: number, options?: CallOptions): Promise<CounterState> {
+    const item = { key: key.key, payload: { ...key, limit, by } }
+    return this.#coalescer.one(this.#adjustments, address, item, same, options)
+  }
+
+  /** undefined: nothing was counted. */
+  read(address: Address, key: string, options?: CallOptions): Promise<CounterState | undefined> {
+    const state = (row: Found<Row>) => row && stateAt(row, 1)
+    return this.#coalescer.one(this.#reads, address, { key, payload: null }, state, options)
+  }
+
+  delete(address: Address, key: string, options?: CallOptions): Promise<void> {
+    return this.#coalescer.one(this.#deletes, address, { key, payload: null }, same, options)
+  }
+
+  /** Forgets everybody in some namespaces of a tenant. */
+  async clear(tenant: string, namespaces: readonly string[], options?: CallOptions): Promise<void> {
+    const ask = () => this.#database.write(this.#clear, [tenant, namespaces])
+    await this.#coalescer.aloneIn(addressOf(tenant, namespaces[0] as string, 'counter'), ask, options)
+  }
+}
+
+/** Those of one sign share: the floor of none lies between the others. */
+function adjustRules(database: StatementRunner, schema: string): LaneRules<Adjustment, CounterState, CounterState> {
+  const statement = statementOf(adjustCounters, schema)
+  const sumOf = ({ sharers }: Request<Adjustment, CounterState>) =>
+    sharers.reduce((sum, { payload }) => sum + payload.by, 0)
+  return {
+    isRead: false,
+    isShared: true,
+    mayJoin: ({ first }, { by, limit }) => first.payload.by < 0 === by < 0 && first.payload.limit.limit === limit.limit,
+    run: async (requests) => {
+      const adjustments = requests.map(({ first }) => first.payload)
+      const rows = await database.write(statement, [
+        ...addressColumns(requests),
+        adjustments.map(({ longKey }) => longKey),
+        adjustments.map(({ limit }) => algorithmLetters[limit.algorithm]),
+        adjustments.map(({ limit }) => limit.limit),
+        adjustments.map(({ limit }) => limit.windowMs),
+        requests.map(sumOf),
+      ])
+      return byPosition(rows, requests.length).map((row) => stateAt(row as Row, 1) as CounterState)
+    },
+    answer: same,
+  }
+}
+
+function readRules(database: StatementRunner, schema: string): LaneRules<null, Found<Row>, Found<Row>> {
+  const statement = statementOf(readCounters, schema)
+  return {
+    isRead: true,
+    isShared: true,
+    run: async (requests) => byPosition(await database.read(statement, addressColumns(requests)), requests.length),
+    answer: same,
+  }
+}
+
+function deleteRules(database: StatementRunner, schema: string): LaneRules<null, void, undefined> {
+  const statement = statementOf(deleteCounters, schema)
+  return {
+    isRead: false,
+    isShared: true,
+    run: async (requests) => {
+      await database.write(statement, addressColumns(requests))
+      return requests.map(() => undefined)
+    },
+    answer: () => {},
+  }
+}
+
+const same = <T>(answer: T): T => answer

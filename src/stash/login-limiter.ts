@@ -1,0 +1,154 @@
+import { storedKey } from '../entry/key'
+import { type Limit, resolveLimit } from '../entry/limit'
+import { namespaceName } from '../entry/namespace'
+import { InvalidArgumentError } from '../errors'
+import type { CallOptions } from '../postgres/call'
+import type { BlockRule } from '../postgres/counter-table'
+import { LimitDecisions, type LimitedCounter } from './limit-decisions'
+import { holdStash } from './pg-stash'
+import type { RateLimitResult } from './rate-limit-result'
+import { type BlockOptions, blockRule, counterNamespace, type LimiterOptions } from './rate-limiter'
+
+/** Who tries to log in. */
+export interface LoginCaller {
+  /** As the application compares them: lower-case it first if it does. */
+  readonly username: string
+  /** The address of the client, not of a proxy. */
+  readonly ip: string
+}
+
+/** What failed attempts are counted by. */
+export type LoginKey = 'username' | 'usernameAndIp' | 'ip'
+
+export interface LoginLimiterOptions extends LimiterOptions {
+  /** Default: `login`. */
+  readonly name?: string | undefined
+  /** Failed attempts in a window. Default: 5. */
+  readonly attempts?: number | undefined
+  /** Milliseconds. Default: 15 minutes. */
+  readonly windowMs?: number | undefined
+  /**
+   * Another number of attempts for some of the keys, or false for none by it. Behind a shared address many people mistype: give `ip` more
+   * there. Default: `attempts` for all of them.
+   */
+  readonly limits?: { readonly [Key in LoginKey]?: number | false | undefined } | undefined
+  /** Default: the first block lasts a window, each further one twice as long, 24 hours at most, and they are forgotten after 24 hours. false: none. */
+  readonly block?: BlockOptions | false | undefined
+}
+
+const fifteenMinutesMs = 900_000
+const oneDayMs = 86_400_000
+
+const loginKeys: readonly LoginKey[] = ['username', 'usernameAndIp', 'ip']
+
+interface LoginLimit {
+  readonly by: LoginKey
+  readonly name: string
+  readonly namespace: string
+  readonly limit: Limit
+}
+
+/**
+ * Slows down whoever guesses passwords. Failed attempts are counted by user name, by user name and address, and by address; who has had
+ * enough is denied, longer each time.
+ *
+ * An attempt counts from the moment it begins, and is given back if it succeeds: a thousand guesses at once are no way around the limit.
+ *
+ * @example
+ * const logins = new LoginLimiter({ stash })
+ * const attempt = await logins.begin({ username, ip })
+ * if (!attempt.isAllowed) return res.status(429).set(rateLimitHeaders(attempt)).end()
+ * if (await isRight(username, password)) await attempt.succeed()
+ */
+export class LoginLimiter {
+  readonly #limits: readonly LoginLimit[]
+  readonly #block: BlockRule | undefined
+  readonly #decisions: LimitDecisions
+  readonly #end: () => Promise<void>
+
+  /** @throws {InvalidArgumentError} naming the option that will not do */
+  constructor(options: LoginLimiterOptions) {
+    const {
+      tenant,
+      onError,
+      denyCache,
+      name,
+      attempts = 5,
+      windowMs = fifteenMinutesMs,
+      limits,
+      block,
+      ...connection
+    } = options ?? {}
+    const login = namespaceName(name ?? 'login')
+    this.#limits = loginKeys.flatMap((by) => {
+      const own = limits?.[by] ?? attempts
+      if (own === false) return []
+      const limit = resolveLimit(own, windowMs)
+      const named = `${login}/${by}`
+      return [{ by, name: named, namespace: counterNamespace(named, limit), limit }]
+    })
+    if (this.#limits.length === 0) {
+      throw new InvalidArgumentError('limits', 'leave nothing to count by', 'Keep one of username, usernameAndIp, ip.')
+    }
+    const usual = { blockMs: windowMs, maxBlockMs: Math.max(windowMs, oneDayMs), forgetMs: oneDayMs }
+    this.#block = block === false ? undefined : blockRule(block ?? usual)
+    const { stash, isOwned } = holdStash(connection)
+    this.#decisions = new LimitDecisions(stash, { tenant, onError, denyCache })
+    this.#end = async () => {
+      if (isOwned) await stash.close()
+    }
+  }
+
+  /** Counts an attempt if it is allowed. If it is, check the password, and call `succeed()` if it was right. */
+  async begin(caller: LoginCaller, options?: CallOptions): Promise<LoginAttempt> {
+    const counters = this.#countersOf(caller)
+    const result = await this.#decisions.consume(counters, 1, options)
+    return { ...result, succeed: () => this.#forgive(caller, result.isAllowed) }
+  }
+
+  /** Says where somebody stands, and counts nothing. */
+  async peek(caller: LoginCaller, options?: CallOptions): Promise<RateLimitResult> {
+    return this.#decisions.peek(this.#countersOf(caller), 1, options)
+  }
+
+  /** Forgets the failed attempts of a caller, and blocks: for support. */
+  async reset(caller: LoginCaller, options?: CallOptions): Promise<void> {
+    await this.#decisions.reset(this.#countersOf(caller), options)
+  }
+
+  /** Closes the stash if this limiter opened it. */
+  async close(): Promise<void> {
+    await this.#end()
+  }
+
+  /** The user is forgiven; the address only this attempt, or one account of the attacker's own would clear all others. */
+  async #forgive(caller: LoginCaller, wasCounted: boolean): Promise<void> {
+    if (!wasCounted) return
+    const [byUser, byIp] = [this.#countersOf(caller, ['username', 'usernameAndIp']), this.#countersOf(caller, ['ip'])]
+    this.#decisions.forget(this.#countersOf(caller))
+    await Promise.all([
+      byUser.length > 0 ? this.#decisions.reset(byUser) : undefined,
+      byIp.length > 0 ? this.#decisions.adjust(byIp, -1) : undefined,
+    ])
+  }
+
+  #countersOf({ username, ip }: LoginCaller, wanted = loginKeys): LimitedCounter[] {
+    assertText('username', username)
+    assertText('ip', ip)
+    const keys = { username, usernameAndIp: JSON.stringify([username, ip]), ip }
+    return this.#limits
+      .filter(({ by }) => wanted.includes(by))
+      .map(({ by, ...counter }) => ({ ...counter, ...storedKey(keys[by]), block: this.#block }))
+  }
+}
+
+/** An attempt to log in. */
+export interface LoginAttempt extends RateLimitResult {
+  /** The password was right: the attempt does not count, nor do the earlier ones of this user. */
+  succeed(): Promise<void>
+}
+
+function assertText(field: string, text: unknown): void {
+  if (typeof text === 'string' && text !== '') return
+  throw new InvalidArgumentError(field, 'must be a non-empty string', 'Pass { username, ip }.')
+}

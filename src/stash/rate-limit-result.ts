@@ -1,0 +1,105 @@
+import { type CounterState, type Limit, standingOf } from '../entry/limit'
+
+/** Where a caller stands with one limit. */
+export interface LimitStanding {
+  /** In the headers. */
+  readonly name: string
+  readonly limit: number
+  readonly windowMs: number
+  readonly used: number
+  readonly remaining: number
+  /** Milliseconds until the window ends; of GCRA, until nothing is used. */
+  readonly resetMs: number
+}
+
+/** What a limiter answers. */
+export interface RateLimitResult {
+  readonly isAllowed: boolean
+  /** Of the limit that decides: the one that has least left. */
+  readonly limit: number
+  readonly used: number
+  readonly remaining: number
+  readonly resetMs: number
+  /** Milliseconds after which the same call would be allowed; 0 where it is. */
+  readonly retryAfterMs: number
+  /** Denied because of an earlier denial that blocks. */
+  readonly isBlocked: boolean
+  /** How often a denial has blocked the caller, of those that are remembered. */
+  readonly strikes: number
+  /** How often this process denied the caller since the database last decided; 0 when allowed. */
+  readonly denials: number
+  /** Of every limit, in their order. */
+  readonly limits: readonly LimitStanding[]
+}
+
+/** A limit with its name, and what its counter holds. */
+export interface NamedState {
+  readonly name: string
+  readonly limit: Limit
+  readonly state: CounterState | undefined
+}
+
+/** @param laterHits hits of the only counter that were counted after the caller's */
+export function resultOf(
+  isAllowed: boolean,
+  states: readonly NamedState[],
+  retryAfterMs: number,
+  laterHits = 0,
+): RateLimitResult {
+  const limits = states.map(({ name, limit, state }): LimitStanding => {
+    const standing = standingOf(limit, state)
+    const used = Math.max(0, standing.used - laterHits)
+    const remaining = Math.min(limit.limit, standing.remaining + laterHits)
+    return { name, limit: limit.limit, windowMs: limit.windowMs, used, remaining, resetMs: standing.resetMs }
+  })
+  const { limit, used, remaining, resetMs } = limits.reduce((a, b) => (b.remaining < a.remaining ? b : a))
+  return {
+    isAllowed,
+    limit,
+    used,
+    remaining: isAllowed ? remaining : 0,
+    resetMs,
+    retryAfterMs: isAllowed ? 0 : retryAfterMs,
+    isBlocked: states.some(({ state }) => (state?.blockLeft ?? 0) > 0),
+    strikes: Math.max(...states.map(({ state }) => state?.strikes ?? 0)),
+    denials: isAllowed ? 0 : 1,
+    limits,
+  }
+}
+
+/** The same denial so much later. */
+export function later(denied: RateLimitResult, elapsedMs: number, denials: number): RateLimitResult {
+  const left = (ms: number) => Math.max(1, Math.ceil(ms - elapsedMs))
+  return {
+    ...denied,
+    resetMs: left(denied.resetMs),
+    retryAfterMs: left(denied.retryAfterMs),
+    denials,
+    limits: denied.limits.map((limit) => ({ ...limit, resetMs: left(limit.resetMs) })),
+  }
+}
+
+/**
+ * Headers for a response: `RateLimit-Policy` and `RateLimit`, and `Retry-After` for a denial.
+ * Source: IETF draft-ietf-httpapi-ratelimit-headers-10; times in seconds, rounded up.
+ */
+export function rateLimitHeaders(result: RateLimitResult): Record<string, string> {
+  const policies = result.limits.map(({ name, limit, windowMs }) => `${quoted(name)};q=${limit};w=${seconds(windowMs)}`)
+  const standings = result.limits.map(
+    ({ name, remaining, resetMs }) => `${quoted(name)};r=${remaining};t=${seconds(resetMs)}`,
+  )
+  return {
+    'RateLimit-Policy': policies.join(', '),
+    RateLimit: standings.join(', '),
+    ...(result.isAllowed ? {} : { 'Retry-After': String(seconds(result.retryAfterMs)) }),
+  }
+}
+
+function seconds(ms: number): number {
+  return Math.ceil(ms / 1_000)
+}
+
+/** A string of structured fields (RFC 9651): printable ASCII. */
+function quoted(name: string): string {
+  return `"${name.replaceAll(/[^\x20-\x7e]/g, '?').replaceAll(/["\\]/g, '\\$&')}"`
+}

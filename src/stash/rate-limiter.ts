@@ -1,0 +1,196 @@
+import { storedKey } from '../entry/key'
+import { type Algorithm, type Limit, resolveCost, resolveLimit } from '../entry/limit'
+import { namespaceName } from '../entry/namespace'
+import type { TenantSource } from '../entry/tenant'
+import { InvalidArgumentError } from '../errors'
+import type { CallOptions } from '../postgres/call'
+import type { BlockRule } from '../postgres/counter-table'
+import type { DenyCacheOptions } from './denials'
+import { LimitDecisions, type LimitedCounter, type RateLimitOnError } from './limit-decisions'
+import type { PgStashOptions } from './options'
+import { holdStash, type PgStash } from './pg-stash'
+import type { RateLimitResult } from './rate-limit-result'
+
+export type { Algorithm, DenyCacheOptions, RateLimitOnError, RateLimitResult }
+
+/** So many hits in so many milliseconds. */
+export interface LimitOptions {
+  readonly limit: number
+  readonly windowMs: number
+  /** Default: that of the limiter. */
+  readonly algorithm?: Algorithm | undefined
+  /** In the headers. Default: the limiter's name, with a number where there are several. */
+  readonly name?: string | undefined
+}
+
+/** What a denial starts: a time in which everything is denied. */
+export interface BlockOptions {
+  /** Milliseconds of the first block; the next one lasts twice as long, and so on. */
+  readonly blockMs: number
+  /** No block lasts longer. Default: `blockMs`: all are equally long. */
+  readonly maxBlockMs?: number | undefined
+  /** After so many milliseconds without a block the next one is a first one. Default: 24 hours. */
+  readonly forgetMs?: number | undefined
+  /** Whether a denial during a block is a further block. It then is not answered from memory. Default: false. */
+  readonly isExtended?: boolean | undefined
+}
+
+/** What the limiters have in common. */
+export interface LimiterOptions extends Omit<PgStashOptions, 'onError'> {
+  /** A stash to share; otherwise the connection options among these open one, which `close()` closes. */
+  readonly stash?: PgStash | undefined
+  /** Whose callers; a function is asked at every call. Default: the tenant `default`. */
+  readonly tenant?: TenantSource | undefined
+  /** What happens while the database is away. Default: `throw`. */
+  readonly onError?: RateLimitOnError | undefined
+  /** How much is remembered of those who were denied. */
+  readonly denyCache?: DenyCacheOptions | false | undefined
+}
+
+export interface RateLimiterOptions extends LimiterOptions {
+  /** Tells limiters apart: those of one name and the same limits share what they count. Default: `rate-limit`. */
+  readonly name?: string | undefined
+  /** Hits in a window. Or `limits`. */
+  readonly limit?: number | undefined
+  /** The window, in milliseconds. Or `limits`. */
+  readonly windowMs?: number | undefined
+  /** Default: `fixed-window`. */
+  readonly algorithm?: Algorithm | undefined
+  /** Several at once, for example 3 a minute and 100 an hour: a hit counts in all of them, or is denied and counts in none. */
+  readonly limits?: readonly LimitOptions[] | undefined
+  /** Default: a denial starts nothing. */
+  readonly block?: BlockOptions | undefined
+}
+
+/** Of `consume` and `peek`. */
+export interface ConsumeOptions extends CallOptions {
+  /** How much the hit weighs. Default: 1. */
+  readonly cost?: number | undefined
+}
+
+const oneDayMs = 86_400_000
+
+interface NamedLimit {
+  readonly name: string
+  readonly namespace: string
+  readonly limit: Limit
+}
+
+/**
+ * Counts hits of callers, and says who has had enough. What counts is the database's clock, for all processes; each decision is one
+ * statement, in which the concurrent hits of this process travel together, each with an answer of its own. Hits that are denied are not counted.
+ *
+ * @example
+ * const limiter = new RateLimiter({ stash, name: 'search', limit: 100, windowMs: 60_000 })
+ * const { isAllowed, retryAfterMs } = await limiter.consume(userId)
+ */
+export class RateLimiter {
+  readonly name: string
+  readonly #limits: readonly NamedLimit[]
+  readonly #block: BlockRule | undefined
+  readonly #decisions: LimitDecisions
+  readonly #end: () => Promise<void>
+
+  /** @throws {InvalidArgumentError} naming the option that will not do */
+  constructor(options: RateLimiterOptions) {
+    if (typeof options !== 'object' || options === null) {
+      throw new InvalidArgumentError('options', 'must be an object', 'Pass { stash, limit, windowMs }.')
+    }
+    const { tenant, onError, denyCache, name, limit, windowMs, algorithm, limits, block, ...connection } = options
+    this.name = namespaceName(name ?? 'rate-limit')
+    this.#limits = namedLimits(
+      this.name,
+      limits ?? [{ limit: limit as number, windowMs: windowMs as number }],
+      algorithm,
+    )
+    this.#block = block === undefined ? undefined : blockRule(block)
+    const { stash, isOwned } = holdStash(connection)
+    // What extends a block has to be told of every denial.
+    const remembers = this.#block?.isExtended ? false : denyCache
+    this.#decisions = new LimitDecisions(stash, { tenant, onError, denyCache: remembers })
+    this.#end = async () => {
+      if (isOwned) await stash.close()
+    }
+  }
+
+  /** Counts a hit if it is allowed, and says whether it is. */
+  async consume(key: string, options?: ConsumeOptions): Promise<RateLimitResult> {
+    return this.#decisions.consume(this.#countersOf(key), costOf(options), options)
+  }
+
+  /** Says where a caller stands, and counts nothing. */
+  async peek(key: string, options?: ConsumeOptions): Promise<RateLimitResult> {
+    return this.#decisions.peek(this.#countersOf(key), costOf(options), options)
+  }
+
+  /** Counts `hits` whatever the limit says. */
+  async penalty(key: string, hits = 1, options?: CallOptions): Promise<RateLimitResult> {
+    return this.#decisions.adjust(this.#countersOf(key), resolveCost(hits), options)
+  }
+
+  /** Takes `hits` back, never below none. */
+  async reward(key: string, hits = 1, options?: CallOptions): Promise<RateLimitResult> {
+    return this.#decisions.adjust(this.#countersOf(key), -resolveCost(hits), options)
+  }
+
+  /** Forgets what was counted of a caller, and blocks. Other processes may still deny it for `denyCache.maxMs`. */
+  async reset(key: string, options?: CallOptions): Promise<void> {
+    await this.#decisions.reset(this.#countersOf(key), options)
+  }
+
+  /** Forgets everybody; of one tenant. */
+  async clear(options?: CallOptions): Promise<void> {
+    await this.#decisions.clear(
+      this.#limits.map(({ namespace }) => namespace),
+      options,
+    )
+  }
+
+  /** Closes the stash if this limiter opened it. */
+  async close(): Promise<void> {
+    await this.#end()
+  }
+
+  #countersOf(key: string): LimitedCounter[] {
+    const stored = storedKey(key)
+    return this.#limits.map((limit) => ({ ...limit, ...stored, block: this.#block }))
+  }
+}
+
+/** The name of a limiter, and what has to be the same for two of them to share what they count. */
+export function counterNamespace(name: string, { algorithm, windowMs }: Limit): string {
+  return `${name}/${algorithm}/${windowMs}`
+}
+
+/** @throws {InvalidArgumentError} */
+export function blockRule({ blockMs, maxBlockMs, forgetMs, isExtended }: BlockOptions): BlockRule {
+  const first = duration('block.blockMs', blockMs)
+  return {
+    blockMs: first,
+    maxBlockMs: duration('block.maxBlockMs', maxBlockMs ?? first),
+    forgetMs: forgetMs === 0 ? 0 : duration('block.forgetMs', forgetMs ?? oneDayMs),
+    isExtended: isExtended === true,
+  }
+}
+
+function namedLimits(name: string, limits: readonly LimitOptions[], algorithm: Algorithm | undefined): NamedLimit[] {
+  if (!Array.isArray(limits) || limits.length === 0) {
+    throw new InvalidArgumentError('limits', 'must be an array of one or more', 'Pass [{ limit, windowMs }].')
+  }
+  const named = limits.map((options: LimitOptions, at) => {
+    const limit = resolveLimit(options?.limit, options?.windowMs, options?.algorithm ?? algorithm)
+    const own = options.name ?? (limits.length === 1 ? name : `${name}-${at + 1}`)
+    return { name: own, namespace: counterNamespace(name, limit), limit }
+  })
+  if (new Set(named.map(({ namespace }) => namespace)).size === named.length) return named
+  throw new InvalidArgumentError('limits', 'have one window twice', 'Keep the lower limit of the two.')
+}
+
+function costOf(options: ConsumeOptions | undefined): number {
+  return resolveCost(options?.cost)
+}
+
+function duration(field: string, value: unknown): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value
+  throw new InvalidArgumentError(field, 'must be a whole number of milliseconds', 'Pass 1 or more.')
+}
