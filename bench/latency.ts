@@ -1,7 +1,7 @@
 import pg from 'pg'
-import { measure, median } from './measure'
 import { load, withOwnStash } from './own-stash'
 import type { Settings } from './settings'
+import { takeTurns } from './turns'
 import type { Verdict } from './verdict'
 
 /**
@@ -28,7 +28,8 @@ export async function latency(settings: Settings): Promise<Verdict[]> {
       increment: () => cache.increment(counter()),
       'raw increment': () => pool.query({ name: 'add', text: add, values: [counter()] }),
     }
-    const p50 = await takeTurns(operations, settings)
+    const figureOf = await takeTurns(operations, 1, settings)
+    const p50 = (name: keyof typeof operations) => figureOf(name).p50Ms
     await pool.end()
     return [
       {
@@ -45,19 +46,4 @@ export async function latency(settings: Settings): Promise<Verdict[]> {
       },
     ]
   })
-}
-
-async function takeTurns<Name extends string>(
-  operations: Record<Name, () => Promise<unknown>>,
-  { turns, turnMs }: Settings,
-): Promise<(name: Name) => number> {
-  const taken = new Map<string, number[]>()
-  for (let turn = -1; turn < turns; turn += 1) {
-    for (const [name, operation] of Object.entries<() => Promise<unknown>>(operations)) {
-      const { p50Ms } = await measure(operation, 1, turnMs)
-      // The first turn warms up.
-      if (turn >= 0) taken.set(name, [...(taken.get(name) ?? []), p50Ms])
-    }
-  }
-  return (name) => median(taken.get(name) ?? [])
 }

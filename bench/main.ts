@@ -3,8 +3,11 @@ import { clearing } from './clearing'
 import { compare, type Line } from './comparison'
 import { latency } from './latency'
 import { memory } from './memory'
+import { usersMix } from './mixed'
 import { overwrites } from './overwrites'
 import { picture } from './picture'
+import { rateLimits } from './rate-limits'
+import { sessions } from './sessions'
 import { describeMachine, readSettings, type Settings } from './settings'
 import { sweeping } from './sweeping'
 import { judge, ratioOf } from './targets'
@@ -14,7 +17,16 @@ import { sentenceOf, type Verdict } from './verdict'
 const usualBytes = 300
 
 /** What is measured beside the comparison. */
-const parts: readonly ((settings: Settings) => Promise<Verdict[]>)[] = [overwrites, clearing, sweeping, memory, latency]
+const parts: readonly ((settings: Settings) => Promise<Verdict[]>)[] = [
+  overwrites,
+  clearing,
+  sweeping,
+  memory,
+  latency,
+  sessions,
+  rateLimits,
+  usersMix,
+]
 
 const settings = readSettings()
 const machine = await describeMachine(settings)

@@ -1,13 +1,20 @@
 // `npm run demo`: the main job, told in a page. It runs on PGlite, PostgreSQL in this process: nothing to install.
 // With DATABASE_URL set it tells the same story on your PostgreSQL, in a schema of its own, which it drops at the end.
+import { once } from 'node:events'
+import { promisify } from 'node:util'
 import { PGlite } from '@electric-sql/pglite'
 import { caching } from 'cache-manager5'
 import { createCache } from 'cache-manager7'
+import express from 'express'
+import { rateLimit } from 'express-rate-limit'
+import session from 'express-session'
 import Keyv from 'keyv'
 import Keyv6 from 'keyv6'
 import pg from 'pg'
-import { PgStash } from 'pgstash'
+import { LoginLimiter, PgStash } from 'pgstash'
 import { pgStore } from 'pgstash/cache-manager'
+import { PgRateLimitStore } from 'pgstash/express-rate-limit'
+import { PgSessionStore } from 'pgstash/express-session'
 import { KeyvPgStore } from 'pgstash/keyv'
 
 const schema = 'pgstash_demo'
@@ -90,6 +97,74 @@ await tell('clear a namespace of 10,001 entries', async () => {
 })
 await tell('the sweep removes them later', async () => `${(await stash.sweep()).cleared} rows removed`)
 
+const sessions = new PgSessionStore({ stash, userId: (session) => session.user })
+const searches = new PgRateLimitStore({ stash, prefix: 'searches' })
+// Ada and the guesser have one address here, and by that alone many may mistype.
+const logins = new LoginLimiter({ stash, limits: { ip: 50 } })
+const app = express()
+app.get(
+  '/search',
+  rateLimit({ store: searches, windowMs: 60_000, limit: 5, standardHeaders: 'draft-8', legacyHeaders: false }),
+  (_req, res) => res.send('found'),
+)
+app.use(session({ store: sessions, secret: 'of the demo', resave: false, saveUninitialized: false }))
+app.post('/login', express.json(), async (req, res) => {
+  const { username, password } = req.body
+  const attempt = await logins.begin({ username, ip: req.ip })
+  if (!attempt.isAllowed) return res.status(429).send(`locked for ${Math.ceil(attempt.retryAfterMs / 60_000)} min`)
+  if (password !== 'engine') return res.status(401).send('wrong')
+  await attempt.succeed()
+  await promisify(req.session.regenerate).call(req.session)
+  req.session.user = username
+  res.send(`welcome, ${username}`)
+})
+app.get('/me', (req, res) => res.send(req.session.user ?? 'nobody'))
+app.post('/logout-everywhere-else', async (req, res) => {
+  res.send(`${await sessions.destroyByUser(req.session.user, { except: req.sessionID })} logged out`)
+})
+const server = app.listen(0, '127.0.0.1')
+await once(server, 'listening')
+
+/** Keeps the cookie, as a browser does. */
+function browser() {
+  let cookie = ''
+  return async (method, path, body) => {
+    const url = `http://127.0.0.1:${server.address().port}${path}`
+    const headers = { cookie, 'content-type': 'application/json' }
+    const answer = await fetch(url, { method, headers, body: body && JSON.stringify(body) })
+    cookie = answer.headers.getSetCookie()[0]?.split(';')[0] ?? cookie
+    return `${answer.status} ${await answer.text()}`
+  }
+}
+
+const [laptop, phone, guesser] = [browser(), browser(), browser()]
+const ada = { username: 'ada', password: 'engine' }
+const counts = (answers, name) => {
+  const denied = answers.filter((answer) => answer.startsWith('429')).length
+  return `${answers.length - denied} ${name}, ${denied} got 429`
+}
+
+chapter('Sessions: express-session, over HTTP')
+await tell('Ada logs in on her laptop', () => laptop('POST', '/login', ada))
+await tell('and on her phone', () => phone('POST', '/login', ada))
+await tell('the phone asks who it is', () => phone('GET', '/me'))
+await tell('the laptop logs out everywhere else', () => laptop('POST', '/logout-everywhere-else'))
+await tell('the phone asks again', () => phone('GET', '/me'))
+await tell('the laptop asks', () => laptop('GET', '/me'))
+
+chapter('Rate limits: express-rate-limit, and a brake on guessing')
+await tell('8 searches at once, where 5 a minute may', async () =>
+  counts(await Promise.all(Array.from({ length: 8 }, () => guesser('GET', '/search'))), 'found'),
+)
+await tell('20 passwords for bob, guessed at once', async () => {
+  const guess = (_, at) => guesser('POST', '/login', { username: 'bob', password: `guess ${at}` })
+  return counts(await Promise.all(Array.from({ length: 20 }, guess)), 'wrong')
+})
+await tell('the 21st is right, but too late', () => guesser('POST', '/login', { ...ada, username: 'bob' }))
+await tell('Ada is not locked out', () => phone('POST', '/login', ada))
+
+server.close()
+server.closeAllConnections()
 await stash.close()
 await run(`drop schema ${schema} cascade`)
 await pool?.end()

@@ -58,7 +58,7 @@ export class NotAnIntegerError extends PgStashError {
   }
 }
 
-/** `set` with `ifVersion`: the entry has another version by now, or is gone. Nothing was written. */
+/** `set` with `ifVersion`, or a session with `lostUpdates: 'reject'`: it has another version by now, or is gone. Nothing was written. */
 export class VersionConflictError extends PgStashError {
   constructor(
     readonly expected: number,
@@ -67,7 +67,7 @@ export class VersionConflictError extends PgStashError {
   ) {
     super(
       'VERSION_CONFLICT',
-      `expected version ${expected}, but ${actual === undefined ? 'there is no entry' : `the entry has version ${actual}`}. Read it again, and decide anew.`,
+      `expected version ${expected}, but ${actual === undefined ? 'it is gone' : `it has version ${actual} now`}. Read it again, and decide anew.`,
     )
   }
 }

@@ -36,6 +36,34 @@ page 1
 100 globex: a page in blue
 acme, cleared: a page in undefined
 `,
+  'express-login.mjs': `pascal: 401 wrong
+loom: 401 wrong
+poet: 401 wrong
+byron: 401 wrong
+1815: 401 wrong
+engine, right but too late: 429 too many attempts
+  retry-after: 900
+  ratelimit-policy: "login/username";q=5;w=900, "login/usernameAndIp";q=5;w=900, "login/ip";q=50;w=900
+grace on her laptop: 200 welcome, grace
+grace on her phone: 200 welcome, grace
+her laptop: 200 {"name":"grace","lookup":1}
+her phone, from the cache: 200 {"name":"grace","lookup":1}
+log out everywhere else: 200 1 logged out
+her phone: 401 nobody
+her laptop: 200 {"name":"grace","lookup":1}
+log out: 200 bye
+her laptop: 401 nobody
+10 more at once: 5 over the limit of all routes
+`,
+  'fastify-login.mjs': `10 guesses at once: 5 wrong, 5 too many
+right, but too late: 429 too many attempts
+grace: 200 welcome, grace
+her profile: 200 {"name":"grace","lookup":1}
+from the cache: 200 {"name":"grace","lookup":1}
+log out: 200 bye
+and now: 401 nobody
+10 more at once: 6 over the limit of all routes
+`,
   'tenants.mjs': `acme red
 globex blue
 no tenant: ERR_PGSTASH_TENANT_REQUIRED
@@ -67,6 +95,13 @@ describe.each([
     expect(output).toMatch(/globex looks +undefined +\d+\.\d ms/)
     expect(output).toMatch(/1,000 increments of one counter +counter is 1000 +\d+\.\d ms/)
     expect(output).toMatch(/the sweep removes them later +10002 rows removed +\d+\.\d ms/)
+    expect(output).toMatch(/the laptop logs out everywhere else +200 1 logged out +\d+\.\d ms/)
+    expect(output).toMatch(/the phone asks again +200 nobody +\d+\.\d ms/)
+    expect(output).toMatch(/the laptop asks +200 ada +\d+\.\d ms/)
+    expect(output).toMatch(/8 searches at once, where 5 a minute may +5 found, 3 got 429 +\d+\.\d ms/)
+    expect(output).toMatch(/20 passwords for bob, guessed at once +5 wrong, 15 got 429 +\d+\.\d ms/)
+    expect(output).toMatch(/the 21st is right, but too late +429 locked for 15 min +\d+\.\d ms/)
+    expect(output).toMatch(/Ada is not locked out +200 welcome, ada +\d+\.\d ms/)
     expect(output).toMatch(/That is the story/)
   })
 })

@@ -187,10 +187,11 @@ begin
     end loop;
     -- Who waited for a lock may be older than what it finds.
     v_now := greatest(v_now, v_row.counted_at);
-    if v_row.blocked_until <= v_now then
+    -- A block that ended since the last hit: a fresh start.
+    if v_row.blocked_until <= v_now and v_row.counted_at < v_row.blocked_until then
       v_row.hits := 0; v_row.previous := 0; v_row.reset_at := 0; v_row.tat := null;
-      if v_row.blocked_until + p_forget[i] <= v_now then v_row.strikes := 0; end if;
     end if;
+    if v_row.blocked_until + p_forget[i] <= v_now then v_row.strikes := 0; end if;
     if p_algorithm[i] = 's' then
       if v_row.reset_at <= v_now then
         v_row.previous := case when v_now < v_row.reset_at + p_window[i] then v_row.hits else 0 end;
@@ -264,7 +265,7 @@ begin
   end loop;
 end $$;
 
--- Adds hits whatever the limit says, or takes some back, never below none. Answers what the rows hold then.
+-- Adds hits whatever the limit says, or takes some back, never below none; that ends a block, if there is room then. Answers what the rows hold then.
 create function "pgstash".adjust_counters(
   p_tenant text[], p_namespace text[], p_key text[], p_long_key text[], p_algorithm text[], p_most bigint[], p_window bigint[], p_by bigint[]
 ) returns table (ord integer, hits bigint, previous bigint, reset_left bigint, tat_left double precision, block_left bigint)
@@ -292,6 +293,9 @@ begin
       continue;
     end if;
     v_now := greatest(v_now, v_row.counted_at);
+    if v_row.blocked_until <= v_now and v_row.counted_at < v_row.blocked_until then
+      v_row.hits := 0; v_row.previous := 0; v_row.reset_at := 0; v_row.tat := null;
+    end if;
     if p_algorithm[i] = 'g' then
       v_row.tat := greatest(v_now, greatest(v_row.tat, v_now) + p_by[i] * p_window[i]::double precision / nullif(p_most[i], 0));
       v_row.reset_at := ceil(v_row.tat);
@@ -304,8 +308,19 @@ begin
       end if;
       v_row.hits := greatest(0, v_row.hits + p_by[i]);
     end if;
+    -- Who has room again by what is taken back was blocked for nothing.
+    if p_by[i] < 0 and v_row.blocked_until > v_now
+      and "pgstash".fitting(case p_algorithm[i]
+        when 's' then p_most[i] - "pgstash".sliding_used(v_row.hits, v_row.previous, v_row.reset_at, p_window[i], v_now)
+        when 'g' then (p_window[i] - (v_row.tat - v_now)) * p_most[i] / p_window[i]
+        else p_most[i] - v_row.hits end, 1, 1) > 0
+    then
+      v_row.blocked_until := null;
+      v_row.strikes := greatest(0, v_row.strikes - 1);
+    end if;
     update "pgstash".counter c set
       hits = v_row.hits, previous = v_row.previous, reset_at = v_row.reset_at, tat = v_row.tat, counted_at = v_now,
+      blocked_until = v_row.blocked_until, strikes = v_row.strikes,
       expires_at = greatest(c.expires_at, v_row.reset_at + case when p_algorithm[i] = 's' then p_window[i] else 0 end)
     where c.tenant = p_tenant[i] and c.namespace = p_namespace[i] and c.key = p_key[i];
     hits := v_row.hits; previous := v_row.previous; reset_left := v_row.reset_at - v_now;

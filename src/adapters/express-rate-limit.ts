@@ -7,7 +7,7 @@ import { type Algorithm, type LimiterOptions, RateLimiter, type RateLimitOnError
 export type { Algorithm, RateLimitOnError, TenantSource }
 
 export interface PgRateLimitStoreOptions extends LimiterOptions {
-  /** Unique for each limiter of an application: two with one prefix and one window count together. Default: `rl`. */
+  /** Unique for each limiter of an application: two with one prefix and one window count together, of whatever host. Default: `rl`. */
   readonly prefix?: string | undefined
   /** Default: `fixed-window`. */
   readonly algorithm?: Algorithm | undefined

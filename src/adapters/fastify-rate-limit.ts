@@ -12,7 +12,7 @@ import {
 export type { Algorithm, RateLimitOnError, TenantSource }
 
 export interface FastifyRateLimitStoreOptions extends LimiterOptions {
-  /** Tells the limiters of an application apart. Default: `fastify-rate-limit`. */
+  /** Tells the limiters of an application apart: two of one name and window count together, of whatever host. Default: `fastify-rate-limit`. */
   readonly prefix?: string | undefined
   /** Default: `fixed-window`. */
   readonly algorithm?: Algorithm | undefined
@@ -44,7 +44,11 @@ export interface FastifyRateLimitStore {
 }
 
 /** What `fastify.register(rateLimit, { store })` takes: @fastify/rate-limit makes the store itself. */
-export type FastifyRateLimitStoreClass = new (params?: FastifyRateLimitParams) => FastifyRateLimitStore
+export interface FastifyRateLimitStoreClass {
+  new (params?: FastifyRateLimitParams): FastifyRateLimitStore
+  /** Closes the stash if this store opened it. */
+  close(): Promise<void>
+}
 
 /** Where hits over the limit count too: more than anybody sends. */
 const countWithoutEnd = 1_000_000_000
@@ -62,12 +66,16 @@ const longestBackoffMs = 3_155_760_000_000
  */
 export function fastifyRateLimitStore(options: FastifyRateLimitStoreOptions = {}): FastifyRateLimitStoreClass {
   const { prefix = 'fastify-rate-limit', tenant, onError, denyCache, algorithm, ...connection } = options
-  const { stash } = holdStash(connection)
+  const { stash, isOwned } = holdStash(connection)
   const shared = { stash, tenant, onError, denyCache, algorithm }
   // Tells at once what will not do, not at the first request.
   new RateLimiter({ ...shared, name: prefix, limit: 1, windowMs: 1 })
 
   return class PgFastifyRateLimitStore implements FastifyRateLimitStore {
+    static async close(): Promise<void> {
+      if (isOwned) await stash.close()
+    }
+
     readonly #name: string
     readonly #params: FastifyRateLimitParams
     /** By limit and window, which the host may ask a function for. */

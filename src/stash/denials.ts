@@ -23,9 +23,14 @@ export interface Denial<Facts> {
   count: number
 }
 
-/** Whoever was denied, for as long as that holds: an attacker who repeats himself costs no statement. */
+/**
+ * Whoever was denied, for as long as that holds: an attacker who repeats himself costs no statement. A denial is of all the counters that a call is
+ * counted on; a change to one of them ends it.
+ */
 export class Denials<Facts> {
-  readonly #byId = new Map<string, Denial<Facts>>()
+  readonly #denials = new Map<string, Denial<Facts>>()
+  /** By counter: when something was taken back or forgotten. */
+  readonly #changes = new Map<string, number>()
   readonly #maxKeys: number
   readonly #maxMs: number
 
@@ -39,32 +44,50 @@ export class Denials<Facts> {
   }
 
   /** The denial that answers a hit of that cost; counts it. */
-  find(id: string, cost: number): Denial<Facts> | undefined {
-    const denial = this.#byId.get(id)
+  find(counters: readonly string[], cost: number): Denial<Facts> | undefined {
+    const id = idOf(counters)
+    const denial = this.#denials.get(id)
     if (denial === undefined || cost < denial.cost) return undefined
-    if (performance.now() >= denial.until) {
-      this.#byId.delete(id)
+    if (performance.now() >= denial.until || this.#haveChanged(counters, denial.since)) {
+      this.#denials.delete(id)
       return undefined
     }
     denial.count += 1
     return denial
   }
 
-  remember(id: string, cost: number, forMs: number, facts: Facts): void {
+  /** @param since before the database was asked: what changed meanwhile ends the denial */
+  remember(counters: readonly string[], cost: number, since: number, forMs: number, facts: Facts): void {
     if (this.#maxKeys === 0) return
-    const since = performance.now()
-    this.#byId.delete(id)
-    if (this.#byId.size >= this.#maxKeys) this.#byId.delete(this.#byId.keys().next().value as string)
-    this.#byId.set(id, { facts, cost, since, until: since + Math.min(forMs, this.#maxMs), count: 1 })
+    const until = performance.now() + Math.min(forMs, this.#maxMs)
+    keep(this.#denials, idOf(counters), { facts, cost, since, until, count: 1 }, this.#maxKeys)
   }
 
-  forget(id: string): void {
-    this.#byId.delete(id)
+  /** Something of these counters was taken back or forgotten. */
+  forget(counters: readonly string[]): void {
+    if (this.#denials.size === 0) return
+    for (const counter of counters) keep(this.#changes, counter, performance.now(), this.#maxKeys)
   }
 
   forgetAll(): void {
-    this.#byId.clear()
+    this.#denials.clear()
   }
+
+  #haveChanged(counters: readonly string[], since: number): boolean {
+    return this.#changes.size > 0 && counters.some((counter) => (this.#changes.get(counter) ?? -1) >= since)
+  }
+}
+
+/** No name or key holds a NUL. */
+function idOf(counters: readonly string[]): string {
+  return counters.join('\0\0')
+}
+
+/** Puts it at the end; the oldest goes where there are too many. */
+function keep<T>(map: Map<string, T>, key: string, value: T, most: number): void {
+  map.delete(key)
+  if (map.size >= most) map.delete(map.keys().next().value as string)
+  map.set(key, value)
 }
 
 function natural(field: string, value: unknown, otherwise: number): number {

@@ -55,16 +55,17 @@ export class LimitDecisions {
 
   async consume(counters: readonly LimitedCounter[], cost: number, options?: CallOptions): Promise<RateLimitResult> {
     const tenant = resolveTenant(this.#tenant)
-    const id = idOf(tenant, counters)
-    const denial = this.#denials.find(id, cost)
+    const ids = idsOf(tenant, counters)
+    const denial = this.#denials.find(ids, cost)
     if (denial !== undefined) return later(denial.facts, performance.now() - denial.since, denial.count)
+    const askedAt = performance.now()
     try {
       const result = await this.#ask(tenant, counters, cost, options)
-      if (!result.isAllowed) this.#denials.remember(id, cost, result.retryAfterMs, result)
+      if (!result.isAllowed) this.#denials.remember(ids, cost, askedAt, result.retryAfterMs, result)
       return result
     } catch (error) {
       if (this.#onError === 'throw' || !isOutage(error)) throw error
-      return this.#withoutDatabase(id, counters, cost)
+      return this.#withoutDatabase(ids, counters, cost)
     }
   }
 
@@ -84,7 +85,7 @@ export class LimitDecisions {
         return table.adjust(address, counter, counter.limit, by, options)
       }),
     )
-    this.#denials.forget(idOf(tenant, counters))
+    this.#denials.forget(idsOf(tenant, counters))
     return standing(named(counters, states), 1)
   }
 
@@ -95,12 +96,7 @@ export class LimitDecisions {
     await Promise.all(
       counters.map(({ namespace, key }) => table.delete(addressOf(tenant, namespace, 'counter'), key, options)),
     )
-    this.#denials.forget(idOf(tenant, counters))
-  }
-
-  /** Forgets that this process denied them. */
-  forget(counters: readonly LimitedCounter[]): void {
-    this.#denials.forget(idOf(resolveTenant(this.#tenant), counters))
+    this.#denials.forget(idsOf(tenant, counters))
   }
 
   /** Forgets everybody in these namespaces of the tenant. */
@@ -145,16 +141,12 @@ export class LimitDecisions {
     return named(counters, states.map(withoutPastBlock))
   }
 
-  #withoutDatabase(id: string, counters: readonly LimitedCounter[], cost: number): RateLimitResult {
+  #withoutDatabase(ids: readonly string[], counters: readonly LimitedCounter[], cost: number): RateLimitResult {
     if (this.#onError === 'open') return resultOf(true, named(counters, []), 0)
     if (this.#onError === 'closed') return resultOf(false, named(counters, []), closedForMs)
-    return this.#inMemory(id, counters, cost)
-  }
-
-  #inMemory(id: string, counters: readonly LimitedCounter[], cost: number): RateLimitResult {
-    const counted = counters.map(({ name, namespace, limit }) => ({
+    const counted = counters.map(({ name, limit }, at) => ({
       name,
-      ...this.#memory.consume(`${id}\0${namespace}`, limit, cost),
+      ...this.#memory.consume(ids[at] as string, limit, cost),
     }))
     const waits = counted.filter(({ isGranted }) => !isGranted).map(({ state }) => state.resetLeft)
     return resultOf(waits.length === 0, counted, Math.max(1, ...waits))
@@ -165,9 +157,9 @@ export class LimitDecisions {
   }
 }
 
-/** Who is counted on which counters. */
-function idOf(tenant: string, counters: readonly LimitedCounter[]): string {
-  return counters.reduce((id, { namespace, key }) => `${id}\0${namespace}\0${key}`, tenant)
+/** Of each counter, among all of the stash. */
+function idsOf(tenant: string, counters: readonly LimitedCounter[]): string[] {
+  return counters.map(({ namespace, key }) => `${tenant}\0${namespace}\0${key}`)
 }
 
 function named(counters: readonly LimitedCounter[], states: readonly (CounterState | undefined)[]): NamedState[] {

@@ -111,9 +111,28 @@ export class LoginLimiter {
     return this.#decisions.peek(this.#countersOf(caller), 1, options)
   }
 
-  /** Forgets the failed attempts of a caller, and blocks: for support. */
-  async reset(caller: LoginCaller, options?: CallOptions): Promise<void> {
-    await this.#decisions.reset(this.#countersOf(caller), options)
+  /**
+   * Forgets failed attempts, and blocks: for support. Of a user name, of an address (for everybody behind it), or, with both, of the two and of the user at
+   * that address.
+   */
+  async reset(caller: Partial<LoginCaller>, options?: CallOptions): Promise<void> {
+    const { username, ip } = caller
+    if (username !== undefined && ip !== undefined) {
+      await this.#decisions.reset(this.#countersOf({ username, ip }), options)
+      return
+    }
+    assertText('username or ip', username ?? ip)
+    const known = { username: username ?? '-', ip: ip ?? '-' }
+    const counters = this.#countersOf(known, [username === undefined ? 'ip' : 'username'])
+    if (counters.length > 0) await this.#decisions.reset(counters, options)
+  }
+
+  /** Forgets everybody; of one tenant. */
+  async clear(options?: CallOptions): Promise<void> {
+    await this.#decisions.clear(
+      this.#limits.map(({ namespace }) => namespace),
+      options,
+    )
   }
 
   /** Closes the stash if this limiter opened it. */
@@ -125,7 +144,6 @@ export class LoginLimiter {
   async #forgive(caller: LoginCaller, wasCounted: boolean): Promise<void> {
     if (!wasCounted) return
     const [byUser, byIp] = [this.#countersOf(caller, ['username', 'usernameAndIp']), this.#countersOf(caller, ['ip'])]
-    this.#decisions.forget(this.#countersOf(caller))
     await Promise.all([
       byUser.length > 0 ? this.#decisions.reset(byUser) : undefined,
       byIp.length > 0 ? this.#decisions.adjust(byIp, -1) : undefined,

@@ -32,8 +32,9 @@ export interface SessionsOptions extends Omit<PgStashOptions, 'onError'> {
   /** Whose session it is: makes `listByUser` and `destroyByUser` work. Asked at every write. */
   readonly userId?: ((session: SessionData) => string | number | null | undefined) | undefined
   /**
-   * `reject`: a write is refused (`VersionConflictError`) if another request changed or destroyed the session since it was read. To know, `get` puts a property
-   * `_version` on the session, which is not stored. Default: `allow`, the last write wins.
+   * `reject`: a write is refused (`VersionConflictError`) if another request changed the session since it was read, and comes to nothing if the session was
+   * destroyed meanwhile. To know, `get` puts a property `_version` on the session, which is not stored. Default: `allow`, the last write wins, and brings a
+   * destroyed session back.
    */
   readonly lostUpdates?: 'allow' | 'reject' | undefined
   /**
@@ -103,7 +104,7 @@ export class Sessions {
 
   /**
    * Makes or replaces a session. Where its data is stored already, only the expiry moves, and that only by `touchAfter` or more.
-   * @throws {VersionConflictError} with `lostUpdates: 'reject'`: it was changed or destroyed since it was read
+   * @throws {VersionConflictError} with `lostUpdates: 'reject'`: it was changed since it was read
    */
   async set(id: string, session: SessionData, options?: CallOptions): Promise<void> {
     const { table, address, own } = this.#place()
@@ -223,7 +224,8 @@ export class Sessions {
     options?: CallOptions,
   ): Promise<number | undefined> {
     const { isSet, version } = await table.replace(address, write, expected, options)
-    if (isSet) return version
+    // Gone: who logged out meanwhile is not brought back, and there is nothing left that could be lost.
+    if (isSet || version === undefined) return version
     throw new VersionConflictError(expected, version)
   }
 

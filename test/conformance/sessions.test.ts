@@ -260,6 +260,7 @@ for (const isolation of ['column', 'rls'] as const) {
     const openStash = async () => (isolation === 'rls' ? body.openIsolated() : body.open())
     sessionStoreContract(async () => new Caller(new PgSessionStore({ stash: await openStash() }) as unknown as Store), {
       isExact: false,
+      keepsCookies: true,
     })
   })
 }

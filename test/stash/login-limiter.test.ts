@@ -1,0 +1,162 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { LoginLimiter, type LoginLimiterOptions } from '../../src/stash/login-limiter'
+import type { PgStash } from '../../src/stash/pg-stash'
+import { rateLimitHeaders } from '../../src/stash/rate-limit-result'
+import { describeBodies } from '../support/bodies'
+import { sleep } from '../support/sleep'
+
+for (const isolation of ['column', 'rls'] as const) {
+  describeBodies(`LoginLimiter, tenants apart by ${isolation}`, (body) => {
+    let stash: PgStash
+    let names = 0
+
+    beforeAll(async () => {
+      stash = isolation === 'rls' ? await body.openIsolated() : body.open()
+      await stash.ready()
+    })
+
+    const limiterOf = (options: LoginLimiterOptions = {}) => {
+      names += 1
+      return new LoginLimiter({ stash, name: `login-${names}`, ...options })
+    }
+    const home = '192.0.2.1'
+
+    it('denies the sixth failed attempt, for fifteen minutes', async () => {
+      const logins = limiterOf()
+      const attempts = []
+      for (let attempt = 0; attempt < 6; attempt += 1) attempts.push(await logins.begin({ username: 'ada', ip: home }))
+      expect(attempts.map(({ isAllowed }) => isAllowed)).toEqual([true, true, true, true, true, false])
+      expect(attempts[5]).toMatchObject({ isBlocked: true })
+      expect(rateLimitHeaders(attempts[5] as never)).toMatchObject({ 'Retry-After': '900' })
+      expect((await logins.peek({ username: 'ada', ip: home })).isAllowed).toBe(false)
+    })
+
+    it('counts by user name, wherever the attempts come from', async () => {
+      const logins = limiterOf()
+      for (let attempt = 0; attempt < 5; attempt += 1) {
+        expect((await logins.begin({ username: 'ada', ip: `192.0.2.${attempt}` })).isAllowed).toBe(true)
+      }
+      expect((await logins.begin({ username: 'ada', ip: '192.0.2.99' })).isAllowed).toBe(false)
+      expect((await logins.begin({ username: 'grace', ip: '192.0.2.99' })).isAllowed).toBe(true)
+    })
+
+    it('counts by address, whatever the user name', async () => {
+      const logins = limiterOf()
+      for (const username of ['a', 'b', 'c', 'd', 'e']) {
+        expect((await logins.begin({ username, ip: home })).isAllowed).toBe(true)
+      }
+      expect((await logins.begin({ username: 'f', ip: home })).isAllowed).toBe(false)
+      expect((await logins.begin({ username: 'f', ip: '192.0.2.2' })).isAllowed).toBe(true)
+    })
+
+    it('gives back an attempt that succeeds, and forgives the user those before', async () => {
+      const logins = limiterOf()
+      for (let day = 0; day < 4; day += 1) {
+        for (let attempt = 0; attempt < 3; attempt += 1) {
+          // Of another address each day: that one is forgiven nothing.
+          expect((await logins.begin({ username: 'ada', ip: `192.0.2.${day}` })).isAllowed).toBe(true)
+        }
+        const right = await logins.begin({ username: 'ada', ip: `192.0.2.${day}` })
+        expect(right.isAllowed).toBe(true)
+        await right.succeed()
+      }
+      const { limits } = await logins.peek({ username: 'ada', ip: '192.0.2.0' })
+      expect(limits.map(({ used }) => used)).toEqual([0, 0, 3])
+    })
+
+    it('never counts those who get it right', async () => {
+      const logins = limiterOf()
+      for (let login = 0; login < 20; login += 1) {
+        const attempt = await logins.begin({ username: 'ada', ip: home })
+        expect(attempt.isAllowed).toBe(true)
+        await attempt.succeed()
+      }
+    })
+
+    it('blocks no address behind which everybody got it right, however many at once', async () => {
+      const logins = limiterOf()
+      const users = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
+      const attempts = await Promise.all(users.map((username) => logins.begin({ username, ip: home })))
+      expect(attempts.filter(({ isAllowed }) => isAllowed)).toHaveLength(5)
+      await Promise.all(attempts.map((attempt) => attempt.succeed()))
+      expect(await logins.peek({ username: 'i', ip: home })).toMatchObject({ isAllowed: true, strikes: 0 })
+      expect((await logins.begin({ username: 'i', ip: home })).isAllowed).toBe(true)
+    })
+
+    it('keeps a block that failures have earned, whoever else succeeds', async () => {
+      const logins = limiterOf()
+      const own = await logins.begin({ username: 'own', ip: home })
+      for (const username of ['a', 'b', 'c', 'd']) await logins.begin({ username, ip: home })
+      await own.succeed()
+      expect((await logins.begin({ username: 'e', ip: home })).isAllowed).toBe(true)
+      expect((await logins.begin({ username: 'f', ip: home })).isAllowed).toBe(false)
+      expect(await logins.peek({ username: 'g', ip: home })).toMatchObject({
+        isAllowed: false,
+        isBlocked: true,
+        remaining: 0,
+      })
+    })
+
+    it('lets a thousand guesses at once be no way around the limit', async () => {
+      const logins = limiterOf({ limits: { ip: false } })
+      const guesses = await Promise.all(
+        Array.from({ length: 1_000 }, (_, at) => logins.begin({ username: 'ada', ip: `192.0.2.${at % 200}` })),
+      )
+      expect(guesses.filter(({ isAllowed }) => isAllowed)).toHaveLength(5)
+    })
+
+    it('blocks longer each time', async () => {
+      const block = { blockMs: 200, maxBlockMs: 2_000, forgetMs: 60_000 }
+      const logins = limiterOf({ attempts: 1, windowMs: 50, block, denyCache: false })
+      const waits = []
+      for (let round = 0; round < 3; round += 1) {
+        let attempt = await logins.begin({ username: 'ada', ip: home })
+        while (attempt.isAllowed) attempt = await logins.begin({ username: 'ada', ip: home })
+        waits.push(attempt.retryAfterMs)
+        await sleep(attempt.retryAfterMs + 5)
+      }
+      expect(waits.map((wait) => Math.round(wait / 100) * 100)).toEqual([200, 400, 800])
+    })
+
+    it('keeps tenants apart, and is reset by support', async () => {
+      const logins = limiterOf({ tenant: 'acme', attempts: 1 })
+      const other = new LoginLimiter({ stash, name: `login-${names}`, tenant: 'globex', attempts: 1 })
+      const ada = { username: 'ada', ip: home }
+      await logins.begin(ada)
+      expect((await logins.begin(ada)).isAllowed).toBe(false)
+      expect((await other.begin(ada)).isAllowed).toBe(true)
+      await logins.reset(ada)
+      expect((await logins.begin(ada)).isAllowed).toBe(true)
+      await logins.clear()
+      expect((await logins.begin(ada)).isAllowed).toBe(true)
+    })
+
+    it('is reset for a user, or for an address, alone', async () => {
+      const logins = limiterOf({ attempts: 1, limits: { usernameAndIp: false } })
+      const ada = { username: 'ada', ip: home }
+      await logins.begin(ada)
+      await logins.reset({ username: 'ada' })
+      expect((await logins.begin({ ...ada, ip: '192.0.2.7' })).isAllowed).toBe(true)
+      expect((await logins.begin({ username: 'grace', ip: home })).isAllowed).toBe(false)
+      await logins.reset({ ip: home })
+      expect((await logins.begin({ username: 'grace', ip: home })).isAllowed).toBe(true)
+      await expect(logins.reset({})).rejects.toMatchObject({ field: 'username or ip' })
+    })
+  })
+}
+
+describe('bad input of the login limiter', () => {
+  const connectionString = 'postgres://nowhere.invalid'
+
+  it('names what is wrong', async () => {
+    const logins = new LoginLimiter({ connectionString })
+    await expect(logins.begin({ username: '', ip: 'x' })).rejects.toMatchObject({ field: 'username' })
+    await expect(logins.begin({ username: 'x' } as never)).rejects.toMatchObject({ field: 'ip' })
+    await logins.close()
+    const limits = { username: false, usernameAndIp: false, ip: false } as const
+    expect(() => new LoginLimiter({ connectionString, limits })).toThrow(expect.objectContaining({ field: 'limits' }))
+    expect(() => new LoginLimiter({ connectionString, attempts: -1 })).toThrow(
+      expect.objectContaining({ field: 'limit' }),
+    )
+  })
+})

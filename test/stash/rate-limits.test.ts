@@ -1,0 +1,220 @@
+import express from 'express'
+import { rateLimit } from 'express-rate-limit'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { PgRateLimitStore } from '../../src/adapters/express-rate-limit'
+import { PgStash } from '../../src/stash/pg-stash'
+import { type Algorithm, RateLimiter, type RateLimitOnError } from '../../src/stash/rate-limiter'
+import { freshSchema } from '../support/bodies'
+import { Browser, closed, listening } from '../support/browser'
+import { CountingPool } from '../support/counting-pool'
+import { runNode } from '../support/processes'
+import { TestServer } from '../support/server'
+
+const algorithms: readonly Algorithm[] = ['fixed-window', 'sliding-window', 'gcra']
+
+const hourMs = 3_600_000
+const processes = 4
+const hits = 500
+
+/** Every process hits all keys at once; its clock is so many milliseconds off. A day's window: nothing comes back while the test runs. */
+const script = (options: object, keys: number, offMs: number) => `
+  const { now } = Date
+  Date.now = () => now() + ${offMs}
+  const { PgStash, RateLimiter } = await import('pgstash')
+  const stash = new PgStash({ connectionString: process.env.URL, schema: process.env.SCHEMA, timeoutMs: 60_000 })
+  const limiter = new RateLimiter({ stash, windowMs: ${24 * hourMs}, ...${JSON.stringify(options)} })
+  const keys = Array.from({ length: ${keys} }, (_, at) => 'key-' + at)
+  const allowedOf = async (key) => {
+    const results = await Promise.all(Array.from({ length: ${hits} }, () => limiter.consume(key)))
+    return results.filter(({ isAllowed }) => isAllowed).length
+  }
+  console.log(JSON.stringify(await Promise.all(keys.map(allowedOf))))
+  await stash.close()
+`
+
+/** An hour late, right, and an hour early. */
+const clocks = [-hourMs, 0, 0, hourMs]
+
+describe('between processes', () => {
+  let stash: PgStash
+
+  beforeAll(async () => {
+    stash = new PgStash({ connectionString: inject('postgresUrl'), schema: freshSchema() })
+    await stash.ready()
+    return () => stash.close()
+  })
+
+  const allowedOf = async (options: object, keys: number) => {
+    const env = { URL: inject('postgresUrl'), SCHEMA: stash.schema }
+    const ended = await Promise.all(clocks.map((offMs) => runNode(script(options, keys, offMs), env)))
+    expect(ended.map(({ code }) => code)).toEqual(Array(processes).fill(0))
+    const counts = ended.map(({ output }) => JSON.parse(output) as number[])
+    return Array.from({ length: keys }, (_, at) =>
+      counts.reduce((sum, ofProcess) => sum + (ofProcess[at] as number), 0),
+    )
+  }
+
+  it.each(algorithms)(`%s: ${processes} x ${hits} hits, a limit of 100, clocks an hour off`, async (algorithm) => {
+    expect(await allowedOf({ name: `one-${algorithm}`, algorithm, limit: 100 }, 1)).toEqual([100])
+  })
+
+  it.each(algorithms)('%s: the same on 50 keys at once', { timeout: 120_000 }, async (algorithm) => {
+    expect(await allowedOf({ name: `many-${algorithm}`, algorithm, limit: 100 }, 50)).toEqual(Array(50).fill(100))
+  })
+
+  it('several limits at once: as many as the lowest', { timeout: 120_000 }, async () => {
+    const limits = [
+      { limit: 120, windowMs: 24 * hourMs, algorithm: 'gcra' },
+      { limit: 100, windowMs: 48 * hourMs },
+    ]
+    expect(await allowedOf({ name: 'several', limits }, 20)).toEqual(Array(20).fill(100))
+  })
+})
+
+describe('an attacker who repeats a denied request 10,000 times', () => {
+  let pool: CountingPool
+  let stash: PgStash
+
+  beforeAll(async () => {
+    pool = new CountingPool(inject('postgresUrl'))
+    stash = new PgStash({ pool, schema: freshSchema() })
+    await stash.ready()
+    return async () => {
+      await stash.close()
+      await pool.end()
+    }
+  })
+
+  const statementsOf = async (attack: () => Promise<void>) => {
+    const before = pool.statements
+    await attack()
+    return pool.statements - before
+  }
+
+  it.each(algorithms)('%s: costs fewer than 50 statements', async (algorithm) => {
+    const limiter = new RateLimiter({ stash, name: `attacked-${algorithm}`, algorithm, limit: 5, windowMs: hourMs })
+    while ((await limiter.consume('attacker')).isAllowed);
+    const statements = await statementsOf(async () => {
+      for (let request = 0; request < 10_000; request += 1)
+        expect((await limiter.consume('attacker')).isAllowed).toBe(false)
+    })
+    expect(statements).toBeLessThan(50)
+    expect((await limiter.consume('somebody else')).isAllowed).toBe(true)
+  })
+
+  it('over HTTP, through express-rate-limit: the same', { timeout: 120_000 }, async () => {
+    const app = express()
+    const store = new PgRateLimitStore({ stash, prefix: 'attacked' })
+    app.use(rateLimit({ store, limit: 5, windowMs: hourMs, keyGenerator: () => 'attacker' }))
+    app.get('/', (_req, res) => void res.send('yes'))
+    const server = app.listen(0, '127.0.0.1')
+    const browser = new Browser(await listening(server))
+    while ((await browser.get('/')).status === 200);
+    const statements = await statementsOf(async () => {
+      const attackers = Array.from({ length: 20 }, async () => {
+        for (let request = 0; request < 500; request += 1) expect((await browser.get('/')).status).toBe(429)
+      })
+      await Promise.all(attackers)
+    })
+    expect(statements).toBeLessThan(50)
+    await closed(server)
+  })
+
+  it('remembers no more callers than it was told, and none where it was told so', async () => {
+    const limiter = new RateLimiter({ stash, name: 'few', limit: 0, windowMs: hourMs, denyCache: { maxKeys: 2 } })
+    for (const caller of ['a', 'b', 'c']) await limiter.consume(caller)
+    expect(await statementsOf(async () => void (await limiter.consume('c')))).toBe(0)
+    expect(await statementsOf(async () => void (await limiter.consume('a')))).toBeGreaterThan(0)
+    const asking = new RateLimiter({ stash, name: 'none', limit: 0, windowMs: hourMs, denyCache: false })
+    await asking.consume('a')
+    expect(await statementsOf(async () => void (await asking.consume('a')))).toBeGreaterThan(0)
+  })
+
+  it('asks again after a while, and so hears of a reset elsewhere', async () => {
+    const here = new RateLimiter({ stash, name: 'heard', limit: 1, windowMs: hourMs, denyCache: { maxMs: 200 } })
+    const elsewhere = new RateLimiter({ stash, name: 'heard', limit: 1, windowMs: hourMs })
+    await here.consume('a')
+    expect((await here.consume('a')).isAllowed).toBe(false)
+    await elsewhere.reset('a')
+    expect((await here.consume('a')).isAllowed).toBe(false)
+    await expect.poll(async () => (await here.consume('a')).isAllowed, { timeout: 5_000 }).toBe(true)
+  })
+
+  it('writes no row for a denied hit', async () => {
+    const limiter = new RateLimiter({ stash, name: 'denied', limit: 1, windowMs: hourMs, denyCache: false })
+    await limiter.consume('a')
+    const row = async () =>
+      (await pool.query(`select xmin, ctid::text from ${stash.schema}.counter where namespace like 'denied/%'`)).rows
+    const before = await row()
+    for (let hit = 0; hit < 5; hit += 1) expect((await limiter.consume('a')).isAllowed).toBe(false)
+    expect(await row()).toEqual(before)
+  })
+})
+
+describe('while the database is away', () => {
+  let server: TestServer
+  let stash: PgStash
+
+  beforeAll(async () => {
+    server = await (await TestServer.create()).start()
+    stash = new PgStash({ connectionString: server.url(), timeoutMs: 2_000 })
+    await stash.ready()
+    await server.stop()
+  })
+
+  afterAll(async () => {
+    await stash.close()
+    await server.remove()
+  })
+
+  const limiterOf = (onError?: RateLimitOnError) =>
+    new RateLimiter({ stash, limit: 2, windowMs: hourMs, ...(onError === undefined ? {} : { onError }) })
+  const allowed = async (limiter: RateLimiter) => {
+    const results = []
+    for (let hit = 0; hit < 4; hit += 1) results.push((await limiter.consume('a')).isAllowed)
+    return results
+  }
+
+  it('fails by default, for the host to decide', async () => {
+    await expect(limiterOf().consume('a')).rejects.toMatchObject({
+      code: expect.stringMatching(/CONNECTION|CIRCUIT_OPEN/),
+    })
+  })
+
+  it('open: allows', async () => {
+    expect(await allowed(limiterOf('open'))).toEqual([true, true, true, true])
+  })
+
+  it('closed: denies, and asks to come again soon', async () => {
+    const limiter = limiterOf('closed')
+    expect(await allowed(limiter)).toEqual([false, false, false, false])
+    expect((await limiter.consume('a')).retryAfterMs).toBeLessThanOrEqual(1_000)
+  })
+
+  it('memory: counts in this process', async () => {
+    const limiter = limiterOf('memory')
+    expect(await allowed(limiter)).toEqual([true, true, false, false])
+    expect((await limiter.consume('b')).isAllowed).toBe(true)
+    const result = await limiter.consume('a')
+    expect(result.retryAfterMs).toBeGreaterThan(hourMs - 60_000)
+  })
+
+  it('counts again as soon as it is back', async () => {
+    const limiter = limiterOf('closed')
+    expect((await limiter.consume('back')).isAllowed).toBe(false)
+    await server.start()
+    await expect.poll(async () => (await limiter.consume('back')).isAllowed, { timeout: 10_000 }).toBe(true)
+  })
+
+  it('lets express-rate-limit pass where it was told so', async () => {
+    await server.stop()
+    const app = express()
+    const logger = { error: () => {}, warn: () => {} }
+    app.use(rateLimit({ store: new PgRateLimitStore({ stash }), limit: 1, passOnStoreError: true, logger } as never))
+    app.get('/', (_req, res) => void res.send('yes'))
+    const listener = app.listen(0, '127.0.0.1')
+    const browser = new Browser(await listening(listener))
+    expect([(await browser.get('/')).status, (await browser.get('/')).status]).toEqual([200, 200])
+    await closed(listener)
+  })
+})
