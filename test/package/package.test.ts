@@ -8,9 +8,23 @@ const root = join(import.meta.dirname, '../..')
 
 /** Every name of the public surface, by entry. */
 const names = {
-  pgstash: ['PgStash', 'PgStashError', 'TenantRequiredError', 'Cache', 'Tenant'],
+  pgstash: [
+    'PgStash',
+    'PgStashError',
+    'TenantRequiredError',
+    'Cache',
+    'Tenant',
+    'Sessions',
+    'RateLimiter',
+    'LoginLimiter',
+    'rateLimitHeaders',
+  ],
   'pgstash/keyv': ['KeyvPgStore', 'createKeyv'],
   'pgstash/cache-manager': ['pgStore', 'pgStore4', 'PgCacheManagerStore'],
+  'pgstash/fastify-session': ['PgSessionStore'],
+  'pgstash/express-rate-limit': ['PgRateLimitStore'],
+  'pgstash/fastify-rate-limit': ['fastifyRateLimitStore'],
+  'pgstash/nestjs-throttler': ['PgThrottlerStorage'],
 }
 
 /** What a user's first lines do; `load` is the way they get at the package. */
@@ -20,6 +34,8 @@ const store = new KeyvPgStore(stash)
 await store.set('k', 'v')
 const cache = pgStore({ stash })
 await cache.set('k', { n: 1 })
+await new PgSessionStore({ stash }).set('s', { user: 'ada' })
+await new PgRateLimitStore({ stash }).increment('ada')
 console.log(await store.get('k'), JSON.stringify(await cache.get('k')))
 await stash.close()`
 
@@ -27,6 +43,11 @@ const typed = `
 import { PgStash, type PgStashOptions, type Entry, type Swept } from 'pgstash'
 import { KeyvPgStore, createKeyv, type KeyvPgStoreOptions } from 'pgstash/keyv'
 import { pgStore, PgCacheManagerStore, type PgCacheManagerOptions } from 'pgstash/cache-manager'
+import { PgSessionStore, type PgSessionStoreOptions } from 'pgstash/fastify-session'
+import { PgRateLimitStore } from 'pgstash/express-rate-limit'
+import { fastifyRateLimitStore } from 'pgstash/fastify-rate-limit'
+import { PgThrottlerStorage } from 'pgstash/nestjs-throttler'
+import { LoginLimiter, RateLimiter, rateLimitHeaders, type RateLimitResult } from 'pgstash'
 const options: PgStashOptions = { connectionString: 'postgres://localhost', ssl: { rejectUnauthorized: false } }
 const stash = new PgStash(options)
 export async function run(): Promise<void> {
@@ -38,6 +59,11 @@ export async function run(): Promise<void> {
   class Keyv { constructor(readonly store: KeyvPgStore, readonly options?: { ttl?: number }) {} }
   const keyv: Keyv = createKeyv(Keyv, { stash, keyv: { ttl: 5 } })
   const left: number = await new PgCacheManagerStore(managed).ttl('k')
+  const sessionOptions: PgSessionStoreOptions = { stash, userId: (session) => session.user as string }
+  const result: RateLimitResult = await new RateLimiter({ stash, limit: 1, windowMs: 5 }).consume('k', { cost: 1 })
+  await (await new LoginLimiter({ stash }).begin({ username: 'a', ip: 'b' })).succeed()
+  const Store = fastifyRateLimitStore({ stash })
+  console.log(rateLimitHeaders(result), new PgSessionStore(sessionOptions), new PgRateLimitStore({ stash }), new Store(), new PgThrottlerStorage({ stash }))
   console.log(entry?.value.n, swept.expired, new KeyvPgStore(stash, keyvOptions), await pgStore({ stash }).keys('a*'), keyv, left)
 }
 // @ts-expect-error no such option

@@ -2,9 +2,65 @@ import pg from 'pg'
 import { afterAll, beforeAll, expect, inject, it } from 'vitest'
 import { latestMigration, migrations } from '../../src/postgres/migrations'
 import { PgStash } from '../../src/stash/pg-stash'
+import { RateLimiter } from '../../src/stash/rate-limiter'
 import { printSchema } from '../../src/stash/schema-script'
-import { describeBodies, describePostgres, freshSchema } from '../support/bodies'
+import { Sessions } from '../../src/stash/sessions'
+import { describeBodies, describePostgres, freshSchema, urlAs } from '../support/bodies'
 import { runNode } from '../support/processes'
+
+/** The schema as an earlier version left it. */
+function schemaAt(migration: number, schema: string): string {
+  const steps = migrations.slice(0, migration).map(({ text }) => text.replaceAll('"pgstash"', `"${schema}"`))
+  const records = migrations
+    .slice(0, migration)
+    .map(({ id, name }) => `insert into ${schema}.migration values (${id}, '${name}')`)
+  const table = `create table ${schema}.migration (id integer primary key, name text not null, applied_at timestamptz not null default now())`
+  return [`create schema ${schema}`, table, ...steps, ...records].join(';\n')
+}
+
+describePostgres('a schema of before sessions and counters', (body) => {
+  it('gives them to the roles and policies that it has', async () => {
+    const schema = freshSchema()
+    const role = `${schema}_app`
+    const { connectionString } = body.connection() as { connectionString: string }
+    await body.script(`create role ${role} login; ${schemaAt(6, schema)}`)
+    await body.script(`select ${schema}.enforce_row_level_security(); select ${schema}.grant_app_role('${role}')`)
+    const app = { connectionString: urlAs(role, connectionString), schema, isolation: 'rls', migrate: false } as const
+    const early = body.open(app)
+    await expect(early.ready()).rejects.toMatchObject({ code: 'ERR_PGSTASH_SCHEMA_OUTDATED', found: 6 })
+    await body.open({ schema, isolation: 'rls', maintenance: connectionString }).migrate()
+    const stash = body.open(app)
+    await stash.ready()
+    const sessions = new Sessions({ stash })
+    await sessions.set('s', { n: 1 })
+    expect(await sessions.get('s')).toEqual({ n: 1 })
+    expect((await new RateLimiter({ stash, limit: 1, windowMs: 1_000 }).consume('k')).isAllowed).toBe(true)
+    await stash.close()
+    await body.script(`drop schema ${schema} cascade; drop role ${role}`)
+  })
+
+  it('keeps its entries', async () => {
+    const schema = freshSchema()
+    await body.script(schemaAt(6, schema))
+    await body.sql(
+      `insert into ${schema}.entry (tenant, namespace, key, generation, version, format, written_at, value) values ('default', 'n', 'k', 0, 1, 't', 0, 'old')`,
+    )
+    const stash = body.open({ schema })
+    expect(await stash.migrate()).toEqual(['0007_sessions_and_counters'])
+    expect(await stash.namespace('n').get('k')).toBe('old')
+  })
+})
+
+describeBodies('the table of counters', (body) => {
+  it('is unlogged, or logged where it was told so', async () => {
+    const persistence = async (schema: string) =>
+      (await body.sql(`select relpersistence::text from pg_class where oid = '${schema}.counter'::regclass`))[0]?.[0]
+    const [usual, logged] = [body.open(), body.open({ loggedCounters: true })]
+    await usual.ready()
+    await logged.ready()
+    expect([await persistence(usual.schema), await persistence(logged.schema)]).toEqual(['u', 'p'])
+  })
+})
 
 describeBodies('migrations', (body) => {
   it('are applied once, and do nothing when the schema is current', async () => {

@@ -5,6 +5,8 @@ import oldPg from 'pg-8.11'
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest'
 import type { PgPool } from '../../src/postgres/pg-driver'
 import { PgStash } from '../../src/stash/pg-stash'
+import { RateLimiter, type RateLimiterOptions } from '../../src/stash/rate-limiter'
+import { Sessions } from '../../src/stash/sessions'
 import { freshSchema } from '../support/bodies'
 import { hasPgBouncer, PgBouncer } from '../support/pgbouncer'
 import { TestServer } from '../support/server'
@@ -217,13 +219,13 @@ describe("a caller's pool", () => {
 })
 
 describe('plans', () => {
-  /** Buffers that the verbs touch in the entry table and its index. */
+  /** Buffers that the verbs touch in the tables and their indexes. */
   const touched = async (pool: pg.Pool, schema: string) => {
     // A session reports what it read after a second, with its next statement.
     await sleep(1_200)
     await pool.query('select 1')
     const { rows } = await pool.query(
-      `select heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit as n from pg_statio_user_tables where schemaname = $1 and relname = 'entry'`,
+      `select sum(heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit) as n from pg_statio_user_tables where schemaname = $1`,
       [schema],
     )
     return Number(rows[0].n)
@@ -274,6 +276,57 @@ describe('plans', () => {
     await stash.close()
     await pool.end()
   })
+
+  it('look up sessions and counters, however small their tables were', { timeout: 60_000 }, async () => {
+    const pool = new pg.Pool({ connectionString: inject('postgresUrl'), max: 1 })
+    const stash = new PgStash({ pool: pool as PgPool, schema: freshSchema() })
+    const sessions = new Sessions({ stash, userId: ({ user }) => user as string })
+    const limiterOf = (options: RateLimiterOptions) => new RateLimiter({ stash, denyCache: false, ...options })
+    const limiters = (['fixed-window', 'sliding-window', 'gcra'] as const).map((algorithm) =>
+      limiterOf({ limit: 10, windowMs: 3_600_000, algorithm }),
+    )
+    const several = limiterOf({ name: 'several', limits: [1_000, 2_000].map((windowMs) => ({ limit: 5, windowMs })) })
+    const keys = Array.from({ length: 50 }, (_, at) => `k${at}`)
+    const all = (run: (key: string) => Promise<unknown>) => () => Promise.all(keys.map(run))
+    await stash.ready()
+    for (const table of ['session', 'counter']) {
+      await pool.query(`alter table ${stash.schema}.${table} set (autovacuum_enabled = off)`)
+    }
+    await sessions.set('only', { user: 'u' })
+    await limiters[0]?.consume('only')
+    await pool.query(`analyze ${stash.schema}.session; analyze ${stash.schema}.counter`)
+    const verbs: [name: string, run: () => Promise<unknown>][] = [
+      ['get one', () => sessions.get('k1')],
+      ['get', all((key) => sessions.get(key))],
+      ['set', all((key) => sessions.set(key, { user: key, at: Math.random() }))],
+      ['touch', all((key) => sessions.touch(key, {}))],
+      ['destroy', all((key) => sessions.destroy(key))],
+      ['listByUser', () => sessions.listByUser('k1')],
+      ['destroyByUser', () => sessions.destroyByUser('k2')],
+      ...limiters.map((limiter, at): [string, () => Promise<unknown>] => [
+        `consume ${at}`,
+        all((key) => limiter.consume(key)),
+      ]),
+      ['peek', all((key) => limiters[0]?.peek(key) as Promise<unknown>)],
+      ['penalty', all((key) => limiters[1]?.penalty(key) as Promise<unknown>)],
+      ['several', all((key) => several.consume(key))],
+      ['reset', all((key) => limiters[2]?.reset(key) as Promise<unknown>)],
+    ]
+    for (let round = 0; round < 7; round += 1) for (const [, run] of verbs) await run()
+    const crowd = Array.from({ length: 20_000 }, (_, at) => `c${at}`)
+    await Promise.all(crowd.map((id) => sessions.set(id, { user: id, text: 'x'.repeat(100) })))
+    for (const limiter of [...limiters, several]) await Promise.all(crowd.map((key) => limiter.consume(key)))
+    const costs: Record<string, number> = {}
+    for (const [name, run] of verbs) {
+      const before = await touched(pool, stash.schema)
+      await run()
+      costs[name] = (await touched(pool, stash.schema)) - before
+    }
+    // A scan would touch more than two thousand; 50 look-ups of two rows each, locked and written, stay well below.
+    expect(Object.entries(costs).filter(([, blocks]) => blocks > 1_500)).toEqual([])
+    await stash.close()
+    await pool.end()
+  })
 })
 
 describe.runIf(hasPgBouncer)('PgBouncer in transaction mode', () => {
@@ -294,6 +347,14 @@ describe.runIf(hasPgBouncer)('PgBouncer in transaction mode', () => {
           expect(await cache.take('k1')).toBe(`${at}.49.1`)
           await cache.clear()
           expect(await cache.get('k0')).toBeUndefined()
+          const [sessions, limiter] = [
+            new Sessions({ stash, tenant: `t${at}` }),
+            new RateLimiter({ stash, tenant: `t${at}`, limit: 7, windowMs: 3_600_000 }),
+          ]
+          await Promise.all(Array.from({ length: 20 }, (_, id) => sessions.set(`s${id}`, { at, id })))
+          expect(await sessions.get('s3')).toEqual({ at, id: 3 })
+          const hits = await Promise.all(Array.from({ length: 20 }, () => limiter.consume('k')))
+          expect(hits.filter(({ isAllowed }) => isAllowed)).toHaveLength(7)
         }),
       )
     } finally {

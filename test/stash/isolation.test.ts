@@ -3,6 +3,8 @@ import { beforeAll, describe, expect, inject, it } from 'vitest'
 import type { Cache } from '../../src/stash/cache'
 import { type PgStashOptions, resolveOptions } from '../../src/stash/options'
 import { PgStash } from '../../src/stash/pg-stash'
+import { RateLimiter } from '../../src/stash/rate-limiter'
+import { Sessions } from '../../src/stash/sessions'
 import { describeBodies, freshSchema, urlAs } from '../support/bodies'
 import { hasPgBouncer, PgBouncer } from '../support/pgbouncer'
 
@@ -68,6 +70,8 @@ describe('row-level security, seen by the app role in plain SQL', () => {
     for (const tenant of ['a', 'b']) {
       await stash.tenant(tenant).namespace('n').set('k', tenant)
       await stash.tenant(tenant).namespace('cleared').clear()
+      await new Sessions({ stash, tenant }).set('s', { n: 1 })
+      await new RateLimiter({ stash, tenant, limit: 5, windowMs: 60_000 }).consume('k')
     }
     client = new pg.Client(isolated.urlOf(isolated.app))
     await client.connect()
@@ -79,7 +83,7 @@ describe('row-level security, seen by the app role in plain SQL', () => {
   })
 
   it('shows no row of any table where no tenant is set', async () => {
-    for (const table of ['entry', 'namespace', 'live_entry']) {
+    for (const table of ['entry', 'namespace', 'live_entry', 'session', 'counter']) {
       expect(await rows(`select count(*)::int from ${table}`)).toEqual([[0]])
     }
   })
@@ -87,7 +91,7 @@ describe('row-level security, seen by the app role in plain SQL', () => {
   it('shows a tenant its own rows', async () => {
     await client.query('begin')
     await client.query(`select set_config('pgstash.tenant', 'a', true)`)
-    for (const table of ['entry', 'namespace', 'live_entry']) {
+    for (const table of ['entry', 'namespace', 'live_entry', 'session', 'counter']) {
       expect(await rows(`select distinct tenant from ${table}`)).toEqual([['a']])
     }
     await client.query('commit')
@@ -103,6 +107,19 @@ describe('row-level security, seen by the app role in plain SQL', () => {
       values ('b', 'n', 'new', 0, 1, 't', 0, 'x')`
     await expect(asA(insert)).rejects.toMatchObject({ code: '42501' })
     await expect(asA(`insert into namespace values ('b', 'n', 7)`)).rejects.toMatchObject({ code: '42501' })
+    await expect(
+      asA(
+        `insert into session (tenant, namespace, id, version, expires_at, written_at, data) values ('b', 'n', 's', 1, 1, 1, '{}')`,
+      ),
+    ).rejects.toMatchObject({ code: '42501' })
+    await expect(
+      asA(
+        `insert into counter (tenant, namespace, key, hits, reset_at, counted_at, expires_at) values ('b', 'n', 'k', 1, 1, 1, 1)`,
+      ),
+    ).rejects.toMatchObject({ code: '42501' })
+    await expect(asA(`update session set tenant = 'b'`)).rejects.toMatchObject({ code: '42501' })
+    expect((await asA(`delete from session where tenant = 'b'`)).rowCount).toBe(0)
+    expect((await asA(`delete from counter where tenant = 'b'`)).rowCount).toBe(0)
     await expect(asA(`update entry set tenant = 'b'`)).rejects.toMatchObject({ code: '42501' })
     expect((await asA(`update entry set value = 'x' where tenant = 'b'`)).rowCount).toBe(0)
     expect((await asA(`delete from entry where tenant = 'b'`)).rowCount).toBe(0)
