@@ -60,11 +60,11 @@ export function resolveCost(cost: unknown = 1): number {
 
 /** @param state undefined: nothing was counted yet */
 export function standingOf(limit: Limit, state: CounterState | undefined): Standing {
-  const used = Math.ceil(usedOf(limit, state) - epsilon)
+  const used = usedOf(limit, state)
   const blockedMs = state?.blockLeft ?? 0
-  if (blockedMs > 0) return { used, remaining: 0, resetMs: blockedMs }
-  const remaining = Math.max(0, Math.floor(limit.limit - usedOf(limit, state) + epsilon))
-  return { used, remaining, resetMs: resetOf(limit, state) }
+  if (blockedMs > 0) return { used: Math.ceil(used - epsilon), remaining: 0, resetMs: blockedMs }
+  const remaining = Math.max(0, Math.floor(limit.limit - used + epsilon))
+  return { used: Math.ceil(used - epsilon), remaining, resetMs: resetOf(limit, state) }
 }
 
 /** Milliseconds until a hit of that cost would fit; 0: now. Infinity: never, it is more than the whole limit. */

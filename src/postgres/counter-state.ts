@@ -3,15 +3,15 @@ import type { Row } from './driver'
 
 /** The state whose columns begin at `from`; undefined where they are null: nobody saw the counter. */
 export function stateAt(row: Row, from: number): CounterState | undefined {
-  const [hits, previous, resetLeft, tatLeft, blockLeft, strikes] = row.slice(from) as (number | string | null)[]
+  const [hits, tatLeft] = [row[from], row[from + 3]]
   if (hits === null) return undefined
   return {
     hits: hits as number,
-    previous: previous as number,
-    resetLeft: resetLeft as number,
+    previous: row[from + 1] as number,
+    resetLeft: row[from + 2] as number,
     // double precision arrives as text.
-    tatLeft: tatLeft === null || tatLeft === undefined ? null : Number(tatLeft),
-    blockLeft: (blockLeft as number | null) ?? null,
-    strikes: (strikes as number | null) ?? 0,
+    tatLeft: tatLeft === null ? null : Number(tatLeft),
+    blockLeft: (row[from + 4] as number | null | undefined) ?? null,
+    strikes: (row[from + 5] as number | null | undefined) ?? 0,
   }
 }

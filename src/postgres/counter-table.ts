@@ -53,8 +53,9 @@ export class CounterTable {
   }
 
   /** Counts a hit of that cost if it fits. */
-  consume(address: Address, key: StoredKey, limit: Limit, cost: number, options?: CallOptions): Promise<Verdict> {
-    const item = { key: key.key, payload: { ...key, cost, most: limit.limit, windowMs: limit.windowMs } }
+  consume(address: Address, stored: StoredKey, limit: Limit, cost: number, options?: CallOptions): Promise<Verdict> {
+    const { key, longKey } = stored
+    const item = { key, payload: { key, longKey, cost, most: limit.limit, windowMs: limit.windowMs } }
     return this.#coalescer.one(this.#consumptions[limit.algorithm], address, item, same, options)
   }
 

@@ -43,6 +43,7 @@ export class LimitDecisions {
   readonly #onError: RateLimitOnError
   readonly #denials: Denials<RateLimitResult>
   readonly #memory = new MemoryCounters()
+  #last: { readonly tenant: string; readonly table: CounterTable } | undefined
 
   /** @throws {InvalidArgumentError} */
   constructor(stash: PgStash, { tenant, onError, denyCache }: DecisionOptions) {
@@ -152,8 +153,10 @@ export class LimitDecisions {
     return resultOf(waits.length === 0, counted, Math.max(1, ...waits))
   }
 
+  /** The last tenant's is kept: most limiters have but one. */
   #tableOf(tenant: string): CounterTable {
-    return this.#stash.tenant(tenant).tables.counters
+    if (this.#last?.tenant !== tenant) this.#last = { tenant, table: this.#stash.tenant(tenant).tables.counters }
+    return this.#last.table
   }
 }
 

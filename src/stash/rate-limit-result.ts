@@ -46,25 +46,44 @@ export function resultOf(
   retryAfterMs: number,
   laterHits = 0,
 ): RateLimitResult {
-  const limits = states.map(({ name, limit, state }): LimitStanding => {
-    const standing = standingOf(limit, state)
-    const used = Math.max(0, standing.used - laterHits)
-    const remaining = Math.min(limit.limit, standing.remaining + laterHits)
-    return { name, limit: limit.limit, windowMs: limit.windowMs, used, remaining, resetMs: standing.resetMs }
-  })
-  const { limit, used, remaining, resetMs } = limits.reduce((a, b) => (b.remaining < a.remaining ? b : a))
+  const limits = states.map((named) => limitStanding(named, laterHits))
+  const decisive = limits.length === 1 ? (limits[0] as LimitStanding) : limits.reduce(scarcer)
   return {
     isAllowed,
-    limit,
-    used,
-    remaining: isAllowed ? remaining : 0,
-    resetMs,
+    limit: decisive.limit,
+    used: decisive.used,
+    remaining: isAllowed ? decisive.remaining : 0,
+    resetMs: decisive.resetMs,
     retryAfterMs: isAllowed ? 0 : retryAfterMs,
-    isBlocked: states.some(({ state }) => (state?.blockLeft ?? 0) > 0),
-    strikes: Math.max(...states.map(({ state }) => state?.strikes ?? 0)),
+    isBlocked: states.some(isBlocking),
+    strikes: states.reduce(mostStrikes, 0),
     denials: isAllowed ? 0 : 1,
     limits,
   }
+}
+
+function limitStanding({ name, limit, state }: NamedState, laterHits: number): LimitStanding {
+  const { used, remaining, resetMs } = standingOf(limit, state)
+  return {
+    name,
+    limit: limit.limit,
+    windowMs: limit.windowMs,
+    used: Math.max(0, used - laterHits),
+    remaining: Math.min(limit.limit, remaining + laterHits),
+    resetMs,
+  }
+}
+
+function scarcer(a: LimitStanding, b: LimitStanding): LimitStanding {
+  return b.remaining < a.remaining ? b : a
+}
+
+function isBlocking({ state }: NamedState): boolean {
+  return (state?.blockLeft ?? 0) > 0
+}
+
+function mostStrikes(most: number, { state }: NamedState): number {
+  return Math.max(most, state?.strikes ?? 0)
 }
 
 /** The same denial so much later. */

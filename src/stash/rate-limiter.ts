@@ -153,7 +153,16 @@ export class RateLimiter {
 
   #countersOf(key: string): LimitedCounter[] {
     const stored = storedKey(key)
-    return this.#limits.map((limit) => ({ ...limit, ...stored, block: this.#block }))
+    const block = this.#block
+    // Field by field: a spread took a seventh of the time of a hit.
+    return this.#limits.map(({ name, namespace, limit }) => ({
+      key: stored.key,
+      longKey: stored.longKey,
+      name,
+      namespace,
+      limit,
+      block,
+    }))
   }
 }
 
