@@ -1,11 +1,17 @@
 -- GCRA: a hit moves the theoretical arrival time by its share of the window, if that stays within one window from now. Otherwise as consume-fixed-window.sql.
 with v as materialized (select "pgstash".now_ms() as now),
 k as materialized (
-  select k.*, "pgstash".fitting(k.most, k.cost, k.asked) as granted
-  from unnest(
-    (select $1::text[]), (select $2::text[]), (select $3::text[]), (select $4::text[]),
-    (select $5::bigint[]), (select $6::integer[]), (select $7::bigint[]), (select $8::bigint[])
-  ) with ordinality as k (tenant, namespace, key, long_key, cost, asked, most, window_ms, ord)
+  select a.*, "pgstash".fitting(a.most, a.cost, a.asked) as granted
+  from (
+    select
+      coalesce(u.tenant, (select ($1::text[])[1])) as tenant, coalesce(u.namespace, (select ($2::text[])[1])) as namespace,
+      u.key, u.long_key, coalesce(u.cost, (select ($5::bigint[])[1])) as cost, coalesce(u.asked, (select ($6::integer[])[1])) as asked,
+      coalesce(u.most, (select ($7::bigint[])[1])) as most, coalesce(u.window_ms, (select ($8::bigint[])[1])) as window_ms, u.ord
+    from unnest(
+      (select $1::text[]), (select $2::text[]), (select $3::text[]), (select $4::text[]),
+      (select $5::bigint[]), (select $6::integer[]), (select $7::bigint[]), (select $8::bigint[])
+    ) with ordinality as u (tenant, namespace, key, long_key, cost, asked, most, window_ms, ord)
+  ) a
 ),
 written as (
   insert into "pgstash".counter as c

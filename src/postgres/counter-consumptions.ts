@@ -48,14 +48,17 @@ export function consumeRules(
     mayJoin: ({ first }, { cost, most }) => first.payload.cost === cost && first.payload.most === most,
     run: async (requests) => {
       const hits = requests.map(({ first }) => first.payload)
+      const [tenants, namespaces, keys] = addressColumns(requests) as [string[], string[], string[]]
       const longKeys = hits.map(({ longKey }) => longKey)
       const rows = await database.write(statement, [
-        ...addressColumns(requests),
+        oneForAll(tenants),
+        oneForAll(namespaces),
+        keys,
         longKeys.every((longKey) => longKey === null) ? null : longKeys,
-        hits.map(({ cost }) => cost),
-        requests.map(({ sharers }) => sharers.length),
-        hits.map(({ most }) => most),
-        hits.map(({ windowMs }) => windowMs),
+        oneForAll(hits.map(({ cost }) => cost)),
+        oneForAll(requests.map(({ sharers }) => sharers.length)),
+        oneForAll(hits.map(({ most }) => most)),
+        oneForAll(hits.map(({ windowMs }) => windowMs)),
       ])
       return byPosition(rows, requests.length)
     },
@@ -69,4 +72,10 @@ export function consumeRules(
       }
     },
   }
+}
+
+/** As a rule a batch is of one limiter: what all have in common is written, sent and read once. */
+function oneForAll<T>(values: readonly T[]): readonly T[] {
+  const [first] = values
+  return values.every((value) => value === first) ? [first as T] : values
 }
