@@ -155,6 +155,27 @@ describe('the package', () => {
     expect(ended).toEqual({ code: 0, output: '' })
   })
 
+  it("extends express-session's own Store, by import and by require, where that is installed", async () => {
+    await symlink(join(root, 'node_modules/express-session'), join(project, 'node_modules/express-session'))
+    const check = `
+const store = new PgSessionStore({ connectionString: process.env.URL, schema: process.env.SCHEMA })
+await store.set('s', { user: 'ada', cookie: {} })
+console.log(store instanceof session.Store, (await store.get('s')).user)
+await store.close()`
+    await writeFile(
+      join(project, 'session.mjs'),
+      `import session from 'express-session'\nimport { PgSessionStore } from 'pgstash/express-session'\n${check}`,
+    )
+    await writeFile(
+      join(project, 'session.cjs'),
+      `const session = require('express-session')\nconst { PgSessionStore } = require('pgstash/express-session')\n;(async () => {${check}})()`,
+    )
+    for (const file of ['session.mjs', 'session.cjs']) {
+      const ended = await runCommand('node', [file], { cwd: project, env: env(`by_${file.replace('.', '_')}`) })
+      expect(ended).toEqual({ code: 0, output: 'true ada\n' })
+    }
+  })
+
   it('has a command line', async () => {
     const printed = await runCommand('npx', ['--no-install', 'pgstash', 'migrate', '--print'], { cwd: project })
     expect(printed.code).toBe(0)
