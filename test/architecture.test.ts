@@ -17,8 +17,9 @@ const arrows: Record<string, readonly string[]> = {
 
 /** What a room may use from outside the project. */
 const packages: Record<string, readonly string[]> = {
-  cli: ['commander'],
-  postgres: ['pg', 'cockatiel', 'node:crypto'],
+  cli: ['commander', '@redis/client', '@electric-sql/pglite', 'node:readline/promises'],
+  postgres: ['pg', 'cockatiel', 'node:crypto', 'node:diagnostics_channel'],
+  stash: ['node:diagnostics_channel'],
   entry: ['node:crypto', 'node:util/types'],
   // The one host whose class has to be extended; EventEmitter is what the other's store extends.
   adapters: ['express-session', 'node:events'],

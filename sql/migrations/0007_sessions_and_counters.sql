@@ -15,8 +15,9 @@ create table "pgstash".session (
 )
 with (fillfactor = 80, vacuum_truncate = off);
 
--- Touched only where a session gets another user: moving an expiry stays HOT.
-create index session_by_user on "pgstash".session (tenant, namespace, user_id) where user_id is not null;
+-- Touched only where a session gets another user: moving an expiry stays HOT. One expression, because with the columns by themselves the primary key
+-- serves the same question, and a plan made while one user had all sessions may then read all of them for ever.
+create index session_by_user on "pgstash".session ((tenant || E'\x01' || namespace || E'\x01' || user_id)) where user_id is not null;
 
 -- Unlogged: a crash of the server forgets what was counted, which lets everybody begin anew.
 create unlogged table "pgstash".counter (
@@ -60,9 +61,11 @@ create function "pgstash".fitting(p_left double precision, p_cost double precisi
 language sql immutable parallel safe
 as $$ select least(p_asked, greatest(0, floor(p_left / p_cost + 1e-6)))::integer $$;
 
--- Sets sessions that must still have a version; answers the new one, or the one that stands (null: none) with is_set false.
+-- Sets sessions that must still have a version; answers the new one, or the one that stands (null: none) with is_set false. What is stored already is left
+-- alone, if its expiry would move by less than p_touch_after.
 create function "pgstash".replace_sessions(
-  p_tenant text[], p_namespace text[], p_id text[], p_user text[], p_data text[], p_cookie text[], p_ttl bigint[], p_version bigint[]
+  p_tenant text[], p_namespace text[], p_id text[], p_user text[], p_data text[], p_cookie text[], p_ttl bigint[], p_touch_after bigint[],
+  p_version bigint[]
 ) returns table (ord bigint, is_set boolean, version bigint)
 language plpgsql rows 100
 set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan
@@ -82,6 +85,8 @@ begin
       written_at = v_now
     where s.tenant = p_tenant[i] and s.namespace = p_namespace[i] and s.id = p_id[i]
       and s.version = p_version[i] and s.expires_at > v_now
+      and (abs(v_now + p_ttl[i] - s.expires_at) >= p_touch_after[i] or s.data <> p_data[i]
+        or s.cookie is distinct from p_cookie[i] or s.user_id is distinct from p_user[i])
     returning s.version into version;
     is_set := found;
     if not is_set then
@@ -89,12 +94,14 @@ begin
         select s.version from "pgstash".session s
         where s.tenant = p_tenant[i] and s.namespace = p_namespace[i] and s.id = p_id[i] and s.expires_at > v_now
       );
+      -- Nothing to write.
+      is_set := coalesce(version = p_version[i], false);
     end if;
     return next;
   end loop;
 end $$;
 
--- Moves expiries, and takes over cookies; data stays, and what is not there is not made. An expiry that would move by less than p_touch_after
+-- Moves expiries, and takes over cookies (null: the old one stays); data stays, and what is not there is not made. An expiry that would move by less than p_touch_after
 -- is left alone.
 create function "pgstash".touch_sessions(
   p_tenant text[], p_namespace text[], p_id text[], p_cookie text[], p_ttl bigint[], p_touch_after bigint[]
@@ -106,9 +113,9 @@ declare
   v_now bigint := "pgstash".now_ms();
 begin
   for i in 1 .. cardinality(p_id) loop
-    update "pgstash".session s set expires_at = v_now + p_ttl[i], cookie = p_cookie[i]
+    update "pgstash".session s set expires_at = v_now + p_ttl[i], cookie = coalesce(p_cookie[i], s.cookie)
     where s.tenant = p_tenant[i] and s.namespace = p_namespace[i] and s.id = p_id[i] and s.expires_at > v_now
-      and (abs(v_now + p_ttl[i] - s.expires_at) >= p_touch_after[i] or s.cookie is distinct from p_cookie[i]);
+      and (abs(v_now + p_ttl[i] - s.expires_at) >= p_touch_after[i] or s.cookie is distinct from coalesce(p_cookie[i], s.cookie));
   end loop;
 end $$;
 
@@ -172,9 +179,8 @@ declare
   v_row "pgstash".counter;
   v_rows "pgstash".counter[] := '{}';
   v_has_changed boolean[] := '{}';
-  v_left double precision;
+  v_left double precision[] := '{}';
   v_at integer;
-  v_denied integer;
 begin
   for i in 1 .. cardinality(p_key) loop
     loop
@@ -213,24 +219,31 @@ begin
     for j in p_call_from[v_call] .. p_call_to[v_call] loop
       v_at := p_call_rows[j];
       v_row := v_rows[v_at];
-      v_left := case
+      v_left[v_at] := case
         when v_row.blocked_until > v_now then 0
         when p_algorithm[v_at] = 's' then
           p_most[v_at] - "pgstash".sliding_used(v_row.hits, v_row.previous, v_row.reset_at, p_window[v_at], v_now)
         when p_algorithm[v_at] = 'g' then (p_window[v_at] - (v_row.tat - v_now)) * p_most[v_at] / p_window[v_at]
         else p_most[v_at] - v_row.hits
       end;
-      granted := "pgstash".fitting(v_left, p_cost[v_call], granted);
-      -- The limit that has no room left for what is asked is the one that blocks.
-      v_denied := p_asked[v_call] - "pgstash".fitting(v_left, p_cost[v_call], p_asked[v_call]);
-      if v_denied > 0 and p_block[v_at] is not null and (p_extend[v_at] or coalesce(v_row.blocked_until <= v_now, true)) then
-        v_row.strikes := v_row.strikes + case when p_extend[v_at] then v_denied else 1 end;
-        v_row.blocked_until := v_now
-          + least(p_block_most[v_at], p_block[v_at] * power(2, least(v_row.strikes - 1, 40)))::bigint;
-        v_rows[v_at] := v_row;
-        v_has_changed[v_at] := true;
-      end if;
+      granted := "pgstash".fitting(v_left[v_at], p_cost[v_call], granted);
     end loop;
+    -- Those limits block that have no room for the first call which is denied.
+    if granted < p_asked[v_call] then
+      for j in p_call_from[v_call] .. p_call_to[v_call] loop
+        v_at := p_call_rows[j];
+        v_row := v_rows[v_at];
+        if p_block[v_at] is not null and (p_extend[v_at] or coalesce(v_row.blocked_until <= v_now, true))
+          and "pgstash".fitting(v_left[v_at] - granted * p_cost[v_call], p_cost[v_call], 1) = 0
+        then
+          v_row.strikes := v_row.strikes + case when p_extend[v_at] then p_asked[v_call] - granted else 1 end;
+          v_row.blocked_until := v_now
+            + least(p_block_most[v_at], p_block[v_at] * power(2, least(v_row.strikes - 1, 40)))::bigint;
+          v_rows[v_at] := v_row;
+          v_has_changed[v_at] := true;
+        end if;
+      end loop;
+    end if;
     if granted > 0 then
       for j in p_call_from[v_call] .. p_call_to[v_call] loop
         v_at := p_call_rows[j];
@@ -467,10 +480,10 @@ begin
     perform "pgstash".enforce_row_level_security();
   end if;
   for v_role in
-    select distinct pg_get_userbyid(a.grantee)
+    select distinct case when a.grantee = 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end
     from pg_class c cross join aclexplode(c.relacl) a
-    where c.oid = '"pgstash".entry'::regclass and a.privilege_type = 'INSERT' and a.grantee not in (0, c.relowner)
+    where c.oid = '"pgstash".entry'::regclass and a.privilege_type = 'INSERT' and a.grantee <> c.relowner
   loop
-    execute format('grant select, insert, update, delete on "pgstash".session, "pgstash".counter to %I', v_role);
+    execute format('grant select, insert, update, delete on "pgstash".session, "pgstash".counter to %s', v_role);
   end loop;
 end $$;

@@ -1,7 +1,7 @@
 import { resolveTenant } from '../entry/tenant'
 import { InvalidArgumentError } from '../errors'
 import { DeniedHits } from '../stash/denied-hits'
-import { holdStash, type PgStash, type TenantSource } from '../stash/pg-stash'
+import { assertStoreOptions, holdStash, type PgStash, type TenantSource } from '../stash/pg-stash'
 import { type Algorithm, type LimiterOptions, RateLimiter, type RateLimitOnError } from '../stash/rate-limiter'
 
 export type { Algorithm, RateLimitOnError, TenantSource }
@@ -13,7 +13,7 @@ export interface PgRateLimitStoreOptions extends LimiterOptions {
   readonly algorithm?: Algorithm | undefined
   /**
    * The limit, where the host's is a function: the other algorithms and the memory of denials need to know it. Default: the host's `limit`, if it is a
-   * number; otherwise hits are counted without end.
+   * number; otherwise hits are counted without end, in fixed windows.
    */
   readonly limit?: number | undefined
   /** Milliseconds, where no host calls `init`. Default: 60,000. */
@@ -51,7 +51,9 @@ export class PgRateLimitStore {
   #limiter: RateLimiter
 
   /** @throws {InvalidArgumentError} naming the option that will not do */
-  constructor({ prefix = 'rl', ...options }: PgRateLimitStoreOptions = {}) {
+  constructor(given: PgRateLimitStoreOptions = {}) {
+    assertStoreOptions(given)
+    const { prefix = 'rl', ...options } = given
     if (typeof prefix !== 'string') throw new InvalidArgumentError('prefix', 'must be a string', 'Pass "api".')
     const { tenant, onError, denyCache, algorithm, limit, windowMs, ...connection } = options
     const { stash, isOwned } = holdStash(connection)
@@ -82,7 +84,8 @@ export class PgRateLimitStore {
   /** What was counted of a caller; undefined: nothing. */
   async get(key: string): Promise<ClientRateLimitInfo | undefined> {
     const { used, resetMs } = await this.#limiter.peek(key)
-    return used === 0 ? undefined : { totalHits: used, resetTime: after(resetMs) }
+    const totalHits = used + this.#denied.count(this.#callerOf(key))
+    return totalHits === 0 ? undefined : { totalHits, resetTime: after(resetMs) }
   }
 
   async resetKey(key: string): Promise<void> {
@@ -106,11 +109,14 @@ export class PgRateLimitStore {
   }
 
   #make({ windowMs, limit }: RateLimitHostOptions): RateLimiter {
+    const known = this.#options.limit ?? (typeof limit === 'number' ? limit : undefined)
     return new RateLimiter({
       ...this.#options,
       stash: this.#stash,
       name: this.prefix,
-      limit: this.#options.limit ?? (typeof limit === 'number' ? limit : countWithoutEnd),
+      limit: known ?? countWithoutEnd,
+      // The others need to know a limit.
+      algorithm: known === undefined ? 'fixed-window' : this.#options.algorithm,
       windowMs: windowMs ?? this.#options.windowMs ?? 60_000,
     })
   }

@@ -11,7 +11,11 @@ export type { DestroyByUserOptions, SessionCallback }
 
 /** A session with its id, as listings answer it. */
 export type ListedSession = SessionData & { readonly id: string }
-export type PgSessionStoreOptions = SessionsOptions
+
+export interface PgSessionStoreOptions extends Omit<SessionsOptions, 'userId'> {
+  /** Whose session it is: makes `listByUser` and `destroyByUser` work. Asked at every write. `SessionData` is that of express-session, with what the application declared in it. */
+  readonly userId?: ((session: SessionData) => string | number | null | undefined) | undefined
+}
 
 /**
  * The store for express-session: `session({ store: new PgSessionStore({ stash }), … })`. It never emits `disconnect`, after which express-session would go
@@ -25,7 +29,7 @@ export class PgSessionStore extends session.Store {
   /** @throws {InvalidArgumentError} naming the option that will not do */
   constructor(options?: PgSessionStoreOptions) {
     super()
-    this.#sessions = new Sessions(options)
+    this.#sessions = new Sessions(options as SessionsOptions | undefined)
   }
 
   override get(id: string, callback?: SessionCallback<SessionData | null>): Promise<SessionData | null> {

@@ -1,10 +1,13 @@
-import type { TenantSource } from '../entry/tenant'
-import { holdStash } from '../stash/pg-stash'
+import { storedKey } from '../entry/key'
+import { resolveTenant, type TenantSource } from '../entry/tenant'
+import { DeniedHits } from '../stash/denied-hits'
+import { assertStoreOptions, holdStash } from '../stash/pg-stash'
 import {
   type Algorithm,
   type BlockOptions,
   type LimiterOptions,
   RateLimiter,
+  type RateLimiterOptions,
   type RateLimitOnError,
   type RateLimitResult,
 } from '../stash/rate-limiter'
@@ -23,6 +26,7 @@ export interface FastifyRateLimitParams {
   readonly continueExceeding?: boolean | undefined
   readonly exponentialBackoff?: boolean | undefined
   readonly ban?: number | undefined
+  readonly timeWindow?: unknown
   readonly routeInfo?:
     | { readonly method?: string | readonly string[] | undefined; readonly url?: string | undefined }
     | undefined
@@ -40,12 +44,14 @@ export type FastifyRateLimitCallback = (error: Error | null, answer?: FastifyRat
 export interface FastifyRateLimitStore {
   incr(key: string, callback: FastifyRateLimitCallback, timeWindow: number, max: number): void
   read(key: string, callback: FastifyRateLimitCallback, timeWindow: number, max: number): void
-  child(route: FastifyRateLimitParams): FastifyRateLimitStore
+  /** @param route what @fastify/rate-limit knows of the route: {@link FastifyRateLimitParams} */
+  child(route: object): FastifyRateLimitStore
 }
 
 /** What `fastify.register(rateLimit, { store })` takes: @fastify/rate-limit makes the store itself. */
 export interface FastifyRateLimitStoreClass {
-  new (params?: FastifyRateLimitParams): FastifyRateLimitStore
+  /** @param params {@link FastifyRateLimitParams} */
+  new (params?: object): FastifyRateLimitStore
   /** Closes the stash if this store opened it. */
   close(): Promise<void>
 }
@@ -56,67 +62,117 @@ const countWithoutEnd = 1_000_000_000
 /** @fastify/rate-limit doubles the window up to Number.MAX_SAFE_INTEGER; a hundred years are as long to anybody. */
 const longestBackoffMs = 3_155_760_000_000
 
+/** Limiters kept for one route whose limit or window a function computes; beyond it they are made anew. */
+const limitersKept = 100
+
+/** A name of a limiter has room for so much; longer ones become a digest, as long keys do. */
+const longestName = 300
+
+/** What the stores of one `fastifyRateLimitStore()` have in common. */
+interface Shared {
+  readonly limiter: Pick<RateLimiterOptions, 'stash' | 'tenant' | 'onError' | 'denyCache' | 'algorithm'>
+  /** Handlers made by hand, which the host gives no route. */
+  handlers: number
+}
+
 /**
  * The store for @fastify/rate-limit: `fastify.register(rateLimit, { store: fastifyRateLimitStore({ stash }) })`.
  *
- * With `ban`, `continueExceeding` or `exponentialBackoff` the host has to be told of every hit over the limit, so those are counted in the database; otherwise
- * they are answered from memory.
+ * With `ban`, `continueExceeding` or `exponentialBackoff` the host has to be told of every hit over the limit, so those are counted in the database, in fixed
+ * windows; otherwise they are answered from memory.
  *
  * @throws {InvalidArgumentError} naming the option that will not do
  */
 export function fastifyRateLimitStore(options: FastifyRateLimitStoreOptions = {}): FastifyRateLimitStoreClass {
+  assertStoreOptions(options)
   const { prefix = 'fastify-rate-limit', tenant, onError, denyCache, algorithm, ...connection } = options
   const { stash, isOwned } = holdStash(connection)
-  const shared = { stash, tenant, onError, denyCache, algorithm }
+  const shared: Shared = { limiter: { stash, tenant, onError, denyCache, algorithm }, handlers: 0 }
   // Tells at once what will not do, not at the first request.
-  new RateLimiter({ ...shared, name: prefix, limit: 1, windowMs: 1 })
+  new RateLimiter({ ...shared.limiter, name: prefix, limit: 1, windowMs: 1 })
 
-  return class PgFastifyRateLimitStore implements FastifyRateLimitStore {
+  return class extends PgFastifyRateLimitStore {
     static async close(): Promise<void> {
       if (isOwned) await stash.close()
     }
 
-    readonly #name: string
-    readonly #params: FastifyRateLimitParams
-    /** By limit and window, which the host may ask a function for. */
-    readonly #limiters = new Map<string, RateLimiter>()
-
-    constructor(params: FastifyRateLimitParams = {}, name: string = prefix) {
-      this.#name = name
-      this.#params = params
-    }
-
-    incr(key: string, callback: FastifyRateLimitCallback, timeWindow: number, max: number): void {
-      tell(
-        callback,
-        () => this.#limiter(timeWindow, max).consume(key),
-        (result) => counted(result),
-      )
-    }
-
-    read(key: string, callback: FastifyRateLimitCallback, timeWindow: number, max: number): void {
-      const standing = ({ used, resetMs }: RateLimitResult) =>
-        used === 0 ? { current: 0, ttl: 0 } : { current: used, ttl: resetMs }
-      tell(callback, () => this.#limiter(timeWindow, max).peek(key), standing)
-    }
-
-    /** Counts apart from all other routes. */
-    child(route: FastifyRateLimitParams): FastifyRateLimitStore {
-      const { method = '', url = '' } = route.routeInfo ?? {}
-      return new PgFastifyRateLimitStore(route, `${this.#name}/${String(method)}${url}`)
-    }
-
-    #limiter(windowMs: number, max: number): RateLimiter {
-      const id = `${windowMs}/${max}`
-      const known = this.#limiters.get(id)
-      if (known !== undefined) return known
-      const block = blockOf(this.#params, windowMs)
-      const limit = block === undefined && (this.#params.ban ?? -1) >= 0 ? countWithoutEnd : max
-      const limiter = new RateLimiter({ ...shared, name: this.#name, limit, windowMs, block })
-      this.#limiters.set(id, limiter)
-      return limiter
+    constructor(params: object = {}) {
+      super(shared, prefix, params)
     }
   }
+}
+
+class PgFastifyRateLimitStore implements FastifyRateLimitStore {
+  readonly #shared: Shared
+  readonly #name: string
+  readonly #params: FastifyRateLimitParams
+  readonly #denied = new DeniedHits()
+  /** By limit and window. */
+  readonly #limiters = new Map<string, RateLimiter>()
+
+  constructor(shared: Shared, name: string, params: FastifyRateLimitParams) {
+    this.#shared = shared
+    this.#name = name
+    this.#params = params
+  }
+
+  incr(key: string, callback: FastifyRateLimitCallback, timeWindow: number, max: number): void {
+    const ask = () => this.#limiter(timeWindow, max).consume(key)
+    tell(callback, ask, (result) => this.#counted(key, result, max))
+  }
+
+  read(key: string, callback: FastifyRateLimitCallback, timeWindow: number, max: number): void {
+    const ask = () => this.#limiter(timeWindow, max).peek(key)
+    tell(callback, ask, ({ used, strikes, isBlocked, resetMs }) => {
+      const current = used + (isBlocked ? strikes : this.#denied.count(this.#callerOf(key)))
+      return current === 0 ? { current, ttl: 0 } : { current, ttl: resetMs }
+    })
+  }
+
+  /** Counts apart from all other routes, and from handlers that were made before or after. */
+  child(route: object): FastifyRateLimitStore {
+    const { method, url } = (route as FastifyRateLimitParams).routeInfo ?? {}
+    if (url === undefined) this.#shared.handlers += 1
+    const name = url === undefined ? `#${this.#shared.handlers}` : `${String(method)}${url}`
+    return new PgFastifyRateLimitStore(this.#shared, childName(this.#name, name), route)
+  }
+
+  #counted(key: string, result: RateLimitResult, max: number): FastifyRateLimitAnswer {
+    const { isAllowed, used, strikes, resetMs, retryAfterMs } = result
+    if (isAllowed) return { current: Math.max(1, used), ttl: resetMs }
+    const over = strikes > 0 ? strikes : this.#denied.add(this.#callerOf(key), resetMs)
+    return { current: max + over, ttl: retryAfterMs }
+  }
+
+  #callerOf(key: string): string {
+    return `${resolveTenant(this.#shared.limiter.tenant)}\0${key}`
+  }
+
+  #limiter(timeWindow: number, max: number): RateLimiter {
+    const windowMs = Math.max(1, Math.ceil(timeWindow))
+    const id = `${windowMs}/${max}`
+    const known = this.#limiters.get(id)
+    if (known !== undefined) return known
+    if (this.#limiters.size >= limitersKept) this.#limiters.clear()
+    const limiter = new RateLimiter({ ...this.#shared.limiter, name: this.#name, ...this.#rules(windowMs, max) })
+    this.#limiters.set(id, limiter)
+    return limiter
+  }
+
+  #rules(windowMs: number, max: number): RateLimiterOptions {
+    const block = blockOf(this.#params, windowMs)
+    const counts = block === undefined && (this.#params.ban ?? -1) >= 0
+    // A window that a function computes anew must not begin a new count each time.
+    const sharesWindows = typeof this.#params.timeWindow === 'function'
+    if (!counts) return { limit: max, windowMs, block, sharesWindows }
+    return { limit: countWithoutEnd, windowMs, sharesWindows, algorithm: 'fixed-window' }
+  }
+}
+
+/** Any URL of a route will do: it becomes a name. */
+function childName(parent: string, route: string): string {
+  const name = `${parent}/${route.replaceAll('@', '%40')}`
+  return name.length <= longestName ? name : storedKey('x'.repeat(1_024) + name).key
 }
 
 /** @fastify/rate-limit: who goes on is kept out for another window, or for twice as long each time. */
@@ -129,27 +185,14 @@ function blockOf(
   return { blockMs: windowMs, maxBlockMs, forgetMs: 0, isExtended: true }
 }
 
-function counted({
-  isAllowed,
-  used,
-  limit,
-  resetMs,
-  retryAfterMs,
-  strikes,
-  denials,
-}: RateLimitResult): FastifyRateLimitAnswer {
-  if (isAllowed) return { current: Math.max(1, used), ttl: resetMs }
-  return { current: limit + Math.max(strikes, denials), ttl: retryAfterMs }
-}
-
 function tell(
   callback: FastifyRateLimitCallback,
   ask: () => Promise<RateLimitResult>,
   answer: (result: RateLimitResult) => FastifyRateLimitAnswer,
 ): void {
   // By nextTick: what the callback throws is the host's.
-  new Promise<RateLimitResult>((resolve) => resolve(ask())).then(
-    (result) => process.nextTick(callback, null, answer(result)),
+  new Promise<RateLimitResult>((resolve) => resolve(ask())).then(answer).then(
+    (told) => process.nextTick(callback, null, told),
     (error: Error) => process.nextTick(callback, error),
   )
 }

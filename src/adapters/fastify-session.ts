@@ -9,23 +9,32 @@ import {
 import { answer, type SessionCallback } from './session-callbacks'
 
 export type { DestroyByUserOptions, ListedSession, SessionCallback, SessionData }
-export type PgSessionStoreOptions = SessionsOptions
+
+/** `Data`: what the application keeps in a session, for `userId`. */
+export interface PgSessionStoreOptions<Data = SessionData> extends Omit<SessionsOptions, 'userId'> {
+  /** Whose session it is: makes `listByUser` and `destroyByUser` work. Asked at every write. */
+  readonly userId?: ((session: Data) => string | number | null | undefined) | undefined
+}
 
 /**
  * The store for @fastify/session, where express-session is not installed: `fastify.register(fastifySession, { store: new PgSessionStore({ stash }), … })`.
  * The same as that of `pgstash/express-session` otherwise.
  */
-export class PgSessionStore extends EventEmitter {
+export class PgSessionStore<Data = SessionData> extends EventEmitter {
   readonly #sessions: Sessions
 
   /** @throws {InvalidArgumentError} naming the option that will not do */
-  constructor(options?: PgSessionStoreOptions) {
+  constructor(options?: PgSessionStoreOptions<Data>) {
     super()
-    this.#sessions = new Sessions(options)
+    this.#sessions = new Sessions(options as SessionsOptions | undefined)
   }
 
-  get(id: string, callback?: SessionCallback<SessionData | null>): Promise<SessionData | null> {
-    return answer(this.#sessions.get(id).then(orNull), callback)
+  /** `Data`: what the host calls a session. */
+  get<Data = SessionData>(id: string, callback?: SessionCallback<Data | null>): Promise<Data | null> {
+    return answer(
+      this.#sessions.get(id).then((session) => orNull(session as Data | undefined)),
+      callback,
+    )
   }
 
   set(id: string, session: object, callback?: SessionCallback<void>): Promise<void> {

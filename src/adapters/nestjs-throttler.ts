@@ -1,5 +1,5 @@
 import type { TenantSource } from '../entry/tenant'
-import { holdStash, type PgStash } from '../stash/pg-stash'
+import { assertStoreOptions, holdStash, type PgStash } from '../stash/pg-stash'
 import { type Algorithm, type LimiterOptions, RateLimiter, type RateLimitOnError } from '../stash/rate-limiter'
 
 export type { Algorithm, RateLimitOnError, TenantSource }
@@ -35,7 +35,9 @@ export class PgThrottlerStorage {
   readonly #limiters = new Map<string, RateLimiter>()
 
   /** @throws {InvalidArgumentError} naming the option that will not do */
-  constructor({ prefix = 'throttler', ...options }: PgThrottlerStorageOptions = {}) {
+  constructor(given: PgThrottlerStorageOptions = {}) {
+    assertStoreOptions(given)
+    const { prefix = 'throttler', ...options } = given
     const { tenant, onError, denyCache, algorithm, ...connection } = options
     const { stash, isOwned } = holdStash(connection)
     this.#stash = stash

@@ -1,47 +1,86 @@
-import { Command } from 'commander'
-import type { Isolation, PgStashOptions } from '../stash/options'
-import { PgStash } from '../stash/pg-stash'
+import type { Command } from 'commander'
+import { InvalidArgumentError } from '../errors'
+import type { SchemaStatus } from '../stash/doctor-schema'
+import type { PgStash } from '../stash/pg-stash'
 import { printSchema } from '../stash/schema-script'
+import { failed, UsageError } from './failure'
+import { migrationNumber } from './flag-values'
+import { isolationOption, type StashFlags, stashCommand, withStash } from './stash-command'
+import { print } from './terminal'
 
-interface MigrateFlags {
-  readonly url?: string
-  readonly schema?: string
+interface MigrateFlags extends StashFlags {
   readonly unlogged?: boolean
-  readonly isolation?: Isolation
+  readonly loggedCounters?: boolean
   readonly appRole?: string
   readonly print?: boolean
-  readonly from?: string
+  readonly check?: boolean
+  readonly from?: number
 }
 
-/** `pgstash migrate`: creates or upgrades the schema, or prints the SQL for whoever does that. */
+/** `pgstash migrate`: creates or upgrades the schema, says whether it has to be, or prints the SQL for whoever does that. */
 export function migrateCommand(): Command {
-  return new Command('migrate')
+  return stashCommand('migrate')
     .description('create or upgrade the schema')
-    .option('--url <url>', 'postgres://… (default: DATABASE_URL, then the PG* variables)')
-    .option('--schema <name>', 'the schema (default: pgstash)')
-    .option('--unlogged', 'make a new entry table unlogged: cheaper writes, empty after a crash')
-    .option('--isolation <how>', 'column (default), or rls: row-level security, forced')
-    .option('--app-role <role>', 'grant this role what the application needs')
+    .option('--check', 'change nothing; exit 1, and say what is missing, where the schema is not current')
     .option('--print', 'print the SQL instead of running it')
-    .option('--from <number>', 'with --print: the migration the database is at (default: 0, an empty one)')
+    .option(
+      '--from <number>',
+      'with --print: the migration the database is at (default: 0, an empty one)',
+      migrationNumber,
+    )
+    .addOption(isolationOption('rls: row-level security, forced'))
+    .option('--app-role <role>', 'grant this role what the application needs')
+    .option('--unlogged', 'make a new entry table unlogged: cheaper writes, empty after a crash')
+    .option('--logged-counters', 'make a new table of rate limits logged: it survives a crash, and hits cost more')
     .action(migrate)
 }
 
-async function migrate({ url, print, appRole, from = '0', ...options }: MigrateFlags): Promise<void> {
-  if (print) process.stdout.write(printSchema({ ...options, appRole, from: Number(from) }))
-  else await apply({ ...options, connectionString: url }, appRole)
+async function migrate(flags: MigrateFlags): Promise<void> {
+  assertFit(flags)
+  if (flags.print) printScript(flags)
+  else if (flags.check) await check(flags)
+  else await apply(flags)
 }
 
-async function apply(options: PgStashOptions, appRole: string | undefined): Promise<void> {
-  // The role that runs this is the owner.
-  const stash = new PgStash({ ...options, maintenance: options.connectionString ?? {} })
-  try {
+function assertFit({ print, check, from, appRole }: MigrateFlags): void {
+  if (print && check) throw new UsageError('--print and --check exclude each other.')
+  if (from !== undefined && !print) throw new UsageError('--from goes with --print.')
+  if (appRole === '') throw new InvalidArgumentError('--app-role', 'is empty', 'Name the role.')
+}
+
+function printScript({ schema, unlogged, loggedCounters, isolation, appRole, from = 0, json }: MigrateFlags): void {
+  const sql = printSchema({ schema, unlogged, loggedCounters, isolation, appRole, from })
+  print(json, { sql }, sql)
+}
+
+async function check(flags: MigrateFlags): Promise<void> {
+  const status = await withStash({ ...flags, isolation: 'column' }, (stash) => stash.checkSchema())
+  const isForced = flags.isolation !== 'rls' || status.isForced
+  if (!status.isCurrent || !isForced) process.exitCode = failed
+  print(flags.json, status, `${toldOf(status)}${isForced ? '' : ' Row-level security is not forced.'}`)
+}
+
+function toldOf({ schema, isCurrent, exists, migration, needed, missing }: SchemaStatus): string {
+  if (isCurrent) return 'The schema is current.'
+  const found = exists ? `is at migration ${migration}, ${needed} is needed` : 'is not there'
+  return `The schema ${schema} ${found}. Missing: ${missing.join(', ')}.`
+}
+
+async function apply(flags: MigrateFlags): Promise<void> {
+  const { url, unlogged, loggedCounters, isolation, appRole, json } = flags
+  const run = async (stash: PgStash) => {
     const applied = await stash.migrate()
     if (appRole !== undefined) await stash.grantTo(appRole)
-    process.stdout.write(applied.length === 0 ? 'The schema is current.\n' : `Applied ${applied.join(', ')}.\n`)
-    if (options.isolation === 'rls') process.stdout.write('Row-level security is forced.\n')
-    if (appRole !== undefined) process.stdout.write(`Granted what it needs to ${appRole}.\n`)
-  } finally {
-    await stash.close()
+    return applied
   }
+  // The role that runs this is the owner.
+  const maintenance = url ?? {}
+  const applied = await withStash(flags, run, { unlogged, loggedCounters, maintenance })
+  const isForced = isolation === 'rls'
+  const lines = [
+    applied.length === 0 ? 'The schema is current.' : `Applied ${applied.join(', ')}.`,
+    ...(isForced ? ['Row-level security is forced.'] : []),
+    ...(appRole === undefined ? [] : [`Granted what it needs to ${appRole}.`]),
+  ]
+  print(json, { applied, isForced, grantedTo: appRole ?? null }, lines.join('\n'))
 }

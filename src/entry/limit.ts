@@ -54,8 +54,8 @@ export function resolveLimit(limit: unknown, windowMs: unknown, algorithm: unkno
 }
 
 /** How much a hit weighs: a whole number, 1 or more. */
-export function resolveCost(cost: unknown = 1): number {
-  return whole('cost', cost, 1, maxLimit)
+export function resolveCost(cost: unknown = 1, field = 'cost'): number {
+  return whole(field, cost, 1, maxLimit)
 }
 
 /** @param state undefined: nothing was counted yet */
@@ -116,5 +116,6 @@ function algorithmOf(algorithm: unknown): Algorithm {
 
 function whole(field: string, value: unknown, least: number, most: number): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most) return value
+  if (value === undefined) throw new InvalidArgumentError(field, 'is missing', `Pass a whole number, ${least} or more.`)
   throw new InvalidArgumentError(field, `must be a whole number from ${least} to ${most}`, 'Round it, or correct it.')
 }

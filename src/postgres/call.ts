@@ -1,4 +1,6 @@
 import { CallAbortedError, CallTimeoutError } from '../errors'
+import type { Address } from './address'
+import type { Meter } from './meter'
 
 /** What a caller may say about its waiting. */
 export interface CallOptions {
@@ -13,7 +15,9 @@ export interface CallOptions {
 export class Call<T> {
   older: Call<unknown> | undefined
   newer: Call<unknown> | undefined
+  /** When the time limit began, last. */
   startedAt = 0
+  readonly madeAt = performance.now()
   isSettled = false
   /** Settled by its time limit or its signal, not by an answer. */
   isAbandoned = false
@@ -23,15 +27,21 @@ export class Call<T> {
   readonly #resolve: (value: T) => void
   readonly #reject: (error: unknown) => void
   readonly #deadlines: Deadlines
+  readonly #meter: Meter
+  readonly #address: Address
   #stopListening: (() => void) | undefined
 
   constructor(
     deadlines: Deadlines,
+    meter: Meter,
+    address: Address,
     resolve: (value: T) => void,
     reject: (error: unknown) => void,
     signal?: AbortSignal,
   ) {
     this.#deadlines = deadlines
+    this.#meter = meter
+    this.#address = address
     this.#resolve = resolve
     this.#reject = reject
     deadlines.add(this as Call<unknown>)
@@ -39,11 +49,11 @@ export class Call<T> {
   }
 
   succeed(value: T): void {
-    if (this.#settle()) this.#resolve(value)
+    if (this.#settle(undefined)) this.#resolve(value)
   }
 
   fail(error: unknown): void {
-    if (this.#settle()) this.#reject(error)
+    if (this.#settle(error)) this.#reject(error)
   }
 
   /** It came a step further: its time limit begins anew. */
@@ -58,10 +68,11 @@ export class Call<T> {
     this.fail(timeoutMs === undefined ? new CallAbortedError(outcome, cause) : new CallTimeoutError(timeoutMs, outcome))
   }
 
-  #settle(): boolean {
+  #settle(error: unknown): boolean {
     if (this.isSettled) return false
     this.isSettled = true
     this.#stopListening?.()
+    this.#meter.end(this.#address, performance.now() - this.madeAt, error)
     this.#deadlines.remove(this as Call<unknown>)
     return true
   }
@@ -112,14 +123,21 @@ export class Deadlines {
   #newest: Call<unknown> | undefined
   #timer: NodeJS.Timeout | undefined
   #onIdle: (() => void) | undefined
+  #size = 0
 
   constructor(timeoutMs: number) {
     this.#timeoutMs = timeoutMs
     this.#tickMs = Math.max(1, Math.min(maxLatenessMs, timeoutMs / 4))
   }
 
-  add(call: Call<unknown>): void {
-    call.startedAt = performance.now()
+  /** Calls under way. */
+  get size(): number {
+    return this.#size
+  }
+
+  add(call: Call<unknown>, now = call.madeAt): void {
+    this.#size += 1
+    call.startedAt = now
     call.older = this.#newest
     if (this.#newest === undefined) this.#oldest = call
     else this.#newest.newer = call
@@ -135,7 +153,7 @@ export class Deadlines {
   /** Moves it to the end of the list. */
   renew(call: Call<unknown>): void {
     this.#unlink(call)
-    this.add(call)
+    this.add(call, performance.now())
   }
 
   /** Resolves once nobody waits. */
@@ -147,6 +165,7 @@ export class Deadlines {
   }
 
   #unlink(call: Call<unknown>): void {
+    this.#size -= 1
     if (call.older === undefined) this.#oldest = call.newer
     else call.older.newer = call.newer
     if (call.newer === undefined) this.#newest = call.older

@@ -3,6 +3,7 @@ import type { Address } from './address'
 import { Call, type CallOptions, Deadlines } from './call'
 import { Departures } from './departures'
 import { type BatchLimits, Lane, type LaneRules } from './lane'
+import { type Meter, Meters } from './meter'
 import { ProgramOrder } from './program-order'
 import type { Sharer } from './request'
 
@@ -29,6 +30,7 @@ export class Coalescer {
   readonly #reads: Departures
   readonly #writes: Departures
   readonly #limits: BatchLimits
+  readonly meters = new Meters()
   #isClosed = false
 
   constructor(options: CoalescerOptions) {
@@ -38,9 +40,15 @@ export class Coalescer {
     this.#limits = options
   }
 
+  /** Calls under way. */
+  get callsUnderWay(): number {
+    return this.#deadlines.size
+  }
+
   lane<Payload, Answer, Result>(rules: LaneRules<Payload, Answer, Result>): Lane<Payload, Answer> {
     const departures = rules.isRead ? this.#reads : this.#writes
-    return new Lane(rules as LaneRules<Payload, Answer, unknown>, this.#order, departures, this.#limits)
+    const meter = this.meters.of(rules.operation)
+    return new Lane(rules as LaneRules<Payload, Answer, unknown>, this.#order, departures, this.#limits, meter)
   }
 
   /** One key; `translate` makes the caller's answer, and may throw. */
@@ -54,7 +62,8 @@ export class Coalescer {
     if (this.#isClosed) return Promise.reject(new StashClosedError())
     const signal = signalOf(options)
     return new Promise<T>((resolve, reject) => {
-      const call = new OneKeyCall(this.#deadlines, resolve, reject, signal, item.payload, translate)
+      const meter = lane.meter
+      const call = new OneKeyCall(this.#deadlines, meter, address, resolve, reject, signal, item.payload, translate)
       if (!call.isSettled) lane.ask(address, item.key, call)
     })
   }
@@ -70,7 +79,7 @@ export class Coalescer {
     translate: (answer: Answer) => T,
     options?: CallOptions,
   ): Promise<T[]> {
-    return this.#call<T[]>(options, (call) => {
+    return this.#call<T[]>(lane.meter, address, options, (call) => {
       const answers = new Answers<T>(items.length, call)
       if (items.length === 0) call.succeed([])
       for (let at = 0; at < items.length; at += 1) {
@@ -84,13 +93,20 @@ export class Coalescer {
    * Runs `work` after all that was asked about this namespace before, and before all that is asked after. It is given a
    * function to call after each of its steps: the time limit begins anew.
    */
-  aloneIn<T>(address: Address, work: (onStep: () => void) => Promise<T>, options?: CallOptions): Promise<T> {
-    return this.#alone((guarded) => this.#order.aloneIn(address, guarded), work, options)
+  aloneIn<T>(
+    operation: string,
+    address: Address,
+    work: (onStep: () => void) => Promise<T>,
+    options?: CallOptions,
+  ): Promise<T> {
+    const enter = (guarded: () => Promise<void>) => this.#order.aloneIn(address, guarded)
+    return this.#alone(this.meters.of(operation), address, enter, work, options)
   }
 
   /** The same for every namespace of a tenant. */
-  aloneInTenant<T>(address: Address, work: () => Promise<T>, options?: CallOptions): Promise<T> {
-    return this.#alone((guarded) => this.#order.aloneInTenant(address, guarded), work, options)
+  aloneInTenant<T>(operation: string, address: Address, work: () => Promise<T>, options?: CallOptions): Promise<T> {
+    const enter = (guarded: () => Promise<void>) => this.#order.aloneInTenant(address, guarded)
+    return this.#alone(this.meters.of(operation), address, enter, work, options)
   }
 
   /** Refuses new calls, and resolves when those under way are answered. */
@@ -100,11 +116,13 @@ export class Coalescer {
   }
 
   #alone<T>(
+    meter: Meter,
+    address: Address,
     enter: (work: () => Promise<void>) => Promise<void>,
     work: (onStep: () => void) => Promise<T>,
     options: CallOptions | undefined,
   ): Promise<T> {
-    return this.#call<T>(options, (call) => {
+    return this.#call<T>(meter, address, options, (call) => {
       enter(async () => {
         if (call.isSettled) return
         call.hasLeft = true
@@ -113,11 +131,11 @@ export class Coalescer {
     })
   }
 
-  #call<T>(options: CallOptions | undefined, ask: (call: Call<T>) => void): Promise<T> {
+  #call<T>(meter: Meter, address: Address, options: CallOptions | undefined, ask: (call: Call<T>) => void): Promise<T> {
     if (this.#isClosed) return Promise.reject(new StashClosedError())
     const signal = signalOf(options)
     return new Promise<T>((resolve, reject) => {
-      const call = new Call<T>(this.#deadlines, resolve, reject, signal)
+      const call = new Call<T>(this.#deadlines, meter, address, resolve, reject, signal)
       if (!call.isSettled) ask(call)
     })
   }
@@ -141,13 +159,15 @@ class OneKeyCall<Payload, Answer, T> extends Call<T> implements Sharer<Payload, 
 
   constructor(
     deadlines: Deadlines,
+    meter: Meter,
+    address: Address,
     resolve: (value: T) => void,
     reject: (error: unknown) => void,
     signal: AbortSignal | undefined,
     payload: Payload,
     translate: (answer: Answer) => T,
   ) {
-    super(deadlines, resolve, reject, signal)
+    super(deadlines, meter, address, resolve, reject, signal)
     this.payload = payload
     this.#translate = translate
   }

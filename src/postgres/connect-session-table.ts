@@ -42,12 +42,14 @@ export class ConnectSessionTable implements SessionTable {
     const touch = statementOfTable(touchSessions, table)
     const remove = statementOfTable(deleteSessions, table)
     this.#reads = coalescer.lane<null, Found<Row>, Found<Row>>({
+      operation: 'session.get',
       isRead: true,
       isShared: true,
       run: async (requests) => byPosition(await database.read(read, [requests.map(({ key }) => key)]), requests.length),
       answer: (row) => row,
     })
     this.#writes = coalescer.lane<SessionWrite, undefined, undefined>({
+      operation: 'session.set',
       isRead: false,
       isShared: true,
       bytesOf: ({ data }) => data.length,
@@ -60,6 +62,7 @@ export class ConnectSessionTable implements SessionTable {
       answer: () => undefined,
     })
     this.#touches = coalescer.lane<SessionTouch, undefined, undefined>({
+      operation: 'session.touch',
       isRead: false,
       isShared: true,
       run: async (requests) => {
@@ -71,6 +74,7 @@ export class ConnectSessionTable implements SessionTable {
       answer: () => undefined,
     })
     this.#deletes = coalescer.lane<null, boolean, boolean>({
+      operation: 'session.destroy',
       isRead: false,
       isShared: true,
       run: async (requests) => {
@@ -110,7 +114,7 @@ export class ConnectSessionTable implements SessionTable {
     let behind = ''
     for (;;) {
       const ask = () => this.#database.read(this.#statements.list, [behind, rowsPerPage])
-      const rows = await this.#coalescer.aloneIn(address, ask, options)
+      const rows = await this.#coalescer.aloneIn('session.list', address, ask, options)
       yield* rows.map(stored)
       if (rows.length < rowsPerPage) return
       behind = rows[rows.length - 1]?.[0] as string
@@ -119,12 +123,17 @@ export class ConnectSessionTable implements SessionTable {
 
   async count(address: Address, options?: CallOptions): Promise<number> {
     const ask = () => this.#database.read(this.#statements.count, [])
-    const [row] = await this.#coalescer.aloneIn(address, ask, options)
+    const [row] = await this.#coalescer.aloneIn('session.length', address, ask, options)
     return row?.[0] as number
   }
 
   async clear(address: Address, options?: CallOptions): Promise<void> {
-    await this.#coalescer.aloneIn(address, () => this.#database.write(this.#statements.clear, []), options)
+    await this.#coalescer.aloneIn(
+      'session.clear',
+      address,
+      () => this.#database.write(this.#statements.clear, []),
+      options,
+    )
   }
 
   /** Removes what is expired, in small steps; answers how many. */

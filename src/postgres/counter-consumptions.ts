@@ -43,6 +43,7 @@ export function consumeRules(
 ): LaneRules<Consumption, Verdict, Found<Row>> {
   const statement = statementOf(files[algorithm], schema)
   return {
+    operation: 'limit.consume',
     isRead: false,
     isShared: true,
     mayJoin: ({ first }, { cost, most }) => first.payload.cost === cost && first.payload.most === most,

@@ -49,6 +49,7 @@ interface Granted {
 export function limitsRules(database: StatementRunner, schema: string): LaneRules<LimitsCall, LimitsVerdict, Granted> {
   const statement = statementOf(consumeLimits, schema)
   return {
+    operation: 'limit.consume',
     isRead: false,
     isShared: true,
     mayJoin: ({ first }, call) => first.payload.cost === call.cost && hasSameLimits(first.payload, call),

@@ -1,5 +1,6 @@
 import adjustCounters from '../../sql/statements/adjust-counters.sql'
 import clearCounters from '../../sql/statements/clear-counters.sql'
+import clearCountersPrefix from '../../sql/statements/clear-counters-prefix.sql'
 import deleteCounters from '../../sql/statements/delete-counters.sql'
 import readCounters from '../../sql/statements/read-counters.sql'
 import type { StoredKey } from '../entry/key'
@@ -35,6 +36,7 @@ export class CounterTable {
   readonly #reads: Lane<null, Found<Row>>
   readonly #deletes: Lane<null, void>
   readonly #clear: Statement
+  readonly #clearPrefix: Statement
 
   constructor(database: StatementRunner, coalescer: Coalescer, schema: string) {
     const consume = (algorithm: Algorithm) => coalescer.lane(consumeRules(database, schema, algorithm))
@@ -50,6 +52,7 @@ export class CounterTable {
     this.#reads = coalescer.lane(readRules(database, schema))
     this.#deletes = coalescer.lane(deleteRules(database, schema))
     this.#clear = statementOf(clearCounters, schema)
+    this.#clearPrefix = statementOf(clearCountersPrefix, schema)
   }
 
   /** Counts a hit of that cost if it fits. */
@@ -81,10 +84,25 @@ export class CounterTable {
     return this.#coalescer.one(this.#deletes, address, { key, payload: null }, same, options)
   }
 
-  /** Forgets everybody in some namespaces of a tenant. */
-  async clear(tenant: string, namespaces: readonly string[], options?: CallOptions): Promise<void> {
+  /** Forgets all of a namespace whose keys begin so. */
+  async clearPrefix(tenant: string, namespace: string, prefix: string, options?: CallOptions): Promise<void> {
+    const ask = () => this.#database.write(this.#clearPrefix, [tenant, namespace, prefix])
+    await this.#coalescer.aloneIn('limit.clear', addressOf(tenant, namespace, 'counter'), ask, options)
+  }
+
+  /** Forgets everybody in some namespaces of a tenant: those of one limiter. */
+  async clear(tenant: string, limiter: string, namespaces: readonly string[], options?: CallOptions): Promise<void> {
     const ask = () => this.#database.write(this.#clear, [tenant, namespaces])
-    await this.#coalescer.aloneIn(addressOf(tenant, namespaces[0] as string, 'counter'), ask, options)
+    const behindCounters = namespaces.reduceRight(
+      (work: () => Promise<unknown>, namespace) => () => this.aloneIn(addressOf(tenant, namespace, 'counter'), work),
+      () => this.#coalescer.aloneIn('limit.clear', addressOf(tenant, limiter, 'limits'), ask, options),
+    )
+    await behindCounters()
+  }
+
+  /** Runs `work` after all that was asked there before, and before all that is asked after. */
+  aloneIn<T>(address: Address, work: () => Promise<T>): Promise<T> {
+    return this.#coalescer.aloneIn('limit.order', address, work)
   }
 }
 
@@ -94,6 +112,7 @@ function adjustRules(database: StatementRunner, schema: string): LaneRules<Adjus
   const sumOf = ({ sharers }: Request<Adjustment, CounterState>) =>
     sharers.reduce((sum, { payload }) => sum + payload.by, 0)
   return {
+    operation: 'limit.adjust',
     isRead: false,
     isShared: true,
     mayJoin: ({ first }, { by, limit }) => first.payload.by < 0 === by < 0 && first.payload.limit.limit === limit.limit,
@@ -116,6 +135,7 @@ function adjustRules(database: StatementRunner, schema: string): LaneRules<Adjus
 function readRules(database: StatementRunner, schema: string): LaneRules<null, Found<Row>, Found<Row>> {
   const statement = statementOf(readCounters, schema)
   return {
+    operation: 'limit.peek',
     isRead: true,
     isShared: true,
     run: async (requests) => byPosition(await database.read(statement, addressColumns(requests)), requests.length),
@@ -126,6 +146,7 @@ function readRules(database: StatementRunner, schema: string): LaneRules<null, F
 function deleteRules(database: StatementRunner, schema: string): LaneRules<null, void, undefined> {
   const statement = statementOf(deleteCounters, schema)
   return {
+    operation: 'limit.reset',
     isRead: false,
     isShared: true,
     run: async (requests) => {

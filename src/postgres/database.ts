@@ -24,6 +24,8 @@ export class Database implements StatementRunner {
   /** A connection failed since the last success. */
   #isTroubled = false
   #isClosed = false
+  /** Of a connection: why the breaker is open. */
+  #lastFailure: unknown
   #opening: Promise<void> | undefined
 
   /** @param prepare makes or checks the schema, before the first statement; rejects where it will not do */
@@ -76,8 +78,17 @@ export class Database implements StatementRunner {
   #run(send: () => Promise<readonly Row[]>, deservesAnother: Retries): Promise<readonly Row[]> {
     const retry = (error: unknown) => this.#retry(send, error, deservesAnother)
     if (this.#isReady && !this.#isTroubled && !this.#isClosed)
-      return send().catch((error: unknown) => this.guard(() => retry(error)))
+      return send().catch((error: unknown) => this.#afterSending(error, () => retry(error)))
     return this.#runCarefully(() => send().catch(retry))
+  }
+
+  /** What was sent may have been done: if the breaker is open by now, the first error says so, and not that nothing was sent. */
+  async #afterSending(error: unknown, retry: () => Promise<readonly Row[]>): Promise<readonly Row[]> {
+    try {
+      return await this.guard(retry)
+    } catch (later) {
+      throw later instanceof CircuitOpenError ? toPgStashError(error, this.#options.timeoutMs) : later
+    }
   }
 
   async #runCarefully(run: () => Promise<readonly Row[]>): Promise<readonly Row[]> {
@@ -103,7 +114,8 @@ export class Database implements StatementRunner {
         this.#isTroubled = true
         await this.#throughBreaker(() => Promise.reject(error)).catch(() => {})
       }
-      if (error instanceof BrokenCircuitError) throw new CircuitOpenError()
+      if (error instanceof BrokenCircuitError) throw new CircuitOpenError(this.#lastFailure)
+      if (isConnectionFailure(error)) this.#lastFailure = error
       throw toPgStashError(error, this.#options.timeoutMs)
     }
   }

@@ -17,8 +17,18 @@ export interface Driver extends Connection {
   /** Runs `work` on one connection between begin and commit; rolls back and rejects when it rejects. */
   transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>
 
+  /** undefined: nobody knows. */
+  poolUse(): PoolUse | undefined
+
   /** Ends what this driver opened, once; leaves alone what was passed in. */
   close(): Promise<void>
+}
+
+/** The connections of a pool, and who waits for one. */
+export interface PoolUse {
+  readonly total: number
+  readonly idle: number
+  readonly waiting: number
 }
 
 /** A connection inside a transaction; `script` runs several statements that take no values. */

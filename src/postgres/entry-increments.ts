@@ -29,6 +29,7 @@ export function incrementRules(
     return [row === undefined ? undefined : Number(row[0])]
   }
   return {
+    operation: 'increment',
     isRead: false,
     isShared: true,
     mayJoin: (request, { amount }) => isMonotonic(request.first.payload.amount, amount) && isExact(request, amount),

@@ -16,7 +16,7 @@ type ReadRules = LaneRules<null, Found<Row>, Found<Row>>
 /** Rows of position, format, value. A lone read, and reads of one namespace, have statements of their own, which cost less. */
 export function valueRules(database: StatementRunner, schema: string): ReadRules {
   const ofOneNamespace = statementOf(readNamespace, schema)
-  const rules = readRules(database, statementOf(readValues, schema), statementOf(readValue, schema))
+  const rules = readRules('get', database, statementOf(readValues, schema), statementOf(readValue, schema))
   return {
     ...rules,
     run: async (requests) => {
@@ -30,16 +30,16 @@ export function valueRules(database: StatementRunner, schema: string): ReadRules
 
 /** Rows of position, format, value, version, expiry. */
 export function entryRules(database: StatementRunner, schema: string): ReadRules {
-  return readRules(database, statementOf(readEntries, schema), statementOf(readEntry, schema))
+  return readRules('getEntry', database, statementOf(readEntries, schema), statementOf(readEntry, schema))
 }
 
 /** Rows of position, milliseconds left. */
 export function ttlRules(database: StatementRunner, schema: string): ReadRules {
-  return readRules(database, statementOf(readTtls, schema))
+  return readRules('has', database, statementOf(readTtls, schema))
 }
 
 /** @param lone for one key; its row has no position */
-function readRules(database: StatementRunner, statement: Statement, lone?: Statement): ReadRules {
+function readRules(operation: string, database: StatementRunner, statement: Statement, lone?: Statement): ReadRules {
   const runAll = async (requests: readonly Located[]) =>
     byPosition(await database.read(statement, addressColumns(requests)), requests.length)
   const runOne = async ({ address, key }: Located) => {
@@ -48,6 +48,7 @@ function readRules(database: StatementRunner, statement: Statement, lone?: State
     return [row && [1, ...row]]
   }
   return {
+    operation,
     isRead: true,
     isShared: true,
     run: (requests) =>

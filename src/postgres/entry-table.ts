@@ -134,18 +134,18 @@ export class EntryTable {
 
   /** One small write, however many entries there are; they are removed by the sweep. */
   clear(address: Address, options?: CallOptions): Promise<void> {
-    return this.#coalescer.aloneIn(address, () => this.#bump(address.tenant, address.namespace), options)
+    return this.#coalescer.aloneIn('clear', address, () => this.#bump(address.tenant, address.namespace), options)
   }
 
   /** The same for every namespace of the tenant. */
   clearTenant(tenant: string, options?: CallOptions): Promise<void> {
-    return this.#coalescer.aloneInTenant(addressOf(tenant, ''), () => this.#bump(tenant, ''), options)
+    return this.#coalescer.aloneInTenant('clearTenant', addressOf(tenant, ''), () => this.#bump(tenant, ''), options)
   }
 
   /** In steps; the time limit counts for each. Answers how many live entries went. */
   deletePrefix(address: Address, prefix: string, options?: CallOptions): Promise<number> {
     const work = (onStep: () => void) => this.#listing.deletePrefix(address, prefix, onStep)
-    return this.#coalescer.aloneIn(address, work, options)
+    return this.#coalescer.aloneIn('deleteByPrefix', address, work, options)
   }
 
   /** Live keys, in byte order (those stored by digest: in the order of their digests). */
@@ -166,7 +166,7 @@ export class EntryTable {
     options?: CallOptions,
   ): AsyncGenerator<Row, void> {
     // Whatever was asked before, awaited or not, is seen.
-    await this.#coalescer.aloneIn(address, async () => {}, options)
+    await this.#coalescer.aloneIn('list', address, async () => {}, options)
     for await (const row of this.#listing.rows(address, listing, withValues)) {
       if (options?.signal?.aborted) throw new CallAbortedError('unknown', options.signal.reason)
       yield row

@@ -62,6 +62,7 @@ export function writeRules(database: StatementRunner, schema: string): LaneRules
     return database.write(statement as Statement, [...place, ...columns])
   }
   return {
+    operation: 'set',
     isRead: false,
     isShared: true,
     bytesOf: ({ value }) => value.text.length,
@@ -91,6 +92,7 @@ function versionsOf(requests: readonly Request<Write, number>[], [first, ...othe
 export function addRules(database: StatementRunner, schema: string): LaneRules<Write, boolean, boolean> {
   const statement = statementOf(addEntries, schema)
   return {
+    operation: 'add',
     isRead: false,
     isShared: true,
     bytesOf: ({ value }) => value.text.length,
@@ -110,6 +112,7 @@ export function compareRules(
 ): LaneRules<ConditionalWrite, CompareAndSetResult, Found<Row>> {
   const statement = statementOf(compareAndSetEntries, schema)
   return {
+    operation: 'compareAndSet',
     isRead: false,
     // Of two that expect one version, the second must see what the first did.
     isShared: false,
@@ -129,6 +132,7 @@ export function compareRules(
 export function touchRules(database: StatementRunner, schema: string): LaneRules<number | null, boolean, boolean> {
   const statement = statementOf(touchEntries, schema)
   return {
+    operation: 'touch',
     isRead: false,
     isShared: true,
     run: async (requests) => {
@@ -144,6 +148,7 @@ export function touchRules(database: StatementRunner, schema: string): LaneRules
 export function deleteRules(database: StatementRunner, schema: string): LaneRules<null, boolean, boolean> {
   const statement = statementOf(deleteEntries, schema)
   return {
+    operation: 'delete',
     isRead: false,
     isShared: true,
     run: async (requests) => {
@@ -158,6 +163,7 @@ export function deleteRules(database: StatementRunner, schema: string): LaneRule
 export function takeRules(database: StatementRunner, schema: string): LaneRules<null, Found<Row>, Found<Row>> {
   const statement = statementOf(takeEntries, schema)
   return {
+    operation: 'take',
     isRead: false,
     isShared: true,
     run: async (requests) => byPosition(await database.write(statement, addressColumns(requests)), requests.length),

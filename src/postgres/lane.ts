@@ -1,6 +1,7 @@
 import type { Address } from './address'
 import type { Located } from './batch-rows'
 import type { Departing, Departures } from './departures'
+import type { Meter } from './meter'
 import type { ProgramOrder } from './program-order'
 import { type AnyRequest, type Gate, Request, type Sharer } from './request'
 import { isDataFailure } from './transient-failure'
@@ -13,6 +14,8 @@ export interface BatchLimits {
 
 /** One verb of the table: what makes its requests a statement, and its rows answers. */
 export interface LaneRules<Payload, Answer, Result> {
+  /** As meters and events call it. */
+  readonly operation: string
   readonly isRead: boolean
   /** Whether calls on one key may share a request. */
   readonly isShared: boolean
@@ -44,13 +47,16 @@ export class Lane<Payload, Answer> implements Departing, Gate {
   readonly #order: ProgramOrder
   readonly #departures: Departures
   readonly #limits: BatchLimits
+  readonly meter: Meter
 
   constructor(
     rules: LaneRules<Payload, Answer, unknown>,
     order: ProgramOrder,
     departures: Departures,
     limits: BatchLimits,
+    meter: Meter,
   ) {
+    this.meter = meter
     this.isRead = rules.isRead
     this.#rules = rules
     this.#order = order
@@ -90,9 +96,12 @@ export class Lane<Payload, Answer> implements Departing, Gate {
   /** Answers everybody in the batch; never rejects. */
   async #send(batch: readonly Request<Payload, Answer>[]): Promise<void> {
     let results: readonly unknown[]
+    const started = performance.now()
     try {
       results = await this.#rules.run(batch)
+      this.meter.batch(batch.length, callsOf(batch), performance.now() - started)
     } catch (error) {
+      this.meter.batch(batch.length, callsOf(batch), performance.now() - started, error)
       return this.#afterFailure(batch, error)
     }
     for (let at = 0; at < batch.length; at += 1) {
@@ -170,11 +179,18 @@ export class Lane<Payload, Answer> implements Departing, Gate {
     for (let position = 0; position < request.sharers.length; position += 1) {
       const sharer = request.sharers[position] as Sharer<Payload, Answer>
       try {
-        sharer.receive(this.#rules.answer(result, request, position))
+        const answer = this.#rules.answer(result, request, position)
+        if (this.isRead) this.#countHit(answer !== undefined)
+        sharer.receive(answer)
       } catch (error) {
         sharer.fail(error)
       }
     }
+  }
+
+  #countHit(isHit: boolean): void {
+    if (isHit) this.meter.hits += 1
+    else this.meter.misses += 1
   }
 
   #fail(request: Request<Payload, Answer>, error: unknown): void {
@@ -187,6 +203,12 @@ export class Lane<Payload, Answer> implements Departing, Gate {
     request.scope.leave(request)
     return false
   }
+}
+
+function callsOf(batch: readonly { readonly sharers: readonly unknown[] }[]): number {
+  let calls = 0
+  for (const { sharers } of batch) calls += sharers.length
+  return calls
 }
 
 /** The same in every process; not the order of the index, which is by bytes. */

@@ -1,14 +1,16 @@
-import countBlocks from '../../sql/statements/count-blocks.sql'
-import countCounterBlocks from '../../sql/statements/count-counter-blocks.sql'
+import claimBlocks from '../../sql/statements/claim-blocks.sql'
 import countEntries from '../../sql/statements/count-entries.sql'
-import countSessionBlocks from '../../sql/statements/count-session-blocks.sql'
+import countExpiring from '../../sql/statements/count-expiring.sql'
 import countTenants from '../../sql/statements/count-tenants.sql'
 import evictWritten from '../../sql/statements/evict-written.sql'
 import findQuotaCut from '../../sql/statements/find-quota-cut.sql'
+import finishSweep from '../../sql/statements/finish-sweep.sql'
 import measureTable from '../../sql/statements/measure-table.sql'
+import readSweep from '../../sql/statements/read-sweep.sql'
 import sweepBlocks from '../../sql/statements/sweep-blocks.sql'
 import sweepCounters from '../../sql/statements/sweep-counters.sql'
 import sweepSessions from '../../sql/statements/sweep-sessions.sql'
+import takeSweepLease from '../../sql/statements/take-sweep-lease.sql'
 import { countOf, type NamespaceCount } from './namespace-count'
 import { type Statement, statementOf } from './statement'
 import type { StatementRunner } from './statement-runner'
@@ -19,10 +21,47 @@ export interface TableSize {
   readonly tableBytes: number
   readonly indexBytes: number
   readonly isUnlogged: boolean
+  /** Of the entry table. */
+  readonly blocks: number
+  /** With indexes, as the next. */
+  readonly sessionBytes: number
+  readonly counterBytes: number
 }
 
-/** A table whose rows are dead by their expiry alone. */
-export type ExpiringTable = 'session' | 'counter'
+/** What a namespace holds of values of one size: up to 10 ** sizeClass bytes. */
+export interface SizedCount extends NamespaceCount {
+  readonly sizeClass: number
+}
+
+export interface ExpiringCounts {
+  readonly sessions: LiveAndExpired
+  readonly counters: LiveAndExpired
+}
+
+export interface LiveAndExpired {
+  readonly live: number
+  readonly expired: number
+}
+
+/** What is swept. Rows of sessions and counters are dead by their expiry alone. */
+export type SweptTable = 'entry' | 'session' | 'counter'
+
+/** A range of blocks that is the caller's to sweep: from <= block < to. */
+export interface Claim {
+  readonly from: number
+  readonly to: number
+  /** Blocks walked before, since ever. */
+  readonly position: number
+  /** Of the whole table. */
+  readonly blocks: number
+}
+
+/** The last whole turn. */
+export interface LastSweep {
+  /** Epoch milliseconds of the database's clock. */
+  readonly finishedAt: number
+  readonly removed: number
+}
 
 /** What a step of a sweep removed. */
 export interface SweptBlocks {
@@ -44,59 +83,86 @@ export type QuotaCut = readonly [writtenAt: number, version: number, namespace: 
 /** What is done to whole tables, for all tenants. */
 export class Maintenance {
   readonly #database: StatementRunner
-  readonly #countBlocks: Statement
+  readonly #claimBlocks: Statement
   readonly #countEntries: Statement
+  readonly #countExpiring: Statement
   readonly #countTenants: Statement
   readonly #evictWritten: Statement
   readonly #findQuotaCut: Statement
+  readonly #finishSweep: Statement
   readonly #measureTable: Statement
-  readonly #sweepBlocks: Statement
-  readonly #expiring: Readonly<Record<ExpiringTable, { readonly count: Statement; readonly sweep: Statement }>>
+  readonly #readSweep: Statement
+  readonly #sweeps: Readonly<Record<SweptTable, Statement>>
+  readonly #takeSweepLease: Statement
 
   constructor(database: StatementRunner, schema: string) {
     this.#database = database
-    this.#countBlocks = statementOf(countBlocks, schema)
+    this.#claimBlocks = statementOf(claimBlocks, schema)
     this.#countEntries = statementOf(countEntries, schema)
+    this.#countExpiring = statementOf(countExpiring, schema)
     this.#countTenants = statementOf(countTenants, schema)
     this.#evictWritten = statementOf(evictWritten, schema)
     this.#findQuotaCut = statementOf(findQuotaCut, schema)
+    this.#finishSweep = statementOf(finishSweep, schema)
+    this.#readSweep = statementOf(readSweep, schema)
+    this.#takeSweepLease = statementOf(takeSweepLease, schema)
     this.#measureTable = statementOf(measureTable, schema)
-    this.#sweepBlocks = statementOf(sweepBlocks, schema)
-    this.#expiring = {
-      session: { count: statementOf(countSessionBlocks, schema), sweep: statementOf(sweepSessions, schema) },
-      counter: { count: statementOf(countCounterBlocks, schema), sweep: statementOf(sweepCounters, schema) },
+    this.#sweeps = {
+      entry: statementOf(sweepBlocks, schema),
+      session: statementOf(sweepSessions, schema),
+      counter: statementOf(sweepCounters, schema),
     }
   }
 
-  /** The size of the entry table, in blocks. */
-  async blocks(): Promise<number> {
-    const [row] = await this.#database.read(this.#countBlocks, [])
-    return row?.[0] as number
+  /** The next `step` blocks of a table at most. No other process is given them in this turn. */
+  async claim(table: SweptTable, step: number): Promise<Claim> {
+    const [row] = await this.#database.write(this.#claimBlocks, [table, step])
+    const [from, to, position, blocks] = row as [number, number, number, number]
+    return { from, to, position, blocks }
   }
 
   /** Removes the dead rows of the blocks `from` <= block < `to`. */
-  async sweep(from: number, to: number): Promise<SweptBlocks> {
-    const [row] = await this.#database.write(this.#sweepBlocks, [from, to])
-    const [expired, cleared] = row as [number, number]
+  async sweep(table: SweptTable, from: number, to: number): Promise<SweptBlocks> {
+    const [row] = await this.#database.write(this.#sweeps[table], [from, to])
+    const [expired, cleared = 0] = row as [number, number | undefined]
     return { expired, cleared }
   }
 
-  /** As `blocks`, of another table. */
-  async blocksOf(table: ExpiringTable): Promise<number> {
-    const [row] = await this.#database.read(this.#expiring[table].count, [])
-    return row?.[0] as number
+  /** Whether the caller is the one that sweeps by the clock now; not if the last turn ended less than `sinceMs` ago. */
+  async takeLease(holder: string, forMs: number, sinceMs: number): Promise<boolean> {
+    const rows = await this.#database.write(this.#takeSweepLease, [holder, forMs, sinceMs])
+    return rows.length > 0
   }
 
-  /** As `sweep`, of another table; answers how many rows went. */
-  async sweepExpiring(table: ExpiringTable, from: number, to: number): Promise<number> {
-    const [row] = await this.#database.write(this.#expiring[table].sweep, [from, to])
-    return row?.[0] as number
+  /** A whole turn is done. */
+  async finish(removed: number, holder: string | null): Promise<void> {
+    await this.#database.write(this.#finishSweep, [removed, holder])
   }
 
-  /** Reads the whole table. */
-  async count(): Promise<NamespaceCount[]> {
-    const rows = await this.#database.read(this.#countEntries, [])
-    return rows.map(countOf)
+  /** undefined: there was none yet. */
+  async lastSweep(): Promise<LastSweep | undefined> {
+    const [row] = await this.#database.read(this.#readSweep, [])
+    const [finishedAt, removed] = row as [number, number]
+    return finishedAt === 0 ? undefined : { finishedAt, removed }
+  }
+
+  /** What the entries in `percent` of the table's blocks are. */
+  async count(percent: number): Promise<SizedCount[]> {
+    const rows = await this.#database.read(this.#countEntries, [percent])
+    return rows.map(([tenant, namespace, sizeClass, ...counts]) => ({
+      ...countOf([tenant, namespace, ...counts]),
+      sizeClass: sizeClass as number,
+    }))
+  }
+
+  /** Of sessions and counters, in `percent` of their blocks. */
+  async countExpiring(percent: number): Promise<ExpiringCounts> {
+    const [row] = await this.#database.read(this.#countExpiring, [percent])
+    const [sessions, expiredSessions, counters, expiredCounters] = row as [number, number, number, number]
+    return {
+      sessions: { live: sessions, expired: expiredSessions },
+      counters: { live: counters, expired: expiredCounters },
+    }
   }
 
   /** Reads the whole table. */
@@ -129,7 +195,14 @@ export class Maintenance {
 
   async size(): Promise<TableSize> {
     const [row] = await this.#database.read(this.#measureTable, [])
-    const [tableBytes, indexBytes, isUnlogged] = row as [number, number, boolean]
-    return { tableBytes, indexBytes, isUnlogged }
+    const [tableBytes, indexBytes, isUnlogged, blocks, sessionBytes, counterBytes] = row as [
+      number,
+      number,
+      boolean,
+      number,
+      number,
+      number,
+    ]
+    return { tableBytes, indexBytes, isUnlogged, blocks, sessionBytes, counterBytes }
   }
 }

@@ -5,6 +5,7 @@ import loneStatements from '../../sql/migrations/0004_lone_statements.sql'
 import rowLevelSecurity from '../../sql/migrations/0005_row_level_security.sql'
 import quotas from '../../sql/migrations/0006_quotas.sql'
 import sessionsAndCounters from '../../sql/migrations/0007_sessions_and_counters.sql'
+import sweep from '../../sql/migrations/0008_sweep.sql'
 import type { SqlFile } from '../../sql/sql-file'
 
 /** All of them, in order. A file that was released never changes: what comes next goes into the next one. */
@@ -16,6 +17,7 @@ export const migrations: readonly Migration[] = [
   rowLevelSecurity,
   quotas,
   sessionsAndCounters,
+  sweep,
 ].map(numbered)
 
 export interface Migration {

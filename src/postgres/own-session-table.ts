@@ -83,7 +83,7 @@ export class OwnSessionTable implements UserSessionTable {
     const { tenant, namespace } = address
     let behind = ''
     for (;;) {
-      const values = [tenant, namespace, behind, null, rowsPerPage]
+      const values = [tenant, namespace, behind, rowsPerPage]
       const rows = await this.#alone(address, () => this.#database.read(this.#statements.list, values), options)
       yield* rows.map(listed)
       if (rows.length < rowsPerPage) return
@@ -123,12 +123,12 @@ export class OwnSessionTable implements UserSessionTable {
         onStep()
       }
     }
-    await this.#coalescer.aloneIn(address, work, options)
+    await this.#coalescer.aloneIn('session.clear', address, work, options)
   }
 
   /** Sees what was asked before, awaited or not, and nothing that is asked after. */
   #alone<T>(address: Address, work: () => Promise<T>, options?: CallOptions): Promise<T> {
-    return this.#coalescer.aloneIn(address, work, options)
+    return this.#coalescer.aloneIn('session.list', address, work, options)
   }
 }
 
@@ -140,6 +140,7 @@ function readRules(database: StatementRunner, schema: string): LaneRules<null, F
     return [row && [1, ...row]]
   }
   return {
+    operation: 'session.get',
     isRead: true,
     isShared: true,
     run: async (requests) =>
@@ -157,6 +158,7 @@ function writeRules(
 ): LaneRules<SessionWrite, number | undefined, number | undefined> {
   const statement = statementOf(writeSessions, schema)
   return {
+    operation: 'session.set',
     isRead: false,
     isShared: true,
     bytesOf: ({ data }) => data.length,
@@ -191,6 +193,7 @@ function versionAt(row: Row): [place: string, version: number] {
 function replaceRules(database: StatementRunner, schema: string): LaneRules<ConditionalWrite, Replaced, Found<Row>> {
   const statement = statementOf(replaceSessions, schema)
   return {
+    operation: 'session.set',
     isRead: false,
     isShared: false,
     bytesOf: ({ data }) => data.length,
@@ -202,6 +205,7 @@ function replaceRules(database: StatementRunner, schema: string): LaneRules<Cond
         writes.map(({ data }) => data),
         writes.map(({ cookie }) => cookie),
         writes.map(({ ttl }) => ttl),
+        writes.map(({ touchAfter }) => touchAfter),
         writes.map(({ version }) => version),
       ])
       return byPosition(rows, requests.length)
@@ -214,6 +218,7 @@ function replaceRules(database: StatementRunner, schema: string): LaneRules<Cond
 function touchRules(database: StatementRunner, schema: string): LaneRules<SessionTouch, void, undefined> {
   const statement = statementOf(touchSessions, schema)
   return {
+    operation: 'session.touch',
     isRead: false,
     isShared: true,
     run: async (requests) => {
@@ -234,6 +239,7 @@ function touchRules(database: StatementRunner, schema: string): LaneRules<Sessio
 function deleteRules(database: StatementRunner, schema: string): LaneRules<null, boolean, boolean> {
   const statement = statementOf(deleteSessions, schema)
   return {
+    operation: 'session.destroy',
     isRead: false,
     isShared: true,
     run: async (requests) => {

@@ -1,5 +1,6 @@
 import pg from 'pg'
-import type { Driver, Row, Transaction } from './driver'
+import { CallTimeoutError } from '../errors'
+import type { Driver, PoolUse, Row, Transaction } from './driver'
 import { PgSubmittable, parserOf } from './pg-submittable'
 import { asTenant } from './set-tenant'
 import type { Statement } from './statement'
@@ -73,9 +74,32 @@ function takesSubmittables(pool: unknown): boolean {
   return typeof Client?.Query?.prototype?.prepare === 'function' && !options?.pipeline
 }
 
-/** What `pool.query` does for a config: an error, told by the query or by its connection, ends the connection. */
-function submit(pool: PgJavaScriptPool, query: PgSubmittable, done: (error: unknown) => void): void {
+type Connected = Parameters<Parameters<PgJavaScriptPool['connect']>[0]>
+
+/**
+ * A client of the pool, within a time limit: a pool of the caller's may have none, and wait for ever. A client that comes too late goes back. Where one is
+ * idle there is nothing to wait for, and no timer.
+ */
+function connect(pool: PgJavaScriptPool, timeoutMs: number, done: (...connected: Connected) => void): void {
+  if ((pool as { idleCount?: number }).idleCount) {
+    pool.connect(done)
+    return
+  }
+  let isLate = false
+  const timer = setTimeout(() => {
+    isLate = true
+    done(new CallTimeoutError(timeoutMs, 'not-sent'), undefined as never, ignore)
+  }, timeoutMs)
   pool.connect((refusal, client, release) => {
+    clearTimeout(timer)
+    if (!isLate) done(refusal, client, release)
+    else if (!refusal) release()
+  })
+}
+
+/** What `pool.query` does for a config: an error, told by the query or by its connection, ends the connection. */
+function submit(pool: PgJavaScriptPool, timeoutMs: number, query: PgSubmittable, done: (error: unknown) => void): void {
+  connect(pool, timeoutMs, (refusal, client, release) => {
     if (refusal) {
       done(refusal)
       return
@@ -137,7 +161,7 @@ export class PgDriver implements Driver {
   }
 
   async transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    const client = await this.#pool.connect()
+    const client = await this.#connect()
     // A connection lost while it is ours is told twice: by the query, and by this event, which nobody else listens to.
     client.on('error', ignore)
     let failure: Error | undefined
@@ -154,8 +178,24 @@ export class PgDriver implements Driver {
     }
   }
 
+  poolUse(): PoolUse | undefined {
+    const { totalCount, idleCount, waitingCount } = this.#pool as PgPool & Partial<pg.Pool>
+    if (totalCount === undefined || idleCount === undefined || waitingCount === undefined) return undefined
+    return { total: totalCount, idle: idleCount, waiting: waitingCount }
+  }
+
   async close(): Promise<void> {
     await this.#end?.()
+  }
+
+  /** Pools that only look like one are taken at their word. */
+  #connect(): Promise<PgClient> {
+    if (!this.#takesSubmittables) return this.#pool.connect()
+    return new Promise((resolve, reject) => {
+      connect(this.#pool as unknown as PgJavaScriptPool, this.#timeoutMs, (refusal, client) =>
+        refusal ? reject(refusal) : resolve(client as unknown as PgClient),
+      )
+    })
   }
 
   async #within<T>(client: PgClient, work: (transaction: Transaction) => Promise<T>): Promise<T> {
@@ -192,7 +232,7 @@ export class PgDriver implements Driver {
     return new Promise((resolve, reject) => {
       const query = new PgSubmittable(statement, values, { timeoutMs: this.#timeoutMs, isNamed, tenant })
       const pool = this.#pool as unknown as PgJavaScriptPool
-      submit(pool, query, (error) => (error ? reject(error) : resolve(query.rows)))
+      submit(pool, this.#timeoutMs, query, (error) => (error ? reject(error) : resolve(query.rows)))
     })
   }
 

@@ -51,6 +51,8 @@ export class PgliteDriver implements Driver {
     return result as T
   }
 
+  poolUse(): undefined {}
+
   async close(): Promise<void> {}
 }
 

@@ -105,7 +105,10 @@ export function isSchemaGone(error: unknown): boolean {
 
 /** It failed while connecting, so no statement had left. */
 function isBeforeSending(error: unknown): boolean {
-  return refusedCodes.has(codeOf(error) ?? '') || /^timeout exceeded|does not support SSL/.test(messageOf(error))
+  return (
+    refusedCodes.has(codeOf(error) ?? '') ||
+    /^timeout exceeded|due to connection timeout|does not support SSL/.test(messageOf(error))
+  )
 }
 
 /** The error as a caller sees it. */

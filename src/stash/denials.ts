@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../errors'
+import { assertKnown } from './known-options'
 
 /** How much a limiter remembers of those it denied; false: nothing. */
 export interface DenyCacheOptions {
@@ -10,6 +11,8 @@ export interface DenyCacheOptions {
    */
   readonly maxMs?: number | undefined
 }
+
+const denyCacheNames: ReadonlySet<string> = new Set(['maxKeys', 'maxMs'])
 
 /** One caller who was denied. */
 export interface Denial<Facts> {
@@ -31,14 +34,13 @@ export class Denials<Facts> {
   readonly #denials = new Map<string, Denial<Facts>>()
   /** By counter: when something was taken back or forgotten. */
   readonly #changes = new Map<string, number>()
+  #clearedAt = Number.NEGATIVE_INFINITY
   readonly #maxKeys: number
   readonly #maxMs: number
 
   /** @throws {InvalidArgumentError} */
   constructor(options: DenyCacheOptions | false = {}) {
-    if (options !== false && (typeof options !== 'object' || options === null)) {
-      throw new InvalidArgumentError('denyCache', 'must be an object or false', 'Pass { maxKeys, maxMs }.')
-    }
+    if (options !== false) assertKnown('denyCache', options, denyCacheNames)
     this.#maxKeys = options === false ? 0 : natural('denyCache.maxKeys', options.maxKeys, 10_000)
     this.#maxMs = options === false ? 0 : natural('denyCache.maxMs', options.maxMs, 10_000)
   }
@@ -58,19 +60,21 @@ export class Denials<Facts> {
 
   /** @param since before the database was asked: what changed meanwhile ends the denial */
   remember(counters: readonly string[], cost: number, since: number, forMs: number, facts: Facts): void {
-    if (this.#maxKeys === 0) return
+    if (this.#maxKeys === 0 || since <= this.#clearedAt) return
     const until = performance.now() + Math.min(forMs, this.#maxMs)
     keep(this.#denials, idOf(counters), { facts, cost, since, until, count: 1 }, this.#maxKeys)
   }
 
   /** Something of these counters was taken back or forgotten. */
   forget(counters: readonly string[]): void {
-    if (this.#denials.size === 0) return
+    // Also where none is remembered: a denial may be on its way.
+    if (this.#maxKeys === 0) return
     for (const counter of counters) keep(this.#changes, counter, performance.now(), this.#maxKeys)
   }
 
   forgetAll(): void {
     this.#denials.clear()
+    this.#clearedAt = performance.now()
   }
 
   #haveChanged(counters: readonly string[], since: number): boolean {

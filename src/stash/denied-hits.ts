@@ -26,6 +26,11 @@ export class DeniedHits {
     return 1
   }
 
+  /** How many there are. */
+  count(caller: string): number {
+    return this.#find(caller)?.hits ?? 0
+  }
+
   /** Takes one back; false: there is none. */
   takeBack(caller: string): boolean {
     const known = this.#find(caller)

@@ -9,11 +9,11 @@ import { Denials, type DenyCacheOptions } from './denials'
 import { MemoryCounters } from './memory-counters'
 import { isOutage } from './outage'
 import type { PgStash } from './pg-stash'
-import { later, type NamedState, type RateLimitResult, resultOf } from './rate-limit-result'
+import { deniedSince, type NamedState, type RateLimitResult, resultOf } from './rate-limit-result'
 
 /**
  * What a limiter does while the database is away: fail the call, allow it, deny it, or count in this process. `throw` leaves it to the host
- * (express-rate-limit: `passOnStoreError`).
+ * (express-rate-limit: `passOnStoreError`). Other than with `throw`, what is to be taken back or forgotten meanwhile is so in this process only.
  */
 export type RateLimitOnError = 'throw' | 'open' | 'closed' | 'memory'
 
@@ -28,10 +28,14 @@ export interface LimitedCounter extends StoredKey {
 }
 
 export interface DecisionOptions {
+  /** The limiter's name: calls of one limiter that are counted on several counters are put in order by it. */
+  readonly limiter: string
   readonly tenant?: TenantSource | undefined
   readonly onError?: RateLimitOnError | undefined
   readonly denyCache?: DenyCacheOptions | false | undefined
 }
+
+type Counters = readonly LimitedCounter[]
 
 /** How long a caller is told to wait while the database is away and `onError` is `closed`. */
 const closedForMs = 1_000
@@ -39,83 +43,104 @@ const closedForMs = 1_000
 /** Decides calls by what the database counted; remembers denials, and knows what to do without a database. */
 export class LimitDecisions {
   readonly #stash: PgStash
+  readonly #limiter: string
   readonly #tenant: TenantSource | undefined
   readonly #onError: RateLimitOnError
   readonly #denials: Denials<RateLimitResult>
   readonly #memory = new MemoryCounters()
+  /** The table of the tenant asked last: most limiters have but one. */
   #last: { readonly tenant: string; readonly table: CounterTable } | undefined
 
   /** @throws {InvalidArgumentError} */
-  constructor(stash: PgStash, { tenant, onError, denyCache }: DecisionOptions) {
+  constructor(stash: PgStash, { limiter, tenant, onError, denyCache }: DecisionOptions) {
     this.#stash = stash
+    this.#limiter = limiter
     this.#tenant = tenant
     this.#onError = onErrorOf(onError)
     this.#denials = new Denials(denyCache)
     if (typeof tenant !== 'function') resolveTenant(tenant)
   }
 
-  async consume(counters: readonly LimitedCounter[], cost: number, options?: CallOptions): Promise<RateLimitResult> {
+  async consume(counters: Counters, cost: number, options?: CallOptions): Promise<RateLimitResult> {
     const tenant = resolveTenant(this.#tenant)
     const ids = idsOf(tenant, counters)
     const denial = this.#denials.find(ids, cost)
-    if (denial !== undefined) return later(denial.facts, performance.now() - denial.since, denial.count)
+    if (denial !== undefined) return deniedSince(denial.facts, performance.now() - denial.since, denial.count)
     const askedAt = performance.now()
     try {
       const result = await this.#ask(tenant, counters, cost, options)
       if (!result.isAllowed) this.#denials.remember(ids, cost, askedAt, result.retryAfterMs, result)
       return result
     } catch (error) {
-      if (this.#onError === 'throw' || !isOutage(error)) throw error
+      if (!this.#goesOn(error)) throw error
       return this.#withoutDatabase(ids, counters, cost)
     }
   }
 
   /** As `consume` would answer, without counting. */
-  async peek(counters: readonly LimitedCounter[], cost: number, options?: CallOptions): Promise<RateLimitResult> {
+  async peek(counters: Counters, cost: number, options?: CallOptions): Promise<RateLimitResult> {
     const tenant = resolveTenant(this.#tenant)
-    return standing(await this.#read(tenant, counters, options), cost)
+    const table = this.#tableOf(tenant)
+    const read = ({ namespace, key }: LimitedCounter) =>
+      table.read(addressOf(tenant, namespace, 'counter'), key, options)
+    const states = await this.#inOrder(tenant, counters, () => Promise.all(counters.map(read)))
+    return standing(named(counters, states.map(withoutPastBlock)), cost)
   }
 
   /** Adds hits to each counter whatever its limit is, or takes some back; answers as `peek`. */
-  async adjust(counters: readonly LimitedCounter[], by: number, options?: CallOptions): Promise<RateLimitResult> {
+  async adjust(counters: Counters, by: number, options?: CallOptions): Promise<RateLimitResult> {
     const tenant = resolveTenant(this.#tenant)
     const table = this.#tableOf(tenant)
-    const states = await Promise.all(
-      counters.map((counter) => {
-        const address = addressOf(tenant, counter.namespace, 'counter')
-        return table.adjust(address, counter, counter.limit, by, options)
-      }),
-    )
-    this.#denials.forget(idsOf(tenant, counters))
-    return standing(named(counters, states), 1)
+    const adjust = (counter: LimitedCounter) =>
+      table.adjust(addressOf(tenant, counter.namespace, 'counter'), counter, counter.limit, by, options)
+    const ids = idsOf(tenant, counters)
+    this.#memory.adjust(ids, by)
+    try {
+      const states = await this.#inOrder(tenant, counters, () => Promise.all(counters.map(adjust)))
+      return standing(named(counters, states), 1)
+    } catch (error) {
+      if (!this.#goesOn(error)) throw error
+      return resultOf(true, named(counters, []), 0)
+    } finally {
+      this.#denials.forget(ids)
+    }
   }
 
   /** Forgets what was counted. */
-  async reset(counters: readonly LimitedCounter[], options?: CallOptions): Promise<void> {
+  async reset(counters: Counters, options?: CallOptions): Promise<void> {
+    if (counters.length === 0) return
     const tenant = resolveTenant(this.#tenant)
     const table = this.#tableOf(tenant)
-    await Promise.all(
-      counters.map(({ namespace, key }) => table.delete(addressOf(tenant, namespace, 'counter'), key, options)),
-    )
-    this.#denials.forget(idsOf(tenant, counters))
+    const remove = ({ namespace, key }: LimitedCounter) =>
+      table.delete(addressOf(tenant, namespace, 'counter'), key, options)
+    const ids = idsOf(tenant, counters)
+    this.#memory.forget(ids)
+    try {
+      await this.#inOrder(tenant, counters, () => Promise.all(counters.map(remove)))
+    } catch (error) {
+      if (!this.#goesOn(error)) throw error
+    } finally {
+      this.#denials.forget(ids)
+    }
   }
 
   /** Forgets everybody in these namespaces of the tenant. */
   async clear(namespaces: readonly string[], options?: CallOptions): Promise<void> {
     const tenant = resolveTenant(this.#tenant)
-    await this.#tableOf(tenant).clear(tenant, namespaces, options)
+    await this.#tableOf(tenant).clear(tenant, this.#limiter, namespaces, options)
     this.#denials.forgetAll()
   }
 
-  async #ask(
-    tenant: string,
-    counters: readonly LimitedCounter[],
-    cost: number,
-    options?: CallOptions,
-  ): Promise<RateLimitResult> {
-    const [only] = counters as readonly [LimitedCounter]
-    if (counters.length === 1 && only.block === undefined) return this.#askOne(tenant, only, cost, options)
-    const address = addressOf(tenant, only.namespace, 'limits')
+  /** Forgets all counters of a namespace whose keys begin so. */
+  async clearPrefix(namespace: string, prefix: string, options?: CallOptions): Promise<void> {
+    const tenant = resolveTenant(this.#tenant)
+    await this.#tableOf(tenant).clearPrefix(tenant, namespace, prefix, options)
+    this.#denials.forgetAll()
+  }
+
+  async #ask(tenant: string, counters: Counters, cost: number, options?: CallOptions): Promise<RateLimitResult> {
+    if (!areSeveral(counters)) return this.#askOne(tenant, counters[0] as LimitedCounter, cost, options)
+    const address = addressOf(tenant, this.#limiter, 'limits')
     const { isGranted, states } = await this.#tableOf(tenant).consumeAll(address, { rows: counters, cost }, options)
     return decided(isGranted, named(counters, states), cost)
   }
@@ -129,44 +154,53 @@ export class LimitDecisions {
     const table = this.#tableOf(tenant)
     const address = addressOf(tenant, counter.namespace, 'counter')
     const { isGranted, state, laterHits } = await table.consume(address, counter, counter.limit, cost, options)
-    // Denied on account of a row that its statement could not see: another one can.
-    const seen = isGranted || state !== undefined ? state : await table.read(address, counter.key, options)
+    // Denied by a row that is younger than what its statement could see: another one sees it.
+    const isStale = !isGranted && waitFor(counter.limit, state, cost) === 0
+    const seen = isStale ? await table.read(address, counter.key, options) : state
     return decided(isGranted, named([counter], [seen]), cost, laterHits)
   }
 
-  async #read(tenant: string, counters: readonly LimitedCounter[], options?: CallOptions): Promise<NamedState[]> {
-    const table = this.#tableOf(tenant)
-    const read = ({ namespace, key }: LimitedCounter) =>
-      table.read(addressOf(tenant, namespace, 'counter'), key, options)
-    const states = await Promise.all(counters.map(read))
-    return named(counters, states.map(withoutPastBlock))
+  /** Calls on several counters are put in order by the limiter; what concerns its counters one by one waits for them, and they for it. */
+  #inOrder<T>(tenant: string, counters: Counters, work: () => Promise<T>): Promise<T> {
+    if (!areSeveral(counters)) return work()
+    return this.#tableOf(tenant).aloneIn(addressOf(tenant, this.#limiter, 'limits'), work)
   }
 
-  #withoutDatabase(ids: readonly string[], counters: readonly LimitedCounter[], cost: number): RateLimitResult {
+  #goesOn(error: unknown): boolean {
+    return this.#onError !== 'throw' && isOutage(error)
+  }
+
+  #withoutDatabase(ids: readonly string[], counters: Counters, cost: number): RateLimitResult {
     if (this.#onError === 'open') return resultOf(true, named(counters, []), 0)
     if (this.#onError === 'closed') return resultOf(false, named(counters, []), closedForMs)
-    const counted = counters.map(({ name, limit }, at) => ({
-      name,
-      ...this.#memory.consume(ids[at] as string, limit, cost),
-    }))
-    const waits = counted.filter(({ isGranted }) => !isGranted).map(({ state }) => state.resetLeft)
-    return resultOf(waits.length === 0, counted, Math.max(1, ...waits))
+    const limits = counters.map(({ limit }, at) => ({ id: ids[at] as string, limit }))
+    const { isGranted, states } = this.#memory.consume(limits, cost)
+    const fixed = counters.map((counter): LimitedCounter => ({ ...counter, limit: asFixed(counter.limit) }))
+    return decided(isGranted, named(fixed, states), cost)
   }
 
-  /** The last tenant's is kept: most limiters have but one. */
   #tableOf(tenant: string): CounterTable {
     if (this.#last?.tenant !== tenant) this.#last = { tenant, table: this.#stash.tenant(tenant).tables.counters }
     return this.#last.table
   }
 }
 
+function areSeveral(counters: Counters): boolean {
+  return counters.length > 1 || counters[0]?.block !== undefined
+}
+
 /** Of each counter, among all of the stash. */
-function idsOf(tenant: string, counters: readonly LimitedCounter[]): string[] {
+function idsOf(tenant: string, counters: Counters): string[] {
   return counters.map(({ namespace, key }) => `${tenant}\0${namespace}\0${key}`)
 }
 
-function named(counters: readonly LimitedCounter[], states: readonly (CounterState | undefined)[]): NamedState[] {
+function named(counters: Counters, states: readonly (CounterState | undefined)[]): NamedState[] {
   return counters.map(({ name, limit }, at) => ({ name, limit, state: states[at] }))
+}
+
+/** How this process counts. */
+function asFixed(limit: Limit): Limit {
+  return { ...limit, algorithm: 'fixed-window' }
 }
 
 /** A block that is over ended with a fresh start, which the next hit will find. */

@@ -1,20 +1,20 @@
 import { storedKey } from '../entry/key'
 import { type Limit, resolveLimit } from '../entry/limit'
-import { namespaceName } from '../entry/namespace'
 import { InvalidArgumentError } from '../errors'
 import type { CallOptions } from '../postgres/call'
 import type { BlockRule } from '../postgres/counter-table'
+import { assertKnown } from './known-options'
 import { LimitDecisions, type LimitedCounter } from './limit-decisions'
-import { holdStash } from './pg-stash'
+import { assertStoreOptions, holdStash } from './pg-stash'
 import type { RateLimitResult } from './rate-limit-result'
-import { type BlockOptions, blockRule, counterNamespace, type LimiterOptions } from './rate-limiter'
+import { type BlockOptions, blockRule, counterNamespace, type LimiterOptions, limiterName } from './rate-limiter'
 
 /** Who tries to log in. */
 export interface LoginCaller {
   /** As the application compares them: lower-case it first if it does. */
   readonly username: string
-  /** The address of the client, not of a proxy. */
-  readonly ip: string
+  /** The address of the client, not of a proxy. Those without one (Express: `req.ip` of a connection that is gone) count as one. */
+  readonly ip: string | undefined
 }
 
 /** What failed attempts are counted by. */
@@ -68,6 +68,7 @@ export class LoginLimiter {
 
   /** @throws {InvalidArgumentError} naming the option that will not do */
   constructor(options: LoginLimiterOptions) {
+    assertStoreOptions(options)
     const {
       tenant,
       onError,
@@ -78,8 +79,9 @@ export class LoginLimiter {
       limits,
       block,
       ...connection
-    } = options ?? {}
-    const login = namespaceName(name ?? 'login')
+    } = options
+    assertKnown('limits', limits, new Set(loginKeys))
+    const login = limiterName(name ?? 'login')
     this.#limits = loginKeys.flatMap((by) => {
       const own = limits?.[by] ?? attempts
       if (own === false) return []
@@ -93,7 +95,8 @@ export class LoginLimiter {
     const usual = { blockMs: windowMs, maxBlockMs: Math.max(windowMs, oneDayMs), forgetMs: oneDayMs }
     this.#block = block === false ? undefined : blockRule(block ?? usual)
     const { stash, isOwned } = holdStash(connection)
-    this.#decisions = new LimitDecisions(stash, { tenant, onError, denyCache })
+    const remembers = this.#block?.isExtended ? false : denyCache
+    this.#decisions = new LimitDecisions(stash, { limiter: login, tenant, onError, denyCache: remembers })
     this.#end = async () => {
       if (isOwned) await stash.close()
     }
@@ -103,7 +106,12 @@ export class LoginLimiter {
   async begin(caller: LoginCaller, options?: CallOptions): Promise<LoginAttempt> {
     const counters = this.#countersOf(caller)
     const result = await this.#decisions.consume(counters, 1, options)
-    return { ...result, succeed: () => this.#forgive(caller, result.isAllowed) }
+    let forgiven: Promise<void> | undefined
+    const succeed = () => {
+      forgiven ??= this.#forgive(caller, result.isAllowed)
+      return forgiven
+    }
+    return { ...result, succeed }
   }
 
   /** Says where somebody stands, and counts nothing. */
@@ -111,20 +119,20 @@ export class LoginLimiter {
     return this.#decisions.peek(this.#countersOf(caller), 1, options)
   }
 
-  /**
-   * Forgets failed attempts, and blocks: for support. Of a user name, of an address (for everybody behind it), or, with both, of the two and of the user at
-   * that address.
-   */
+  /** Forgets failed attempts, and blocks: for support. Of a user, at whatever address; or of an address, for everybody behind it; or, with both, of both. */
   async reset(caller: Partial<LoginCaller>, options?: CallOptions): Promise<void> {
     const { username, ip } = caller
-    if (username !== undefined && ip !== undefined) {
-      await this.#decisions.reset(this.#countersOf({ username, ip }), options)
-      return
-    }
     assertText('username or ip', username ?? ip)
     const known = { username: username ?? '-', ip: ip ?? '-' }
-    const counters = this.#countersOf(known, [username === undefined ? 'ip' : 'username'])
-    if (counters.length > 0) await this.#decisions.reset(counters, options)
+    const wanted: LoginKey[] = [
+      ...(username === undefined ? [] : (['username'] as const)),
+      ...(ip === undefined ? [] : (['ip'] as const)),
+    ]
+    await this.#decisions.reset(this.#countersOf(known, wanted), options)
+    if (username === undefined) return
+    for (const { by, namespace } of this.#limits) {
+      if (by === 'usernameAndIp') await this.#decisions.clearPrefix(namespace, startOf(username), options)
+    }
   }
 
   /** Forgets everybody; of one tenant. */
@@ -152,8 +160,9 @@ export class LoginLimiter {
 
   #countersOf({ username, ip }: LoginCaller, wanted = loginKeys): LimitedCounter[] {
     assertText('username', username)
-    assertText('ip', ip)
-    const keys = { username, usernameAndIp: JSON.stringify([username, ip]), ip }
+    const address = ip ?? 'unknown'
+    assertText('ip', address)
+    const keys = { username, usernameAndIp: `${startOf(username)}${address}`, ip: address }
     return this.#limits
       .filter(({ by }) => wanted.includes(by))
       .map(({ by, ...counter }) => ({ ...counter, ...storedKey(keys[by]), block: this.#block }))
@@ -164,6 +173,11 @@ export class LoginLimiter {
 export interface LoginAttempt extends RateLimitResult {
   /** The password was right: the attempt does not count, nor do the earlier ones of this user. */
   succeed(): Promise<void>
+}
+
+/** Of all keys of a user with an address: JSON ends the name where it ends, so that no name is the start of another. */
+function startOf(username: string): string {
+  return `${JSON.stringify(username)} at `
 }
 
 function assertText(field: string, text: unknown): void {

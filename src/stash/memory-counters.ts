@@ -5,10 +5,9 @@ interface Window {
   endsAt: number
 }
 
-interface Counted {
-  readonly isGranted: boolean
+interface MemoryLimit {
+  readonly id: string
   readonly limit: Limit
-  readonly state: CounterState
 }
 
 /** Callers counted at most; the oldest goes first. */
@@ -18,14 +17,25 @@ const maxCallers = 10_000
 export class MemoryCounters {
   readonly #byId = new Map<string, Window>()
 
-  /** Counts a hit if it fits; answers the window, as a counter of the database is told. */
-  consume(id: string, limit: Limit, cost: number): Counted {
-    const window = this.#windowOf(id, limit.windowMs)
-    const isGranted = window.hits + cost <= limit.limit
-    if (isGranted) window.hits += cost
-    const resetLeft = Math.ceil(window.endsAt - performance.now())
-    const state = { hits: window.hits, previous: 0, resetLeft, tatLeft: null, blockLeft: null, strikes: 0 }
-    return { isGranted, limit: { ...limit, algorithm: 'fixed-window' }, state }
+  /** Counts a hit in all of the limits, if it fits in all; answers the windows as the database would. */
+  consume(limits: readonly MemoryLimit[], cost: number): { isGranted: boolean; states: readonly CounterState[] } {
+    const windows = limits.map(({ id, limit }) => this.#windowOf(id, limit.windowMs))
+    const isGranted = windows.every(({ hits }, at) => hits + cost <= (limits[at] as MemoryLimit).limit.limit)
+    if (isGranted) for (const window of windows) window.hits += cost
+    return { isGranted, states: windows.map(stateOf) }
+  }
+
+  /** Where something is counted: takes back, never below none, or adds. */
+  adjust(ids: readonly string[], by: number): void {
+    if (this.#byId.size === 0) return
+    for (const id of ids) {
+      const window = this.#byId.get(id)
+      if (window !== undefined) window.hits = Math.max(0, window.hits + by)
+    }
+  }
+
+  forget(ids: readonly string[]): void {
+    for (const id of ids) this.#byId.delete(id)
   }
 
   #windowOf(id: string, windowMs: number): Window {
@@ -38,4 +48,9 @@ export class MemoryCounters {
     this.#byId.set(id, window)
     return window
   }
+}
+
+function stateOf({ hits, endsAt }: Window): CounterState {
+  const resetLeft = Math.ceil(endsAt - performance.now())
+  return { hits, previous: 0, resetLeft, tatLeft: null, blockLeft: null, strikes: 0 }
 }

@@ -2,6 +2,7 @@ import { InvalidArgumentError } from '../errors'
 import type { Isolation } from '../postgres/migrator'
 import type { PgPool, PgPoolOptions } from '../postgres/pg-driver'
 import type { Pglite } from '../postgres/pglite-driver'
+import { assertKnown } from './known-options'
 import { assertQuota, type QuotaSource } from './quota'
 
 export type { Isolation }
@@ -45,6 +46,11 @@ export interface PgStashOptions extends PgPoolOptions {
    * Default: no limit.
    */
   readonly quota?: QuotaSource | undefined
+  /**
+   * How often expired and cleared rows are removed, in milliseconds; of all processes on the schema one does it. Default: 300,000, five minutes. false: never by
+   * itself, somebody calls `sweep()`. Under `isolation: 'rls'` it needs `maintenance`.
+   */
+  readonly sweeper?: { readonly intervalMs?: number | undefined } | false | undefined
   /** Whether the first call may create or upgrade the schema. Default: true. */
   readonly migrate?: boolean | undefined
   /** How long a call may take, in milliseconds, waiting included. Default: 10,000. */
@@ -77,6 +83,8 @@ export interface ResolvedOptions {
   readonly maintenance: Pick<ResolvedOptions, 'pool' | 'pglite' | 'poolOptions' | 'timeoutMs'> | undefined
   readonly quota: QuotaSource | undefined
   readonly autoMigrate: boolean
+  /** null: never. */
+  readonly sweepIntervalMs: number | null
   readonly timeoutMs: number
   readonly onError: OnError
   readonly maxValueBytes: number
@@ -86,6 +94,14 @@ export interface ResolvedOptions {
 }
 
 const mebibyte = 1024 * 1024
+
+/** Of `pg.Pool` and `pg.Client`: https://node-postgres.com/apis/pool and /client. Others go into a pool of the caller's. */
+const poolOptionNames: ReadonlySet<string> = new Set(
+  `host port user database password ssl sslnegotiation max min idleTimeoutMillis connectionTimeoutMillis maxUses maxLifetimeSeconds
+  allowExitOnIdle application_name fallback_application_name statement_timeout query_timeout lock_timeout
+  idle_in_transaction_session_timeout keepAlive keepAliveInitialDelayMillis client_encoding options types enableChannelBinding
+  stream log Client verify onConnect`.split(/\s+/),
+)
 
 /** Two reads and two writes in flight, and one for the sweep, listings and clears. */
 const defaultPoolSize = 5
@@ -114,6 +130,7 @@ export function resolveOptions(given: string | PgStashOptions): ResolvedOptions 
     maintenance,
     quota,
     migrate,
+    sweeper,
     timeoutMs,
     onError,
     maxValueBytes,
@@ -122,6 +139,7 @@ export function resolveOptions(given: string | PgStashOptions): ResolvedOptions 
     ...poolOptions
   } = options
   assertOneSource({ connectionString, pool, pglite })
+  assertKnown('options', poolOptions, poolOptionNames)
   return Object.freeze({
     pool: pool === undefined ? undefined : assertPool(pool),
     pglite: pglite === undefined ? undefined : assertPglite(pglite),
@@ -138,6 +156,7 @@ export function resolveOptions(given: string | PgStashOptions): ResolvedOptions 
     maintenance: maintenanceOf(maintenance, timeoutMs),
     quota: assertQuota(quota),
     autoMigrate: bool('migrate', migrate, true),
+    sweepIntervalMs: sweepIntervalOf(sweeper),
     timeoutMs: duration('timeoutMs', timeoutMs, 10_000),
     onError: oneOf('onError', onError, ['throw', 'miss'], 'throw'),
     maxValueBytes: count('maxValueBytes', maxValueBytes, 64 * mebibyte),
@@ -160,6 +179,13 @@ function maintenanceOf(
     'must be a connection string or an object',
     'Pass { connectionString }.',
   )
+}
+
+function sweepIntervalOf(sweeper: PgStashOptions['sweeper']): number | null {
+  if (sweeper === false) return null
+  if (sweeper === undefined || (typeof sweeper === 'object' && sweeper !== null))
+    return duration('sweeper.intervalMs', sweeper?.intervalMs, 300_000)
+  throw new InvalidArgumentError('sweeper', 'must be an object or false', 'Pass { intervalMs }, or false for none.')
 }
 
 function breakerOf(breaker: PgStashOptions['breaker']): ResolvedOptions['breaker'] {

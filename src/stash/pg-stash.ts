@@ -3,6 +3,8 @@ import { InvalidArgumentError, MaintenanceRequiredError, StashClosedError } from
 import { Coalescer } from '../postgres/coalescer'
 import { Database } from '../postgres/database'
 import type { Driver } from '../postgres/driver'
+import { Health } from '../postgres/health'
+import { findPooler } from '../postgres/health-pooler'
 import { requireIsolation, requireSight } from '../postgres/isolation-check'
 import { Maintenance } from '../postgres/maintenance'
 import { Migrator } from '../postgres/migrator'
@@ -11,10 +13,16 @@ import { PgliteDriver } from '../postgres/pglite-driver'
 import type { SessionTable } from '../postgres/session-table'
 import type { TableName } from '../postgres/statement'
 import { Tables } from '../postgres/tables'
+import { TenantRows } from '../postgres/tenant-rows'
+import { TenantScope } from '../postgres/tenant-scope'
 import type { Cache } from './cache'
+import { type Diagnosis, type DoctorOptions, diagnose } from './doctor'
+import { type SchemaStatus, schemaStatus } from './doctor-schema'
+import { metricsOf, type StashMetrics } from './metrics'
 import { type PgStashOptions, type ResolvedOptions, resolveOptions } from './options'
-import { type StashStats, stats } from './stats'
-import { type Swept, sweep } from './sweeper'
+import { type StashStats, type StatsOptions, stats } from './stats'
+import { SweepClock } from './sweep-clock'
+import { removedBy, type SweepJob, type SweepOptions, type Swept, sweep } from './sweeper'
 import { type NamespaceOptions, Tenant } from './tenant'
 
 export type { TenantSource }
@@ -30,6 +38,9 @@ const readsInFlight = 2
  * makes the next (bench).
  */
 const writesInFlight = 2
+
+/** So many calls under way are a crowd: the sweep by the clock lets them pass. */
+const busyFrom = 64
 
 /**
  * One pool, one schema, and what stores share. Nothing is opened before the first call; a failed first connection is tried
@@ -54,6 +65,7 @@ export class PgStash {
   readonly #coalescer: Coalescer
   readonly #tables: Tables
   readonly #maintenance: Maintenance
+  readonly #clock: SweepClock | undefined
   #closing: Promise<void> | undefined
 
   /** @throws {InvalidArgumentError} naming the option that will not do */
@@ -70,6 +82,7 @@ export class PgStash {
     this.#coalescer = new Coalescer({ ...this.#options, readsInFlight, writesInFlight })
     this.#tables = new Tables(this.#database, this.#coalescer, this.#options)
     this.#maintenance = new Maintenance(this.#ownerDatabase, this.schema)
+    this.#clock = this.#makeClock()
   }
 
   get [brand](): true {
@@ -125,18 +138,65 @@ export class PgStash {
     await this.#ownerDatabase.guard(() => this.#migrator.grantTo(appRole))
   }
 
-  /** Removes what is expired (entries, sessions, rate limits), cleared or over quota, in small steps; answers how much. */
-  async sweep(): Promise<Swept> {
+  /**
+   * Removes what is expired (entries, sessions, rate limits), cleared or over quota, in small steps; answers how much this process removed. A stash does it by
+   * itself from time to time (option `sweeper`); this is for a job. Several at once share the work.
+   */
+  async sweep(options: SweepOptions = {}): Promise<Swept> {
     this.#assertOpen()
     this.#assertOwner('sweep')
-    return sweep(this.#maintenance, this.#tables.connectTables, this.#options.quota)
+    const swept = await this.#sweepOnce(options)
+    if (!options.signal?.aborted) await this.#maintenance.finish(removedBy(swept), null)
+    return swept
   }
 
-  /** Counts everything: reads the whole table. */
-  async stats(): Promise<StashStats> {
+  /** Counts what is held, for people and dashboards: of tables over 32 MiB a sample, unless `exact` is asked for. */
+  async stats(options?: StatsOptions): Promise<StashStats> {
     this.#assertOpen()
     this.#assertOwner('stats')
-    return stats(this.#maintenance)
+    return stats(this.#maintenance, options)
+  }
+
+  /**
+   * Where the schema stands. Reads only.
+   * @throws {SchemaTooNewError} made by a newer version of this package
+   */
+  async checkSchema(): Promise<SchemaStatus> {
+    this.#assertOpen()
+    return schemaStatus(this.schema, await this.#ownerDatabase.guard(() => this.#migrator.check()))
+  }
+
+  /**
+   * Looks at what is known to go wrong: server, schema, role, connections, dead rows, the sweep. Changes nothing, and needs no schema.
+   * @throws {ConnectionError} nobody answers
+   */
+  async doctor(options: DoctorOptions = {}): Promise<Diagnosis> {
+    this.#assertOpen()
+    const { pool, pglite, poolOptions, isolation } = this.#options
+    const guarded: Pick<Driver, 'query'> = {
+      query: (statement, values) => this.#database.guard(() => this.#driver.query(statement, values)),
+    }
+    return diagnose({
+      health: new Health(guarded, this.schema),
+      schema: this.schema,
+      isolation,
+      readSchema: () => this.#database.guard(() => new Migrator(this.#driver, this.#options).check()),
+      findPooler: (pool ?? pglite) ? undefined : () => this.#database.guard(() => findPooler(poolOptions)),
+      poolSize: options.poolSize ?? poolOptions.max,
+      processes: options.processes,
+    })
+  }
+
+  /** The rows of a tenant as a whole, for the command line. */
+  tenantRows(tenant: string): TenantRows {
+    const runner = this.#hasOwner ? this.#ownerDatabase : new TenantScope(this.#database, tenantName(tenant))
+    return new TenantRows(runner, this.schema, tenantName(tenant))
+  }
+
+  /** How this process does: calls, hits, statements, latencies, connections. Asks nobody, and costs nothing. */
+  metrics(): StashMetrics {
+    const { meters, callsUnderWay } = this.#coalescer
+    return metricsOf(meters.all(), callsUnderWay, this.#driver.poolUse())
   }
 
   /** Answers what is under way, then ends the pool if it opened it. Calls after this reject with {@link StashClosedError}. */
@@ -146,7 +206,7 @@ export class PgStash {
   }
 
   async #end(): Promise<void> {
-    await this.#coalescer.close()
+    await Promise.all([this.#coalescer.close(), this.#clock?.stop()])
     const databases = new Set([this.#database, this.#ownerDatabase])
     await Promise.all([...databases].map((database) => database.close()))
   }
@@ -160,6 +220,24 @@ export class PgStash {
     if (isolation === 'rls') await requireIsolation(this.#driver, this.schema)
     else await requireSight(this.#driver, this.schema)
     if (this.#owner !== this.#driver) await requireSight(this.#owner, this.schema)
+    this.#clock?.start()
+  }
+
+  /** undefined: nobody wants it, or this process may not look at all tenants. */
+  #makeClock(): SweepClock | undefined {
+    const { sweepIntervalMs } = this.#options
+    if (sweepIntervalMs === null || !this.#hasOwner) return undefined
+    return new SweepClock({
+      maintenance: this.#maintenance,
+      intervalMs: sweepIntervalMs,
+      isBusy: () => this.#coalescer.callsUnderWay > busyFrom,
+      sweep: (background) => this.#sweepOnce(background),
+    })
+  }
+
+  #sweepOnce(options: Pick<SweepJob, 'signal' | 'onProgress' | 'pause'>): Promise<Swept> {
+    const { quota } = this.#options
+    return sweep({ ...options, maintenance: this.#maintenance, others: this.#tables.connectTables, quota })
   }
 
   /** Under row-level security the stash's own role is not the owner's. */
@@ -194,11 +272,28 @@ export type StashSource = PgStash | string | (PgStashOptions & { readonly stash?
  */
 export function holdStash(source: StashSource | undefined): StashHolding {
   if (isStash(source)) return { stash: source, isOwned: false }
-  if (typeof source === 'object' && source !== null && source.stash !== undefined) {
-    if (isStash(source.stash)) return { stash: source.stash, isOwned: false }
-    throw new InvalidArgumentError('stash', 'is no PgStash', 'Pass new PgStash(…), or connection options instead.')
+  if (typeof source === 'object' && source !== null && 'stash' in source) {
+    // Also where it is undefined: opening another one would keep the data somewhere else.
+    const { stash, ...others } = source
+    if (!isStash(stash))
+      throw new InvalidArgumentError('stash', 'is no PgStash', 'Pass new PgStash(…), or connection options instead.')
+    const [extra] = Object.entries(others).filter(([, value]) => value !== undefined)
+    if (extra !== undefined) {
+      const next = "Check the spelling; connection options are the stash's own."
+      throw new InvalidArgumentError('options', `have no ${JSON.stringify(extra[0])} beside a stash`, next)
+    }
+    return { stash, isOwned: false }
   }
   return { stash: new PgStash(source ?? {}), isOwned: true }
+}
+
+/**
+ * The options of a store that takes them as one object, its stash among them.
+ * @throws {InvalidArgumentError} a stash, or anything else, in their place
+ */
+export function assertStoreOptions(options: unknown): void {
+  if (typeof options === 'object' && options !== null && !isStash(options)) return
+  throw new InvalidArgumentError('options', isStash(options) ? 'are a PgStash' : 'must be an object', 'Pass { stash }.')
 }
 
 /** Also for a stash of another copy of this package. */
@@ -206,7 +301,8 @@ export function isStash(source: unknown): source is PgStash {
   return typeof source === 'object' && source !== null && brand in source
 }
 
-function driverOf({ pool, pglite, poolOptions, timeoutMs }: ConnectionOptions): Driver {
+/** Of the options, or of those of `maintenance`. */
+export function driverOf({ pool, pglite, poolOptions, timeoutMs }: ConnectionOptions): Driver {
   if (pglite !== undefined) return new PgliteDriver(pglite)
   return pool === undefined ? PgDriver.open(poolOptions, timeoutMs) : PgDriver.over(pool, timeoutMs)
 }

@@ -1,4 +1,5 @@
 import { type CounterState, type Limit, standingOf } from '../entry/limit'
+import { InvalidArgumentError } from '../errors'
 
 /** Where a caller stands with one limit. */
 export interface LimitStanding {
@@ -87,7 +88,7 @@ function mostStrikes(most: number, { state }: NamedState): number {
 }
 
 /** The same denial so much later. */
-export function later(denied: RateLimitResult, elapsedMs: number, denials: number): RateLimitResult {
+export function deniedSince(denied: RateLimitResult, elapsedMs: number, denials: number): RateLimitResult {
   const left = (ms: number) => Math.max(1, Math.ceil(ms - elapsedMs))
   return {
     ...denied,
@@ -103,6 +104,9 @@ export function later(denied: RateLimitResult, elapsedMs: number, denials: numbe
  * Source: IETF draft-ietf-httpapi-ratelimit-headers-10; times in seconds, rounded up.
  */
 export function rateLimitHeaders(result: RateLimitResult): Record<string, string> {
+  if (!Array.isArray(result?.limits)) {
+    throw new InvalidArgumentError('result', 'is no result of a limiter', 'Pass what consume() resolved to: await it.')
+  }
   const policies = result.limits.map(({ name, limit, windowMs }) => `${quoted(name)};q=${limit};w=${seconds(windowMs)}`)
   const standings = result.limits.map(
     ({ name, remaining, resetMs }) => `${quoted(name)};r=${remaining};t=${seconds(resetMs)}`,

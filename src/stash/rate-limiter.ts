@@ -6,9 +6,10 @@ import { InvalidArgumentError } from '../errors'
 import type { CallOptions } from '../postgres/call'
 import type { BlockRule } from '../postgres/counter-table'
 import type { DenyCacheOptions } from './denials'
+import { assertKnown } from './known-options'
 import { LimitDecisions, type LimitedCounter, type RateLimitOnError } from './limit-decisions'
 import type { PgStashOptions } from './options'
-import { holdStash, type PgStash } from './pg-stash'
+import { assertStoreOptions, holdStash, type PgStash } from './pg-stash'
 import type { RateLimitResult } from './rate-limit-result'
 
 export type { Algorithm, DenyCacheOptions, RateLimitOnError, RateLimitResult }
@@ -58,6 +59,11 @@ export interface RateLimiterOptions extends LimiterOptions {
   readonly algorithm?: Algorithm | undefined
   /** Several at once, for example 3 a minute and 100 an hour: a hit counts in all of them, or is denied and counts in none. */
   readonly limits?: readonly LimitOptions[] | undefined
+  /**
+   * Whether limiters of one name and algorithm count together whatever their windows: for a window that a function computes anew. The window under way goes on.
+   * Default: false.
+   */
+  readonly sharesWindows?: boolean | undefined
   /** Default: a denial starts nothing. */
   readonly block?: BlockOptions | undefined
 }
@@ -93,21 +99,31 @@ export class RateLimiter {
 
   /** @throws {InvalidArgumentError} naming the option that will not do */
   constructor(options: RateLimiterOptions) {
-    if (typeof options !== 'object' || options === null) {
-      throw new InvalidArgumentError('options', 'must be an object', 'Pass { stash, limit, windowMs }.')
-    }
-    const { tenant, onError, denyCache, name, limit, windowMs, algorithm, limits, block, ...connection } = options
-    this.name = namespaceName(name ?? 'rate-limit')
-    this.#limits = namedLimits(
-      this.name,
-      limits ?? [{ limit: limit as number, windowMs: windowMs as number }],
+    assertStoreOptions(options)
+    const {
+      tenant,
+      onError,
+      denyCache,
+      name,
+      limit,
+      windowMs,
       algorithm,
-    )
+      limits,
+      sharesWindows,
+      block,
+      ...connection
+    } = options
+    this.name = limiterName(name ?? 'rate-limit')
+    if (limits !== undefined && (limit !== undefined || windowMs !== undefined)) {
+      throw new InvalidArgumentError('limit and limits', 'exclude each other', 'Put it into limits.')
+    }
+    const given = limits ?? [{ limit: limit as number, windowMs: windowMs as number }]
+    this.#limits = namedLimits(this.name, given, algorithm, sharesWindows === true)
     this.#block = block === undefined ? undefined : blockRule(block)
     const { stash, isOwned } = holdStash(connection)
     // What extends a block has to be told of every denial.
     const remembers = this.#block?.isExtended ? false : denyCache
-    this.#decisions = new LimitDecisions(stash, { tenant, onError, denyCache: remembers })
+    this.#decisions = new LimitDecisions(stash, { limiter: this.name, tenant, onError, denyCache: remembers })
     this.#end = async () => {
       if (isOwned) await stash.close()
     }
@@ -125,12 +141,12 @@ export class RateLimiter {
 
   /** Counts `hits` whatever the limit says. */
   async penalty(key: string, hits = 1, options?: CallOptions): Promise<RateLimitResult> {
-    return this.#decisions.adjust(this.#countersOf(key), resolveCost(hits), options)
+    return this.#decisions.adjust(this.#countersOf(key), resolveCost(hits, 'hits'), options)
   }
 
   /** Takes `hits` back, never below none. */
   async reward(key: string, hits = 1, options?: CallOptions): Promise<RateLimitResult> {
-    return this.#decisions.adjust(this.#countersOf(key), -resolveCost(hits), options)
+    return this.#decisions.adjust(this.#countersOf(key), -resolveCost(hits, 'hits'), options)
   }
 
   /** Forgets what was counted of a caller, and blocks. Other processes may still deny it for `denyCache.maxMs`. */
@@ -171,32 +187,60 @@ export function counterNamespace(name: string, { algorithm, windowMs }: Limit): 
   return `${name}/${algorithm}/${windowMs}`
 }
 
+/** @throws {InvalidArgumentError} empty, or what is no name of a namespace */
+export function limiterName(name: unknown): string {
+  if (typeof name !== 'string' || name === '') {
+    throw new InvalidArgumentError('name', 'must be a non-empty string', 'Name the limiter, for example "search".')
+  }
+  return namespaceName(name)
+}
+
+const blockOptionNames: ReadonlySet<string> = new Set(['blockMs', 'maxBlockMs', 'forgetMs', 'isExtended'])
+
 /** @throws {InvalidArgumentError} */
-export function blockRule({ blockMs, maxBlockMs, forgetMs, isExtended }: BlockOptions): BlockRule {
+export function blockRule(options: BlockOptions): BlockRule {
+  assertKnown('block', options, blockOptionNames)
+  const { blockMs, maxBlockMs, forgetMs, isExtended } = options
   const first = duration('block.blockMs', blockMs)
+  const longest = duration('block.maxBlockMs', maxBlockMs ?? first)
+  if (longest < first) throw new InvalidArgumentError('block.maxBlockMs', 'is less than blockMs', 'Raise it.')
   return {
     blockMs: first,
-    maxBlockMs: duration('block.maxBlockMs', maxBlockMs ?? first),
+    maxBlockMs: longest,
     forgetMs: forgetMs === 0 ? 0 : duration('block.forgetMs', forgetMs ?? oneDayMs),
     isExtended: isExtended === true,
   }
 }
 
-function namedLimits(name: string, limits: readonly LimitOptions[], algorithm: Algorithm | undefined): NamedLimit[] {
+const limitOptionNames: ReadonlySet<string> = new Set(['limit', 'windowMs', 'algorithm', 'name'])
+
+function namedLimits(
+  name: string,
+  limits: readonly LimitOptions[],
+  algorithm: Algorithm | undefined,
+  sharesWindows: boolean,
+): NamedLimit[] {
   if (!Array.isArray(limits) || limits.length === 0) {
     throw new InvalidArgumentError('limits', 'must be an array of one or more', 'Pass [{ limit, windowMs }].')
   }
   const named = limits.map((options: LimitOptions, at) => {
+    assertKnown('limits', options, limitOptionNames)
     const limit = resolveLimit(options?.limit, options?.windowMs, options?.algorithm ?? algorithm)
     const own = options.name ?? (limits.length === 1 ? name : `${name}-${at + 1}`)
-    return { name: own, namespace: counterNamespace(name, limit), limit }
+    const namespace = sharesWindows ? `${name}/${limit.algorithm}/any` : counterNamespace(name, limit)
+    if (typeof own !== 'string') throw new InvalidArgumentError('name', 'must be a string', 'It goes into the headers.')
+    return { name: own, namespace, limit }
   })
   if (new Set(named.map(({ namespace }) => namespace)).size === named.length) return named
   throw new InvalidArgumentError('limits', 'have one window twice', 'Keep the lower limit of the two.')
 }
 
+const consumeOptionNames: ReadonlySet<string> = new Set(['cost', 'signal'])
+
 function costOf(options: ConsumeOptions | undefined): number {
-  return resolveCost(options?.cost)
+  if (options === undefined) return 1
+  assertKnown('options', options, consumeOptionNames)
+  return resolveCost(options.cost)
 }
 
 function duration(field: string, value: unknown): number {

@@ -18,21 +18,28 @@ export interface SessionCookie {
 /** In the stored cookie, where it has an expiry: that is the row's. */
 const expiryOfRow = 'expires_at'
 
+/** 100 years: nobody's cookie lives longer. */
+const longestMs = 3_155_760_000_000
+
 /** Milliseconds the session has left, by its cookie; undefined: the cookie does not say, or what it says is no date. */
 export function lifeOf(session: SessionData): number | undefined {
   const { expires, maxAge } = session.cookie ?? {}
-  if (expires === undefined && typeof maxAge === 'number' && maxAge >= 0) return Math.ceil(maxAge)
-  if (!hasExpiry(expires)) return undefined
+  if (expires === undefined && typeof maxAge === 'number' && maxAge >= 0) return Math.min(Math.ceil(maxAge), longestMs)
+  if (!isDate(expires)) return undefined
   // The caller's clock made it, so the caller's clock says how long it is.
-  return Math.max(0, Math.ceil(timeOf(expires) - Date.now()))
+  return Math.min(Math.max(0, Math.ceil(timeOf(expires) - Date.now())), longestMs)
 }
 
-/** The cookie as JSON, but for its expiry; null: there is none. */
-export function encodeCookie({ cookie }: SessionData): string | null {
+/**
+ * The cookie as JSON, but for its expiry; null: there is none.
+ * @throws {UnserialisableValueError}
+ * @throws {ValueTooLargeError}
+ */
+export function encodeCookie({ cookie }: SessionData, maxValueBytes: number): string | null {
   if (cookie === undefined || cookie === null) return null
   // originalExpires: @fastify/session makes it anew of `expires`; kept, it would differ at every request.
   const { originalExpires, ...kept } = plain(cookie)
-  return JSON.stringify(hasExpiry(kept.expires) ? { ...kept, expires: expiryOfRow } : kept)
+  return encodeValue(isDate(kept.expires) ? { ...kept, expires: expiryOfRow } : kept, maxValueBytes).text
 }
 
 /**
@@ -50,7 +57,8 @@ export function encodeData(session: SessionData, without: readonly string[], max
 export function decodeSession({ data, cookie, leftMs }: StoredSession): SessionData {
   const session = JSON.parse(data) as SessionData
   if (cookie !== null) session.cookie = JSON.parse(cookie) as SessionCookie
-  if (session.cookie && hasExpiry(session.cookie.expires)) {
+  const expires = session.cookie?.expires
+  if (session.cookie && (expires === expiryOfRow || isDate(expires))) {
     session.cookie.expires = new Date(Date.now() + leftMs).toISOString()
   }
   return session
@@ -63,8 +71,7 @@ export function assertSession(session: unknown): SessionData {
 }
 
 /** null, false and undefined: a cookie that ends with the browser. Invalid Date, which JSON makes null of, as well. */
-function hasExpiry(expires: SessionCookie['expires']): expires is Date | string | number {
-  if (expires === expiryOfRow) return true
+function isDate(expires: SessionCookie['expires']): expires is Date | string | number {
   return Boolean(expires) && expires !== true && Number.isFinite(timeOf(expires as Date | string | number))
 }
 

@@ -6,8 +6,9 @@ import { InvalidArgumentError, VersionConflictError } from '../errors'
 import { type Address, addressOf } from '../postgres/address'
 import type { CallOptions } from '../postgres/call'
 import type { SessionTable, SessionWrite, StoredSession, UserSessionTable } from '../postgres/session-table'
+import { assertKnown } from './known-options'
 import type { PgStashOptions } from './options'
-import { holdStash, type PgStash } from './pg-stash'
+import { assertStoreOptions, holdStash, type PgStash } from './pg-stash'
 import { assertSession, decodeSession, encodeCookie, encodeData, lifeOf, type SessionData } from './session-codec'
 
 export type { SessionData }
@@ -77,10 +78,18 @@ export class Sessions {
 
   /** @throws {InvalidArgumentError} naming the option that will not do */
   constructor(options: SessionsOptions = {}) {
+    assertStoreOptions(options)
     const { tenant, namespace, ttl, touchAfter, userId, lostUpdates, table, ...connection } = options
     this.#namespace = namespaceName(namespace ?? 'session')
     this.#ttl = milliseconds('ttl', ttl ?? oneDayMs, 1)
     this.#touchAfter = milliseconds('touchAfter', touchAfter ?? 0, 0)
+    if (this.#touchAfter >= this.#ttl) {
+      throw new InvalidArgumentError(
+        'touchAfter',
+        'must be less than ttl',
+        'Both are milliseconds; a minute is 60_000.',
+      )
+    }
     this.#userId = functionOf('userId', userId)
     this.#rejectsLostUpdates = lostUpdatesOf(lostUpdates) === 'reject'
     this.#tenant = tenant
@@ -120,7 +129,7 @@ export class Sessions {
   /** Moves the expiry to that of the session's cookie. Its data is not written, and a session that is gone stays gone. */
   async touch(id: string, session: SessionData, options?: CallOptions): Promise<void> {
     const { table, address } = this.#place()
-    const cookie = encodeCookie(assertSession(session))
+    const cookie = encodeCookie(assertSession(session), this.#stash.maxValueBytes)
     const touch = { key: this.#keyOf(id), cookie, ttl: lifeOf(session) ?? this.#ttl, touchAfter: this.#touchAfter }
     await table.touch(address, touch, options)
   }
@@ -165,13 +174,12 @@ export class Sessions {
   }
 
   /** Destroys the sessions of a user, but those excepted; answers how many. */
-  async destroyByUser(
-    userId: string | number,
-    { except = [], ...options }: DestroyByUserOptions = {},
-  ): Promise<number> {
+  async destroyByUser(userId: string | number, given: DestroyByUserOptions = {}): Promise<number> {
+    assertKnown('options', given, destroyOptionNames)
     const { table, own, address } = this.#place()
     const user = this.#assertUser(userId)
-    const kept = (typeof except === 'string' ? [except] : assertList('except', except)).map((id) => this.#keyOf(id))
+    const kept = exceptedBy(given).map((id) => this.#keyOf(id))
+    const options = { signal: given.signal }
     if (own !== undefined) return own.deleteOfUser(address, user, kept, options)
     const ids = (await this.listByUser(userId, options)).map(({ id }) => id).filter((id) => !kept.includes(id))
     return (await table.delete(address, ids, options)).filter(Boolean).length
@@ -210,7 +218,7 @@ export class Sessions {
       longKey,
       userId: userIdOf(this.#userId, assertSession(session)),
       data: encodeData(session, without, maxValueBytes),
-      cookie: isOwn ? encodeCookie(session) : null,
+      cookie: isOwn ? encodeCookie(session, maxValueBytes) : null,
       ttl: lifeOf(session) ?? this.#ttl,
       touchAfter: this.#touchAfter,
     }
@@ -245,6 +253,16 @@ export class Sessions {
   }
 }
 
+const destroyOptionNames: ReadonlySet<string> = new Set(['except', 'signal'])
+
+/** `except: undefined` is somebody's missing id: nobody is to be logged out by it. */
+function exceptedBy(options: DestroyByUserOptions): readonly string[] {
+  if (!('except' in options)) return []
+  const { except } = options
+  if (typeof except === 'string') return [except]
+  return assertList('except', except as readonly string[])
+}
+
 function listed(stored: StoredSession): ListedSession {
   return { ...decodeSession(stored), id: stored.id }
 }
@@ -257,7 +275,11 @@ function userIdOf(source: SessionsOptions['userId'], session: SessionData): stri
 function userName(userId: unknown): string {
   const name = typeof userId === 'number' && Number.isFinite(userId) ? String(userId) : userId
   if (typeof name !== 'string' || name === '') {
-    throw new InvalidArgumentError('userId', 'must be a non-empty string or a number', 'Return undefined for nobody.')
+    throw new InvalidArgumentError(
+      'userId',
+      'must be a non-empty string or a number',
+      'The option userId answers it at once, without a promise, or undefined for nobody.',
+    )
   }
   assertStorable('userId', name, maxUserIdBytes)
   return name

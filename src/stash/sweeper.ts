@@ -1,4 +1,4 @@
-import type { ExpiringTable, Maintenance, TenantCount } from '../postgres/maintenance'
+import type { Maintenance, SweptTable, TenantCount } from '../postgres/maintenance'
 import { type QuotaSource, quotaOf } from './quota'
 
 /** What a sweep removed. */
@@ -10,44 +10,108 @@ export interface Swept {
   readonly evicted: number
 }
 
-/** 2 MiB of table a statement: some thousand rows, a few milliseconds, so that nobody waits long for a row lock. */
-const blocksPerStep = 256
+/** How far a sweep has come. */
+export interface SweepProgress extends Swept {
+  /** Of the blocks of all tables, 0 to 1. */
+  readonly share: number
+}
 
-/** As many as a step of blocks removes, about. */
-const evictedPerStep = 5_000
+export interface SweepOptions {
+  /** Told after each small step. */
+  readonly onProgress?: ((progress: SweepProgress) => void) | undefined
+  /** Ends the sweep after the step under way; what was removed stays removed. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export function removedBy({ expired, cleared, evicted }: Swept): number {
+  return expired + cleared + evicted
+}
 
 /** A table that knows by itself what of it is expired. */
 export interface Sweepable {
   sweep(): Promise<number>
 }
 
-/** Walks the tables once and removes what is expired or cleared, in small steps; then what is over quota. */
-export async function sweep(
-  maintenance: Maintenance,
-  others: readonly Sweepable[],
-  quota: QuotaSource | undefined,
-): Promise<Swept> {
-  const blocks = await maintenance.blocks()
-  let expired = 0
-  let cleared = 0
-  for (let from = 0; from < blocks; from += blocksPerStep) {
-    const step = await maintenance.sweep(from, from + blocksPerStep)
-    expired += step.expired
-    cleared += step.cleared
-  }
-  expired += await sweepExpiring(maintenance, 'session')
-  expired += await sweepExpiring(maintenance, 'counter')
-  for (const other of others) expired += await other.sweep()
-  return { expired, cleared, evicted: quota === undefined ? 0 : await evict(maintenance, quota) }
+/** What a sweep works on, and with. */
+export interface SweepJob extends SweepOptions {
+  readonly maintenance: Maintenance
+  /** Tables that are not of the schema. */
+  readonly others: readonly Sweepable[]
+  readonly quota: QuotaSource | undefined
+  /** Waits between two steps, for who sweeps in the background; told how long the last one took. */
+  readonly pause?: ((stepMs: number) => Promise<void>) | undefined
 }
 
-async function sweepExpiring(maintenance: Maintenance, table: ExpiringTable): Promise<number> {
-  const blocks = await maintenance.blocksOf(table)
-  let expired = 0
-  for (let from = 0; from < blocks; from += blocksPerStep) {
-    expired += await maintenance.sweepExpiring(table, from, from + blocksPerStep)
+const tables: readonly SweptTable[] = ['entry', 'session', 'counter']
+
+/** 1 MiB to begin with: some thousand rows, a few milliseconds, so that nobody waits long for a row lock. */
+const firstStep = 128
+
+/** A step shall take about so long, whatever the machine; at most twice as long as the one before. */
+const stepMs = 25
+const largestStep = 1_024
+
+/** As many as a step of blocks removes, about. */
+const evictedPerStep = 5_000
+
+/**
+ * One turn over all tables: removes what is expired or cleared, in small steps; then what is over quota. Processes that sweep at once share the turn:
+ * each step is claimed by one of them (ARCHITECTURE.md, "The sweep").
+ */
+export async function sweep(job: SweepJob): Promise<Swept> {
+  const turn = new Turn(job)
+  for (const table of tables) await turn.over(table)
+  if (job.quota !== undefined && !job.signal?.aborted) turn.evicted = await evict(job.maintenance, job.quota)
+  // Last: a table of somebody else's may be gone, or be closed to us.
+  for (const other of job.others) turn.expired += job.signal?.aborted ? 0 : await other.sweep()
+  return turn.swept
+}
+
+class Turn {
+  expired = 0
+  cleared = 0
+  evicted = 0
+  readonly #job: SweepJob
+  #tablesDone = 0
+  #step = firstStep
+
+  constructor(job: SweepJob) {
+    this.#job = job
   }
-  return expired
+
+  get swept(): Swept {
+    return { expired: this.expired, cleared: this.cleared, evicted: this.evicted }
+  }
+
+  /** Until all blocks have been walked that the table had at the beginning, by this process or by others. */
+  async over(table: SweptTable): Promise<void> {
+    const { maintenance, signal, pause } = this.#job
+    let end: number | undefined
+    while (!signal?.aborted) {
+      const { from, to, position, blocks } = await maintenance.claim(table, this.#step)
+      end ??= position + blocks
+      const started = performance.now()
+      const { expired, cleared } = await maintenance.sweep(table, from, to)
+      this.expired += expired
+      this.cleared += cleared
+      this.#tell(1 - Math.max(0, end - position - (to - from)) / blocks)
+      if (position + (to - from) >= end) break
+      this.#adapt(performance.now() - started)
+      await pause?.(performance.now() - started)
+    }
+    this.#tablesDone += 1
+  }
+
+  /** Smaller steps on a slow machine, or a busy one. */
+  #adapt(tookMs: number): void {
+    const fitting = Math.round((this.#step * stepMs) / Math.max(tookMs, 0.1))
+    this.#step = Math.max(1, Math.min(fitting, this.#step * 2, largestStep))
+  }
+
+  #tell(shareOfTable: number): void {
+    const share = Math.min(1, (this.#tablesDone + shareOfTable) / tables.length)
+    this.#job.onProgress?.({ ...this.swept, share })
+  }
 }
 
 /** One tenant's failure keeps no other from its quota; the first is thrown at the end. */

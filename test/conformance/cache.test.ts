@@ -1,11 +1,11 @@
 import { beforeAll, expect, it } from 'vitest'
 import type { Cache } from '../../src/stash/cache'
 import type { PgStash } from '../../src/stash/pg-stash'
-import { describeBodies } from '../support/bodies'
+import { describeEveryBody } from '../support/bodies'
 import { sleep } from '../support/sleep'
 
 /** The native verbs of design §2: one contract, every body. */
-describeBodies('cache', (body) => {
+describeEveryBody('cache', (body) => {
   let stash: PgStash
   let namespaces = 0
   const fresh = (options?: Parameters<PgStash['namespace']>[1]): Cache => stash.namespace(`n${namespaces++}`, options)

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { PgStash } from '../../src/stash/pg-stash'
 import { rateLimitHeaders } from '../../src/stash/rate-limit-result'
 import { type Algorithm, RateLimiter, type RateLimiterOptions } from '../../src/stash/rate-limiter'
-import { describeBodies } from '../support/bodies'
+import { describeEveryBody } from '../support/bodies'
 import { sleep } from '../support/sleep'
 
 const algorithms: readonly Algorithm[] = ['fixed-window', 'sliding-window', 'gcra']
@@ -10,7 +10,7 @@ const algorithms: readonly Algorithm[] = ['fixed-window', 'sliding-window', 'gcr
 const hourMs = 3_600_000
 
 for (const isolation of ['column', 'rls'] as const) {
-  describeBodies(`RateLimiter, tenants apart by ${isolation}`, (body) => {
+  describeEveryBody(`RateLimiter, tenants apart by ${isolation}`, (body) => {
     let stash: PgStash
     let names = 0
 
@@ -181,6 +181,25 @@ for (const isolation of ['column', 'rls'] as const) {
       expect(results.filter(({ isAllowed }) => isAllowed)).toHaveLength(160)
     })
 
+    it('keeps program order between a hit and what takes it back, with several limits and blocks too', async () => {
+      const limits = [
+        { limit: 3, windowMs: 60_000 },
+        { limit: 9, windowMs: hourMs },
+      ]
+      const limiter = limiterOf({ limits, block: { blockMs: 60_000 } })
+      for (let round = 0; round < 20; round += 1) {
+        const hit = limiter.consume('a')
+        const reset = limiter.reset('a')
+        const looked = limiter.peek('a')
+        await Promise.all([hit, reset])
+        expect(await looked).toMatchObject({ used: 0, isAllowed: true })
+      }
+      const hits = [limiter.consume('a'), limiter.consume('a')]
+      const cleared = limiter.clear()
+      await Promise.all([...hits, cleared])
+      expect(await limiter.peek('a')).toMatchObject({ used: 0 })
+    })
+
     it('blocks whoever exceeds, longer each time, and forgets', async () => {
       const limiter = limiterOf({
         limit: 2,
@@ -266,7 +285,12 @@ describe('bad input of limiters', () => {
     ['onError', { limit: 1, windowMs: 1, onError: 'maybe' }],
     ['denyCache', { limit: 1, windowMs: 1, denyCache: true }],
     ['denyCache.maxKeys', { limit: 1, windowMs: 1, denyCache: { maxKeys: -1 } }],
-    ['namespace', { limit: 1, windowMs: 1, name: '' }],
+    ['name', { limit: 1, windowMs: 1, name: '' }],
+    ['options', { limit: 1, windowMs: 1, prefix: 'x' }],
+    ['block', { limit: 1, windowMs: 1, block: 1_000 }],
+    ['block.maxBlockMs', { limit: 1, windowMs: 1, block: { blockMs: 5, maxBlockMs: 1 } }],
+    ['denyCache', { limit: 1, windowMs: 1, denyCache: { max: 5 } }],
+    ['limit and limits', { limit: 1, limits: [{ limit: 1, windowMs: 5 }] }],
     ['tenant', { limit: 1, windowMs: 1, tenant: '' }],
     ['stash', { limit: 1, windowMs: 1, stash: {} }],
   ])('names %s', (field, options) => {
@@ -280,7 +304,9 @@ describe('bad input of limiters', () => {
     await expect(limiter.consume('a\0b')).rejects.toMatchObject({ field: 'key' })
     await expect(limiter.consume(5 as never)).rejects.toMatchObject({ field: 'key' })
     await expect(limiter.consume('a', { cost: 0 })).rejects.toMatchObject({ field: 'cost' })
-    await expect(limiter.penalty('a', -1)).rejects.toMatchObject({ field: 'cost' })
+    await expect(limiter.penalty('a', -1)).rejects.toMatchObject({ field: 'hits' })
+    await expect(limiter.consume('a', 5 as never)).rejects.toMatchObject({ field: 'options' })
+    await expect(limiter.consume('a', { costs: 5 } as never)).rejects.toMatchObject({ field: 'options' })
     const nobody = new RateLimiter({
       connectionString: 'postgres://nowhere.invalid',
       limit: 1,

@@ -2,7 +2,7 @@ import session from 'express-session'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PgSessionStore } from '../../src/adapters/express-session'
 import type { PgStash } from '../../src/stash/pg-stash'
-import { describeBodies } from '../support/bodies'
+import { describeEveryBody } from '../support/bodies'
 import { sleep } from '../support/sleep'
 
 /** A store of sessions, as express-session calls it: each method with a callback. */
@@ -256,7 +256,7 @@ describe("express-session's MemoryStore", () => {
 })
 
 for (const isolation of ['column', 'rls'] as const) {
-  describeBodies(`PgSessionStore, tenants apart by ${isolation}`, (body) => {
+  describeEveryBody(`PgSessionStore, tenants apart by ${isolation}`, (body) => {
     const openStash = async () => (isolation === 'rls' ? body.openIsolated() : body.open())
     sessionStoreContract(async () => new Caller(new PgSessionStore({ stash: await openStash() }) as unknown as Store), {
       isExact: false,
@@ -265,7 +265,7 @@ for (const isolation of ['column', 'rls'] as const) {
   })
 }
 
-describeBodies('PgSessionStore on a table of connect-pg-simple', (body) => {
+describeEveryBody('PgSessionStore on a table of connect-pg-simple', (body) => {
   let stash: PgStash
 
   const open = async () => {

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { beforeAll, expect, it } from 'vitest'
 import type { Cache } from '../../src/stash/cache'
-import { describeBodies } from '../support/bodies'
+import { describeEveryBody } from '../support/bodies'
 
-describeBodies('values', (body) => {
+describeEveryBody('values', (body) => {
   let cache: Cache
 
   beforeAll(() => {

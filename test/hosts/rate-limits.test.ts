@@ -333,6 +333,43 @@ describePostgres('fastifyRateLimitStore', (body) => {
     await backing.app.close()
   })
 
+  it('reads that somebody has exceeded', async () => {
+    const Store = fastifyRateLimitStore({ stash: body.open() })
+    const store = new Store()
+    const ask = (verb: 'incr' | 'read') =>
+      new Promise<{ current: number; ttl: number }>((resolve, reject) =>
+        store[verb]('k', (error, answer) => (error ? reject(error) : resolve(answer as never)), 60_000, 3),
+      )
+    for (let hit = 0; hit < 3; hit += 1) await ask('incr')
+    expect((await ask('read')).current).toBe(3)
+    expect((await ask('incr')).current).toBe(4)
+    expect((await ask('read')).current).toBe(4)
+  })
+
+  it('counts whatever the algorithm where the host bans, and apart for handlers made by hand', async () => {
+    const Store = fastifyRateLimitStore({ stash: body.open(), algorithm: 'gcra' })
+    const incr = (store: { incr: InstanceType<typeof Store>['incr'] }, max: number, windowMs = 60_000) =>
+      new Promise<number>((resolve, reject) =>
+        store.incr('k', (error, answer) => (error ? reject(error) : resolve(answer?.current as number)), windowMs, max),
+      )
+    const banning = new Store({ ban: 2 })
+    for (let hit = 1; hit <= 9; hit += 1) expect(await incr(banning, 5)).toBe(hit)
+    const [one, two] = [banning.child({ ban: 2, routeInfo: {} }), banning.child({ ban: 2, routeInfo: {} })]
+    expect([await incr(one, 5), await incr(one, 5), await incr(two, 5)]).toEqual([1, 2, 1])
+    const odd = banning.child({ ban: 2, routeInfo: { method: 'GET', url: `/${'x'.repeat(2_000)}@v1` } })
+    expect(await incr(odd, 5, 1_500.5)).toBe(1)
+    let left = 60_000
+    const moving = new Store({ ban: 2, timeWindow: () => left })
+    for (let hit = 1; hit <= 5; hit += 1)
+      expect(
+        await incr(
+          moving.child({ ban: 2, timeWindow: () => left, routeInfo: { method: 'GET', url: '/moving' } }),
+          5,
+          left--,
+        ),
+      ).toBe(hit)
+  })
+
   it('reads without counting', async () => {
     const app = Fastify({ forceCloseConnections: true })
     const store = fastifyRateLimitStore({ stash: body.open() })

@@ -188,6 +188,6 @@ await store.close()`
     const failed = await runCommand('npx', ['--no-install', 'pgstash', 'migrate', '--url', 'mysql://x'], {
       cwd: project,
     })
-    expect(failed).toEqual({ code: 1, output: expect.stringMatching(/^ERR_PGSTASH_INVALID_ARGUMENT: /) })
+    expect(failed).toEqual({ code: 2, output: expect.stringMatching(/^ERR_PGSTASH_INVALID_ARGUMENT: /) })
   })
 })

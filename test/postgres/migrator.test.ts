@@ -46,8 +46,27 @@ describePostgres('a schema of before sessions and counters', (body) => {
       `insert into ${schema}.entry (tenant, namespace, key, generation, version, format, written_at, value) values ('default', 'n', 'k', 0, 1, 't', 0, 'old')`,
     )
     const stash = body.open({ schema })
-    expect(await stash.migrate()).toEqual(['0007_sessions_and_counters'])
+    expect(await stash.migrate()).toEqual(migrations.slice(6).map(({ name }) => name))
     expect(await stash.namespace('n').get('k')).toBe('old')
+  })
+})
+
+describePostgres('a schema that somebody else upgrades', (body) => {
+  it("stays its owner's", async () => {
+    const schema = freshSchema()
+    const role = `${schema}_owner`
+    const { connectionString } = body.connection() as { connectionString: string }
+    await body.script(`create role ${role} login; create schema ${schema} authorization ${role}`)
+    await body.script(`set role ${role}; ${schemaAt(6, schema).replace(`create schema ${schema};`, '')}; reset role`)
+    // As postgres, a superuser.
+    await body.script(printSchema({ schema, from: 6 }))
+    const stash = body.open({ connectionString: urlAs(role, connectionString), schema })
+    await body.sql(`truncate ${schema}.counter`)
+    await stash.ready()
+    expect((await new RateLimiter({ stash, limit: 1, windowMs: 1_000 }).consume('k')).isAllowed).toBe(true)
+    expect((await stash.sweep()).cleared).toBe(0)
+    await stash.close()
+    await body.script(`drop schema ${schema} cascade; drop role ${role}`)
   })
 })
 

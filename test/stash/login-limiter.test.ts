@@ -83,6 +83,23 @@ for (const isolation of ['column', 'rls'] as const) {
       expect((await logins.begin({ username: 'i', ip: home })).isAllowed).toBe(true)
     })
 
+    it('blocks no limit that still has room, when several attempts travel together', async () => {
+      const logins = limiterOf({ limits: { username: 5, usernameAndIp: false, ip: 7 } })
+      for (let attempt = 0; attempt < 4; attempt += 1) await logins.begin({ username: 'ada', ip: home })
+      await logins.begin({ username: 'grace', ip: home })
+      const attempts = await Promise.all([1, 2, 3].map(() => logins.begin({ username: 'ada', ip: home })))
+      expect(attempts.map(({ isAllowed }) => isAllowed)).toEqual([true, false, false])
+      expect((await logins.begin({ username: 'joan', ip: home })).isAllowed).toBe(true)
+    })
+
+    it('tells a block that is extended of every denial', async () => {
+      const logins = limiterOf({ attempts: 1, block: { blockMs: 1_000, isExtended: true } })
+      const strikes = []
+      for (let attempt = 0; attempt < 4; attempt += 1)
+        strikes.push((await logins.begin({ username: 'ada', ip: home })).strikes)
+      expect(strikes).toEqual([0, 1, 2, 3])
+    })
+
     it('keeps a block that failures have earned, whoever else succeeds', async () => {
       const logins = limiterOf()
       const own = await logins.begin({ username: 'own', ip: home })
@@ -132,10 +149,12 @@ for (const isolation of ['column', 'rls'] as const) {
     })
 
     it('is reset for a user, or for an address, alone', async () => {
-      const logins = limiterOf({ attempts: 1, limits: { usernameAndIp: false } })
+      const logins = limiterOf({ attempts: 1 })
       const ada = { username: 'ada', ip: home }
       await logins.begin(ada)
       await logins.reset({ username: 'ada' })
+      // Where she sits, her address still is what others have made of it.
+      expect((await logins.peek(ada)).limits.map(({ used }) => used)).toEqual([0, 0, 1])
       expect((await logins.begin({ ...ada, ip: '192.0.2.7' })).isAllowed).toBe(true)
       expect((await logins.begin({ username: 'grace', ip: home })).isAllowed).toBe(false)
       await logins.reset({ ip: home })
@@ -151,10 +170,20 @@ describe('bad input of the login limiter', () => {
   it('names what is wrong', async () => {
     const logins = new LoginLimiter({ connectionString })
     await expect(logins.begin({ username: '', ip: 'x' })).rejects.toMatchObject({ field: 'username' })
-    await expect(logins.begin({ username: 'x' } as never)).rejects.toMatchObject({ field: 'ip' })
+    await expect(logins.begin({ username: 'x', ip: '' })).rejects.toMatchObject({ field: 'ip' })
+    await expect(logins.begin({} as never)).rejects.toMatchObject({ field: 'username' })
     await logins.close()
     const limits = { username: false, usernameAndIp: false, ip: false } as const
     expect(() => new LoginLimiter({ connectionString, limits })).toThrow(expect.objectContaining({ field: 'limits' }))
+    expect(() => new LoginLimiter({ connectionString, limits: { IP: 5 } } as never)).toThrow(
+      expect.objectContaining({ field: 'limits' }),
+    )
+    expect(() => new LoginLimiter({ connectionString, limit: 5 } as never)).toThrow(
+      expect.objectContaining({ field: 'options' }),
+    )
+    expect(() => new (LoginLimiter as never as new () => unknown)()).toThrow(
+      expect.objectContaining({ field: 'options' }),
+    )
     expect(() => new LoginLimiter({ connectionString, attempts: -1 })).toThrow(
       expect.objectContaining({ field: 'limit' }),
     )

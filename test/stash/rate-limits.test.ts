@@ -2,6 +2,7 @@ import express from 'express'
 import { rateLimit } from 'express-rate-limit'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { PgRateLimitStore } from '../../src/adapters/express-rate-limit'
+import { LoginLimiter } from '../../src/stash/login-limiter'
 import { PgStash } from '../../src/stash/pg-stash'
 import { type Algorithm, RateLimiter, type RateLimitOnError } from '../../src/stash/rate-limiter'
 import { freshSchema } from '../support/bodies'
@@ -13,16 +14,17 @@ import { TestServer } from '../support/server'
 const algorithms: readonly Algorithm[] = ['fixed-window', 'sliding-window', 'gcra']
 
 const hourMs = 3_600_000
+const dayMs = 24 * hourMs
 const processes = 4
 const hits = 500
 
-/** Every process hits all keys at once; its clock is so many milliseconds off. A day's window: nothing comes back while the test runs. */
+/** Every process hits all keys at once; its clock is so many milliseconds off. Of a day's window nothing comes back while the test runs. */
 const script = (options: object, keys: number, offMs: number) => `
   const { now } = Date
   Date.now = () => now() + ${offMs}
   const { PgStash, RateLimiter } = await import('pgstash')
   const stash = new PgStash({ connectionString: process.env.URL, schema: process.env.SCHEMA, timeoutMs: 60_000 })
-  const limiter = new RateLimiter({ stash, windowMs: ${24 * hourMs}, ...${JSON.stringify(options)} })
+  const limiter = new RateLimiter({ stash, ...${JSON.stringify(options)} })
   const keys = Array.from({ length: ${keys} }, (_, at) => 'key-' + at)
   const allowedOf = async (key) => {
     const results = await Promise.all(Array.from({ length: ${hits} }, () => limiter.consume(key)))
@@ -55,17 +57,19 @@ describe('between processes', () => {
   }
 
   it.each(algorithms)(`%s: ${processes} x ${hits} hits, a limit of 100, clocks an hour off`, async (algorithm) => {
-    expect(await allowedOf({ name: `one-${algorithm}`, algorithm, limit: 100 }, 1)).toEqual([100])
+    expect(await allowedOf({ name: `one-${algorithm}`, algorithm, limit: 100, windowMs: dayMs }, 1)).toEqual([100])
   })
 
   it.each(algorithms)('%s: the same on 50 keys at once', { timeout: 120_000 }, async (algorithm) => {
-    expect(await allowedOf({ name: `many-${algorithm}`, algorithm, limit: 100 }, 50)).toEqual(Array(50).fill(100))
+    expect(await allowedOf({ name: `many-${algorithm}`, algorithm, limit: 100, windowMs: dayMs }, 50)).toEqual(
+      Array(50).fill(100),
+    )
   })
 
   it('several limits at once: as many as the lowest', { timeout: 120_000 }, async () => {
     const limits = [
-      { limit: 120, windowMs: 24 * hourMs, algorithm: 'gcra' },
-      { limit: 100, windowMs: 48 * hourMs },
+      { limit: 120, windowMs: dayMs, algorithm: 'gcra' },
+      { limit: 100, windowMs: 2 * dayMs },
     ]
     expect(await allowedOf({ name: 'several', limits }, 20)).toEqual(Array(20).fill(100))
   })
@@ -197,6 +201,32 @@ describe('while the database is away', () => {
     expect((await limiter.consume('b')).isAllowed).toBe(true)
     const result = await limiter.consume('a')
     expect(result.retryAfterMs).toBeGreaterThan(hourMs - 60_000)
+  })
+
+  it('lets who got it right in, and takes back in memory what counted there', async () => {
+    const open = new LoginLimiter({ stash, onError: 'open' })
+    const attempt = await open.begin({ username: 'ada', ip: 'x' })
+    expect(attempt.isAllowed).toBe(true)
+    await attempt.succeed()
+    const memory = new LoginLimiter({ stash, name: 'memory', onError: 'memory' })
+    for (let login = 0; login < 20; login += 1) {
+      const right = await memory.begin({ username: 'ada', ip: 'x' })
+      expect(right.isAllowed).toBe(true)
+      await right.succeed()
+    }
+    for (let guess = 0; guess < 5; guess += 1) await memory.begin({ username: 'ada', ip: 'x' })
+    expect((await memory.begin({ username: 'ada', ip: 'x' })).isAllowed).toBe(false)
+  })
+
+  it('memory: a hit that one of several limits denies counts in none', async () => {
+    const limits = [
+      { limit: 2, windowMs: 1_000 },
+      { limit: 3, windowMs: hourMs },
+    ]
+    const limiter = new RateLimiter({ stash, limits, onError: 'memory', denyCache: false })
+    const results = []
+    for (let hit = 0; hit < 6; hit += 1) results.push(await limiter.consume('a'))
+    expect(results.map(({ limits: [, hour] }) => hour?.used)).toEqual([1, 2, 2, 2, 2, 2])
   })
 
   it('counts again as soon as it is back', async () => {

@@ -40,6 +40,12 @@ for (const isolation of ['column', 'rls'] as const) {
         expect(await sessions.destroyByUser('ada', { except: ['a2', 'g1'] })).toBe(2)
         expect(await sessions.ids()).toEqual(['a2', 'g1', 'n1'])
         expect(await sessions.destroyByUser('nobody')).toBe(0)
+        for (const wrong of ['a2', { except: undefined }, { expect: 'a2' }]) {
+          await expect(sessions.destroyByUser('ada', wrong as never)).rejects.toMatchObject({
+            code: 'ERR_PGSTASH_INVALID_ARGUMENT',
+          })
+        }
+        expect(await sessions.ids()).toEqual(['a2', 'g1', 'n1'])
       })
 
       it('moves a session to whoever logs in, and counts no expired ones', async () => {
@@ -206,6 +212,32 @@ describeBodies('a session whose data is unchanged', (body) => {
     expect(await rowOf('b')).not.toEqual(quiet)
   })
 
+  it('is not written by a request that asks for the version, either', async () => {
+    const sessions = new Sessions({ stash, touchAfter: 10_000, lostUpdates: 'reject' })
+    const kept = (ms: number) => ({ expires: new Date(Date.now() + ms) })
+    await sessions.set('v', { cookie: kept(60_000), n: 1 })
+    const found = await sessions.get('v')
+    const quiet = await rowOf('v')
+    await sessions.set('v', { ...found, cookie: kept(65_000) })
+    expect(await rowOf('v')).toEqual(quiet)
+    await sessions.set('v', { ...found, cookie: kept(65_000), n: 2 })
+    expect(await sessions.get('v')).toMatchObject({ n: 2 })
+  })
+
+  it('takes cookies that say odd things', async () => {
+    const sessions = new Sessions({ stash })
+    await sessions.set('infinite', { cookie: { maxAge: Number.POSITIVE_INFINITY }, n: 1 })
+    await sessions.set('odd', { cookie: { expires: 'expires_at' }, n: 2 })
+    await sessions.set('far', { cookie: { expires: new Date(8.64e15) }, n: 3 })
+    expect((await sessions.all()).filter(({ id }) => ['infinite', 'odd', 'far'].includes(id))).toHaveLength(3)
+    await expect(sessions.set('s', { cookie: { big: 1n } })).rejects.toMatchObject({
+      code: 'ERR_PGSTASH_UNSERIALISABLE_VALUE',
+    })
+    await sessions.set('kept', { cookie: cookie(60_000), n: 4 })
+    await sessions.touch('kept', {})
+    expect((await sessions.get('kept'))?.cookie).toMatchObject({ originalMaxAge: 60_000 })
+  })
+
   it('keeps its version where only the expiry moves', async () => {
     const sessions = new Sessions({ stash })
     await sessions.set('c', { cookie: cookie(60_000), n: 1 })
@@ -296,13 +328,24 @@ describe('beside connect-pg-simple, on one of its tables', () => {
 
 describe('bad options of sessions', () => {
   it.each([
+    ['options', 'postgres://nowhere.invalid'],
+    ['options', new PgStash({ connectionString: 'postgres://nowhere.invalid' })],
+    ['stash', { stash: undefined }],
+    ['stash', { stash: {} }],
+    ['options', { stash: new PgStash({ connectionString: 'postgres://nowhere.invalid' }), prefix: 'sess:' }],
+  ])('names %s, and opens no other stash', (field, options) => {
+    expect(() => new Sessions(options as never)).toThrow(expect.objectContaining({ field }))
+  })
+
+  it.each([
     ['ttl', { ttl: 0 }],
     ['touchAfter', { touchAfter: -1 }],
     ['userId', { userId: 'name' }],
     ['lostUpdates', { lostUpdates: 'merge' }],
     ['namespace', { namespace: '' }],
     ['tenant', { tenant: '' }],
-    ['stash', { stash: {} }],
+    ['touchAfter', { ttl: 1_000, touchAfter: 1_000 }],
+    ['options', { maxAge: 5 }],
   ])('names %s', (field, options) => {
     expect(() => new Sessions({ connectionString: 'postgres://nowhere.invalid', ...options } as never)).toThrow(
       expect.objectContaining({ field }),

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { PGlite } from '@electric-sql/pglite'
 import pg from 'pg'
-import { afterAll, describe, inject } from 'vitest'
+import { afterAll, beforeAll, describe, inject } from 'vitest'
 import type { PgStashOptions } from '../../src/stash/options'
 import { PgStash } from '../../src/stash/pg-stash'
 import { printSchema } from '../../src/stash/schema-script'
+import { hasPgBouncer, PgBouncer } from './pgbouncer'
 
 /** A PostgreSQL that the contracts run on. */
 export interface Body {
@@ -19,6 +20,8 @@ export interface Body {
   script(text: string): Promise<void>
   /** A stash on an empty schema under row-level security, as a role of its own that the policies hold for. */
   openIsolated(): Promise<PgStash>
+  /** Before the first stash. */
+  start(): Promise<void>
   close(): Promise<void>
 }
 
@@ -29,15 +32,24 @@ export function freshSchema(): string {
 
 /** The suite on every body: the PostgreSQL started by the run, PGlite, and DATABASE_URL where one is given. */
 export function describeBodies(title: string, suite: (body: Body) => void): void {
-  for (const make of bodies()) {
-    describe(title, () => {
-      const body = make()
-      describe(body.name, () => {
-        afterAll(() => body.close())
-        suite(body)
-      })
+  for (const make of bodies()) describeBody(title, make, suite)
+}
+
+/** {@link describeBodies}, and the PostgreSQL started by the run behind a real PgBouncer, where this machine has one. */
+export function describeEveryBody(title: string, suite: (body: Body) => void): void {
+  describeBodies(title, suite)
+  if (hasPgBouncer) describeBody(title, () => pgBouncerBody(inject('postgresUrl')), suite)
+}
+
+function describeBody(title: string, make: () => Body, suite: (body: Body) => void): void {
+  describe(title, () => {
+    const body = make()
+    describe(body.name, () => {
+      beforeAll(() => body.start())
+      afterAll(() => body.close())
+      suite(body)
     })
-  }
+  })
 }
 
 /** The PostgreSQL started by the run, alone: for what PGlite, having one connection, cannot show. */
@@ -62,11 +74,40 @@ function postgresBody(name: string, connectionString: string): Body {
   const pool = new pg.Pool({ connectionString, max: 2, allowExitOnIdle: true })
   return withStashes({
     name,
-    connection: (role) => ({ connectionString: role === undefined ? connectionString : urlAs(role, connectionString) }),
+    connection: () => ({ connectionString }),
+    connectionAs: async (role) => ({ connectionString: urlAs(role, connectionString) }),
     sql: async (text) => (await pool.query({ text, rowMode: 'array' })).rows,
     script: async (text) => void (await pool.query(text)),
     actAs: async () => {},
     end: () => pool.end(),
+  })
+}
+
+/** The stashes go through PgBouncer, what runs beside them straight to the server. */
+function pgBouncerBody(serverUrl: string): Body {
+  const pool = new pg.Pool({ connectionString: serverUrl, max: 2, allowExitOnIdle: true })
+  const bouncers: PgBouncer[] = []
+  const bouncerFor = async (user?: string) => {
+    const bouncer = await PgBouncer.before(serverUrl, user)
+    bouncers.push(bouncer)
+    return { connectionString: bouncer.url }
+  }
+  let connection: PgStashOptions = {}
+  return withStashes({
+    name: 'PgBouncer',
+    start: async () => {
+      connection = await bouncerFor()
+    },
+    connection: () => connection,
+    // It shows every client to the server as one user.
+    connectionAs: bouncerFor,
+    sql: async (text) => (await pool.query({ text, rowMode: 'array' })).rows,
+    script: async (text) => void (await pool.query(text)),
+    actAs: async () => {},
+    end: async () => {
+      for (const bouncer of bouncers) await bouncer.stop()
+      await pool.end()
+    },
   })
 }
 
@@ -75,6 +116,7 @@ function pgliteBody(): Body {
   return withStashes({
     name: 'PGlite',
     connection: () => ({ pglite }),
+    connectionAs: async () => ({ pglite }),
     sql: async (text) => (await pglite.query<unknown[]>(text, [], { rowMode: 'array' })).rows,
     script: async (text) => void (await pglite.exec(text)),
     // It has one connection, which is a superuser's.
@@ -86,7 +128,10 @@ function pgliteBody(): Body {
 /** What a body is made of. */
 interface Access {
   readonly name: string
-  connection(role?: string): PgStashOptions
+  /** Before anything else. */
+  start?(): Promise<void>
+  connection(): PgStashOptions
+  connectionAs(role: string): Promise<PgStashOptions>
   sql(text: string): Promise<unknown[][]>
   script(text: string): Promise<void>
   /** Where there is but one connection: who it is from now on. */
@@ -94,7 +139,7 @@ interface Access {
   end(): Promise<void>
 }
 
-function withStashes({ name, connection, sql, script, actAs, end }: Access): Body {
+function withStashes({ name, start, connection, connectionAs, sql, script, actAs, end }: Access): Body {
   const stashes: PgStash[] = []
   const roles: string[] = []
   // No contract depends on how busy the machine is: the time limit has tests of its own.
@@ -109,6 +154,7 @@ function withStashes({ name, connection, sql, script, actAs, end }: Access): Bod
     sql,
     script,
     open,
+    start: async () => start?.(),
     async openIsolated() {
       const schema = freshSchema()
       const role = `${schema}_app`
@@ -116,7 +162,7 @@ function withStashes({ name, connection, sql, script, actAs, end }: Access): Bod
       await script(`create role ${role} login`)
       await script(printSchema({ schema, isolation: 'rls', appRole: role }))
       await actAs(role)
-      return open({ ...connection(role), schema, isolation: 'rls', migrate: false })
+      return open({ ...(await connectionAs(role)), schema, isolation: 'rls', migrate: false })
     },
     async close() {
       const schemas = new Set(stashes.map(({ schema }) => schema))

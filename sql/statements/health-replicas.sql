@@ -1,0 +1,1 @@
+select count(*)::integer from pg_stat_replication

@@ -1,0 +1,1 @@
+select s.finished_at, s.removed from "pgstash".sweep s where s.name = 'sweeper'

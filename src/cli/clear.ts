@@ -1,0 +1,94 @@
+import type { Command } from 'commander'
+import { InvalidArgumentError } from '../errors'
+import type { PgStash } from '../stash/pg-stash'
+import { confirm, requireAnswer } from './confirmation'
+import { UsageError } from './failure'
+import { wholeNumber } from './flag-values'
+import { number } from './quantity'
+import { isolationOption, longMs, type StashFlags, stashCommand, withStash } from './stash-command'
+import { print, printable } from './terminal'
+
+interface ClearFlags extends StashFlags {
+  readonly tenant: string
+  readonly namespace?: string
+  readonly namespaceVersion?: number
+  readonly sessions?: boolean
+  readonly rateLimits?: boolean
+  readonly dryRun?: boolean
+  readonly yes?: boolean
+}
+
+/** What is to go. */
+interface Target {
+  readonly kind: 'entries' | 'sessions' | 'rate-limits'
+  readonly place: string
+  readonly count: () => Promise<number>
+  readonly clear: () => Promise<unknown>
+}
+
+/** `pgstash clear`: empties a tenant, or a namespace of it. */
+export function clearCommand(): Command {
+  return stashCommand('clear')
+    .description('empty a tenant, or one namespace of it')
+    .requiredOption('--tenant <name>', "whose data goes; an app without tenants has one, 'default'")
+    .option('--namespace <name>', 'this namespace only; with --rate-limits: the limiter of that name')
+    .option('--namespace-version <number>', 'the version of that namespace (default: none)', wholeNumber)
+    .option('--sessions', 'the sessions, and no entries: everybody is logged out')
+    .option('--rate-limits', 'what limiters have counted, and no entries')
+    .option('--dry-run', 'say how much is alive there, and clear nothing')
+    .option('--yes', 'do not ask; needed where there is no terminal')
+    .addOption(isolationOption())
+    .action(clear)
+}
+
+async function clear(flags: ClearFlags): Promise<void> {
+  assertFit(flags)
+  if (!flags.dryRun) requireAnswer(flags.yes)
+  await withStash(flags, (stash) => run(stash, flags), { timeoutMs: longMs })
+}
+
+function assertFit({ namespace, namespaceVersion, sessions, rateLimits }: ClearFlags): void {
+  if (sessions && rateLimits) throw new UsageError('--sessions and --rate-limits exclude each other.')
+  if (namespaceVersion !== undefined && (namespace === undefined || sessions || rateLimits))
+    throw new UsageError('--namespace-version goes with --namespace, of entries.')
+  if (namespace === '')
+    throw new InvalidArgumentError('--namespace', 'is empty', 'Name the namespace, or leave it out.')
+}
+
+async function run(stash: PgStash, flags: ClearFlags): Promise<void> {
+  const { tenant, namespace, dryRun, yes, json } = flags
+  const { kind, place, count, clear } = targetOf(stash, flags)
+  const live = await count()
+  const what = `${number(live)} live ${kind.replace('-', ' ')} of ${place}`
+  const document = { isDryRun: dryRun === true, kind, tenant, namespace: namespace ?? null, live }
+  if (dryRun) return print(json, document, `Would clear ${printable(what)}.`)
+  if (!yes) await confirm(`Clear ${what} in the schema ${stash.schema}?`)
+  await clear()
+  print(json, document, `Cleared ${printable(what)}.`)
+}
+
+function targetOf(stash: PgStash, flags: ClearFlags): Target {
+  const { tenant: name, namespace, sessions, rateLimits } = flags
+  const place = namespace === undefined ? `tenant ${name}` : `tenant ${name}, namespace ${storedName(flags)}`
+  if (!sessions && !rateLimits) return entriesOf(stash, flags, place)
+  const kind = sessions ? 'sessions' : 'rate-limits'
+  const rows = stash.tenantRows(name)
+  const space = namespace ?? null
+  return { kind, place, count: () => rows.count(kind, space), clear: () => rows.delete(kind, space) }
+}
+
+function entriesOf(stash: PgStash, flags: ClearFlags, place: string): Target {
+  const tenant = stash.tenant(flags.tenant)
+  const cache =
+    flags.namespace === undefined ? tenant : tenant.namespace(flags.namespace, { version: flags.namespaceVersion })
+  const stored = storedName(flags)
+  const count = async () => {
+    const { live, namespaces } = await tenant.stats()
+    return stored === undefined ? live : (namespaces.find(({ namespace }) => namespace === stored)?.live ?? 0)
+  }
+  return { kind: 'entries', place, count, clear: () => cache.clear() }
+}
+
+function storedName({ namespace, namespaceVersion }: ClearFlags): string | undefined {
+  return namespaceVersion === undefined ? namespace : `${namespace}@v${namespaceVersion}`
+}

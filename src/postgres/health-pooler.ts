@@ -1,0 +1,84 @@
+import { randomBytes } from 'node:crypto'
+import pg from 'pg'
+import healthBackend from '../../sql/statements/health-backend.sql'
+import type { PgPoolOptions } from './pg-driver'
+
+/** What stands between this process and the server. */
+export interface PoolerFacts {
+  readonly isBetween: boolean
+  /** Clients take turns on server connections; undefined: could not be told. */
+  readonly sharesByTransaction: boolean | undefined
+  /** Whether a prepared statement is known on the next server connection too; undefined: could not be told. */
+  readonly keepsStatements: boolean | undefined
+}
+
+const direct: PoolerFacts = { isBetween: false, sharesByTransaction: undefined, keepsStatements: undefined }
+
+/** A pooler that has no server connection left lets a client wait for minutes. */
+const patienceMs = 2_000
+
+/** PostgreSQL: there is no such prepared statement. */
+const statementUnknown = '26000'
+
+/** `pg` keeps what the server told it at the start, for cancelling. */
+type Client = pg.Client & { readonly processID: number }
+
+/**
+ * Looks for a pooler. At the start a server tells its process id, by which a query can be cancelled; a pooler tells a number of its own, for it has no
+ * process for each client.
+ */
+export async function findPooler(options: PgPoolOptions): Promise<PoolerFacts> {
+  const [mine, other] = [open(options), open(options)]
+  try {
+    await mine.connect()
+    const backend = await backendOf(mine)
+    if (backend === mine.processID) return direct
+    await other.connect()
+    return { isBetween: true, ...(await watchTurns(mine, other, backend)) }
+  } finally {
+    await Promise.all([mine, other].map((client) => client.end().catch(() => {})))
+  }
+}
+
+/** While `other` keeps in a transaction the server connection that `mine` has just had, `mine` gets another, or waits. */
+async function watchTurns(mine: Client, other: Client, backend: number): Promise<Omit<PoolerFacts, 'isBetween'>> {
+  const name = `pgstash.probe.${randomBytes(6).toString('hex')}`
+  await ask(mine, name)
+  try {
+    await other.query('begin')
+    if ((await backendOf(other)) !== backend) return { sharesByTransaction: undefined, keepsStatements: undefined }
+    return { sharesByTransaction: true, keepsStatements: await isKnown(mine, name) }
+  } catch {
+    // It had none left for a second client.
+    return { sharesByTransaction: false, keepsStatements: true }
+  } finally {
+    await other.query(`deallocate "${name}"`).catch(() => {})
+    await other.query('rollback').catch(() => {})
+  }
+}
+
+async function isKnown(client: Client, name: string): Promise<boolean | undefined> {
+  try {
+    await ask(client, name)
+    return true
+  } catch (error) {
+    return (error as { code?: unknown }).code === statementUnknown ? false : undefined
+  }
+}
+
+async function backendOf(client: Client): Promise<number> {
+  return (await ask(client)) as number
+}
+
+async function ask(client: Client, name?: string): Promise<unknown> {
+  const { rows } = await client.query<unknown[]>({ name, text: healthBackend.text, rowMode: 'array' })
+  return rows[0]?.[0]
+}
+
+function open({ max: _, idleTimeoutMillis: __, ...options }: PgPoolOptions): Client {
+  const limits = { connectionTimeoutMillis: patienceMs, query_timeout: patienceMs }
+  const client = new pg.Client({ ...(options as pg.ClientConfig), ...limits }) as Client
+  // What is lost is told by the query that waits for it.
+  client.on('error', () => {})
+  return client
+}

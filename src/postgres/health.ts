@@ -1,0 +1,135 @@
+import type { SqlFile } from '../../sql/sql-file'
+import healthClock from '../../sql/statements/health-clock.sql'
+import healthReplicas from '../../sql/statements/health-replicas.sql'
+import healthRole from '../../sql/statements/health-role.sql'
+import healthServer from '../../sql/statements/health-server.sql'
+import healthSight from '../../sql/statements/health-sight.sql'
+import healthSweep from '../../sql/statements/health-sweep.sql'
+import healthTables from '../../sql/statements/health-tables.sql'
+import type { Connection, Row } from './driver'
+import { statementOf } from './statement'
+
+export interface ServerFacts {
+  readonly version: string
+  /** 150004 for 15.4. */
+  readonly versionNumber: number
+  readonly encoding: string
+  readonly timeZone: string
+  readonly tracksCounts: boolean
+  readonly hasAutovacuum: boolean
+  readonly maxConnections: number
+  /** Kept for superusers, and for those of `pg_use_reserved_connections`. */
+  readonly reservedConnections: number
+  readonly usedConnections: number
+  readonly isReplica: boolean
+}
+
+export interface RoleFacts {
+  readonly role: string
+  readonly isSuperuser: boolean
+  readonly hasBypass: boolean
+  /** Of the tables, or a member of the role that is. */
+  readonly isOwner: boolean
+  /** Row-level security is enabled and forced on all tables of tenants' data. */
+  readonly isForced: boolean
+  readonly mayUseSchema: boolean
+  /** What is missing for everyday work: "delete on entry, insert on entry"; empty: nothing. */
+  readonly missingRights: string
+}
+
+export interface TableFacts {
+  readonly name: string
+  readonly isUnlogged: boolean
+  readonly blocks: number
+  readonly liveRows: number
+  readonly deadRows: number
+  readonly updates: number
+  readonly hotUpdates: number
+  /** Epoch milliseconds, by hand or by itself; null: never. */
+  readonly vacuumedAt: number | null
+}
+
+export interface SweepFacts {
+  /** Epoch milliseconds; 0: never. */
+  readonly finishedAt: number
+  readonly removed: number
+  readonly isSweeping: boolean
+  readonly now: number
+}
+
+/** The database's clock against this machine's, in milliseconds: ahead is positive. It lies within `uncertaintyMs` of that. */
+export interface ClockOffset {
+  readonly offsetMs: number
+  readonly uncertaintyMs: number
+}
+
+/** What a database can be asked about its state, before and beside any schema. Rejects with what the database said. */
+export class Health {
+  readonly #connection: Connection
+  readonly #schema: string
+
+  constructor(connection: Connection, schema: string) {
+    this.#connection = connection
+    this.#schema = schema
+  }
+
+  async server(): Promise<ServerFacts> {
+    const [version, versionNumber, encoding, timeZone, tracksCounts, hasAutovacuum, ...rest] = (await this.#row(
+      healthServer,
+    )) as [string, number, string, string, boolean, boolean, number, number, number, boolean]
+    const [maxConnections, reservedConnections, usedConnections, isReplica] = rest
+    const limits = { maxConnections, reservedConnections, usedConnections }
+    return { version, versionNumber, encoding, timeZone, tracksCounts, hasAutovacuum, ...limits, isReplica }
+  }
+
+  async role(): Promise<RoleFacts> {
+    const [role, isSuperuser, hasBypass, isOwner, isForced, mayUseSchema, missingRights] = (await this.#row(
+      healthRole,
+      this.#schema,
+    )) as [string, boolean, boolean, boolean, boolean, boolean, string]
+    return { role, isSuperuser, hasBypass, isOwner, isForced, mayUseSchema, missingRights }
+  }
+
+  /** Of the tables that are there. */
+  async tables(): Promise<TableFacts[]> {
+    const rows = await this.#connection.query(statementOf(healthTables, this.#schema), [this.#schema])
+    return rows.map((row) => {
+      const [name, isUnlogged, blocks, liveRows, deadRows, updates, hotUpdates, vacuumedAt] = row as [
+        string,
+        boolean,
+        ...number[],
+      ]
+      return { name, isUnlogged, blocks, liveRows, deadRows, updates, hotUpdates, vacuumedAt } as TableFacts
+    })
+  }
+
+  /** Whether a statement that names no tenant sees any row. */
+  async seesRows(): Promise<boolean> {
+    const [seesRows] = await this.#row(healthSight)
+    return seesRows as boolean
+  }
+
+  /** How many replicas are connected. */
+  async replicas(): Promise<number> {
+    const [count] = await this.#row(healthReplicas)
+    return count as number
+  }
+
+  async sweep(): Promise<SweepFacts> {
+    const [finishedAt, removed, isSweeping, now] = (await this.#row(healthSweep)) as [number, number, boolean, number]
+    return { finishedAt, removed, isSweeping, now }
+  }
+
+  /** The answer was made somewhere within the round trip. */
+  async clockOffset(): Promise<ClockOffset> {
+    const asked = Date.now()
+    const [there] = (await this.#row(healthClock)) as [number]
+    const uncertaintyMs = (Date.now() - asked) / 2
+    return { offsetMs: Math.round(there - asked - uncertaintyMs), uncertaintyMs }
+  }
+
+  async #row(file: SqlFile, ...values: unknown[]): Promise<Row> {
+    const [row] = await this.#connection.query(statementOf(file, this.#schema), values)
+    return row as Row
+  }
+}

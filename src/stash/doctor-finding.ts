@@ -1,0 +1,54 @@
+import { DatabaseError, PgStashError } from '../errors'
+
+/** `unknown`: it could not be looked at, and `detail` says why. */
+export type CheckStatus = 'ok' | 'warn' | 'fail' | 'unknown'
+
+/** What a check came to. */
+export interface Finding {
+  readonly status: CheckStatus
+  readonly detail: string
+  /** What to do about it; undefined: nothing. */
+  readonly nextStep: string | undefined
+}
+
+export function ok(detail: string): Finding {
+  return { status: 'ok', detail, nextStep: undefined }
+}
+
+export function warn(detail: string, nextStep: string): Finding {
+  return { status: 'warn', detail, nextStep }
+}
+
+export function fail(detail: string, nextStep: string): Finding {
+  return { status: 'fail', detail, nextStep }
+}
+
+export function unknown(detail: string, nextStep?: string): Finding {
+  return { status: 'unknown', detail, nextStep }
+}
+
+/** The schema, or something of it, is not there; another check says so. */
+const goneStates = new Set(['3F000', '42P01', '42883'])
+
+/** What was asked was refused: no reason to fail the others. */
+export function refused(error: unknown): Finding {
+  if (error instanceof DatabaseError && goneStates.has(error.sqlState ?? ''))
+    return unknown('the schema is not there, or not current')
+  if (!(error instanceof PgStashError)) throw error
+  if (error.code === 'ERR_PGSTASH_PRIVILEGE')
+    return unknown(wordsOf(error), 'Ask again as the owner of the tables, or as a member of pg_monitor.')
+  return unknown(error.cause === undefined ? error.message : wordsOf(error))
+}
+
+/** The server's own. */
+function wordsOf({ cause, message }: PgStashError): string {
+  return cause instanceof Error && cause.message !== '' ? cause.message : message
+}
+
+export function percent(share: number): string {
+  return `${Math.round(share * 100)} %`
+}
+
+export function grouped(count: number): string {
+  return count.toLocaleString('en')
+}

@@ -1,0 +1,106 @@
+import type { RoleFacts, SweepFacts, TableFacts } from '../postgres/health'
+import { latestMigration, migrations } from '../postgres/migrations'
+import type { Isolation, SchemaState } from '../postgres/migrator'
+import { type Finding, fail, grouped, ok, unknown, warn } from './doctor-finding'
+
+/** Where a schema stands against what this version of the package needs. */
+export interface SchemaStatus {
+  readonly schema: string
+  readonly isCurrent: boolean
+  readonly exists: boolean
+  /** The highest migration applied; 0 for none. */
+  readonly migration: number
+  readonly needed: number
+  /** The names of the migrations that are missing. */
+  readonly missing: readonly string[]
+  /** Whether row-level security is forced. */
+  readonly isForced: boolean
+}
+
+export function schemaStatus(schema: string, { hasSchema, migration, isForced }: SchemaState): SchemaStatus {
+  const missing = migrations.filter(({ id }) => id > migration).map(({ name }) => name)
+  const isCurrent = missing.length === 0
+  return { schema, isCurrent, exists: hasSchema, migration, needed: latestMigration, missing, isForced }
+}
+
+export function schemaFinding({ schema, isCurrent, migration, needed, missing }: SchemaStatus): Finding {
+  if (isCurrent) return ok(`${schema} is current, at migration ${migration}`)
+  if (migration === 0) return fail(`${schema} is not there`, 'Run pgstash migrate.')
+  return fail(
+    `${schema} is at migration ${migration} of ${needed}: ${missing.join(', ')} missing`,
+    'Run pgstash migrate.',
+  )
+}
+
+export function role({ role, isSuperuser, mayUseSchema, missingRights }: RoleFacts): Finding {
+  if (isSuperuser)
+    return warn(
+      `${role} is a superuser, which an application does not need`,
+      "create role app login password '…', then pgstash migrate --app-role app.",
+    )
+  const grant = `As the owner: pgstash migrate --app-role ${role}.`
+  if (!mayUseSchema) return fail(`${role} may not use the schema`, grant)
+  if (missingRights !== '') return fail(`${role} lacks ${missingRights}`, grant)
+  return ok(`${role} has the rights it needs`)
+}
+
+/** Whether the policies hold for a role. */
+function isHeld({ isSuperuser, hasBypass, isOwner, isForced }: RoleFacts): boolean {
+  return isForced && !isSuperuser && !hasBypass && !isOwner
+}
+
+/** @param seesRows asks whether a statement that names no tenant sees any */
+export async function isolation(
+  facts: RoleFacts,
+  wanted: Isolation,
+  seesRows: () => Promise<boolean>,
+): Promise<Finding> {
+  const { role, isForced } = facts
+  if (wanted === 'rls' && !isForced)
+    return fail('row-level security is not forced', 'As the owner: pgstash migrate --isolation rls.')
+  if (!isForced) return ok('by a column: every statement names its tenant; row-level security is not in use')
+  if (!isHeld(facts)) return unheld(facts, wanted)
+  if (await seesRows())
+    return fail(
+      `row-level security is forced, and ${role} sees rows without naming a tenant`,
+      'Look at the policies: \\d+ in psql.',
+    )
+  if (wanted === 'column')
+    return fail(`row-level security holds for ${role}`, "Pass isolation: 'rls' to the stash (here: --isolation rls).")
+  return ok(`row-level security is forced, and holds for ${role}`)
+}
+
+function unheld({ role, isSuperuser, hasBypass }: RoleFacts, wanted: Isolation): Finding {
+  const why = isSuperuser ? 'is a superuser' : hasBypass ? 'has BYPASSRLS' : 'owns the tables'
+  if (wanted === 'column') return ok(`row-level security is forced; ${role} ${why} and sees all tenants`)
+  return fail(
+    `row-level security does not hold for ${role}: it ${why}`,
+    "create role app login password '…', then pgstash migrate --isolation rls --app-role app; connect as app.",
+  )
+}
+
+/** Blocks that reserve_blocks() makes sure of. */
+const reserved: Readonly<Record<string, number>> = { entry: 128, session: 128, counter: 128, namespace: 32 }
+
+export function files(tables: readonly TableFacts[], schema: string): Finding {
+  if (tables.length === 0) return unknown('the schema is not there, or not current')
+  const small = tables.filter(({ name, blocks }) => blocks < (reserved[name] ?? 0)).map(({ name }) => name)
+  if (small.length === 0) return ok('large enough for look-ups by index at any number of rows')
+  return warn(
+    `the files of ${small.join(', ')} are too small: the planner may take to scanning them`,
+    `As the owner: select "${schema}".reserve_blocks(), or start a stash that may migrate.`,
+  )
+}
+
+const oneHourMs = 3_600_000
+
+export function sweep({ finishedAt, removed, isSweeping, now }: SweepFacts, tables: readonly TableFacts[]): Finding {
+  const hasRows = tables.some(({ liveRows }) => liveRows > 0)
+  const next = 'Leave the sweeper on in one process at least, or run pgstash cleanup from a job.'
+  if (isSweeping) return ok('somebody is sweeping, or has been a moment ago')
+  if (finishedAt === 0)
+    return hasRows ? warn('there was none yet', next) : ok('there was none yet, and nothing to sweep')
+  const minutes = Math.round((now - finishedAt) / 60_000)
+  const detail = `the last one ended ${grouped(minutes)} minutes ago and removed ${grouped(removed)} rows`
+  return hasRows && now - finishedAt > oneHourMs ? warn(detail, next) : ok(detail)
+}

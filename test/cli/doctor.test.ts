@@ -1,0 +1,176 @@
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { printSchema } from '../../src/stash/schema-script'
+import { urlAs } from '../support/bodies'
+import { hasPgBouncer, PgBouncer } from '../support/pgbouncer'
+import { documentOf, freshName, pgstash, type Run } from './pgstash'
+
+interface Document {
+  readonly isHealthy: boolean
+  readonly checks: readonly { name: string; status: string; detail: string; nextStep?: string }[]
+}
+
+const schema = freshName()
+const [app, stranger] = [`${schema}_app`, `${schema}_stranger`]
+let pool: pg.Pool
+
+beforeAll(async () => {
+  pool = new pg.Pool({ connectionString: inject('postgresUrl'), max: 2 })
+  for (const role of [app, stranger]) await pool.query(`create role ${role} login`)
+  await pool.query(printSchema({ schema, appRole: app }))
+})
+
+afterAll(async () => {
+  await pool.query(`drop schema ${schema} cascade`)
+  for (const role of [app, stranger]) await pool.query(`drop role ${role}`)
+  await pool.end()
+})
+
+const doctor = (role: string, ...flags: string[]) =>
+  pgstash(['doctor', '--json', '--schema', schema, '--url', urlAs(role, inject('postgresUrl')), ...flags])
+
+function checkOf(run: Run, name: string) {
+  return documentOf<Document>(run).checks.find((check) => check.name === name)
+}
+
+function statusesOf(run: Run): Record<string, string> {
+  return Object.fromEntries(documentOf<Document>(run).checks.map(({ name, status }) => [name, status]))
+}
+
+describe('pgstash doctor', () => {
+  it('finds nothing wrong where all is well', async () => {
+    const run = await doctor(app)
+    expect(statusesOf(run)).toEqual(
+      Object.fromEntries(
+        [
+          'server',
+          'encoding',
+          'statistics',
+          'clock',
+          'connections',
+          'pooler',
+          'replicas',
+          'schema',
+          'role',
+          'isolation',
+          'files',
+          'dead-rows',
+          'hot-updates',
+          'sweep',
+        ].map((name) => [name, 'ok']),
+      ),
+    )
+    expect(run).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  it('is a page for people, each trouble with its next step', async () => {
+    const { code, stdout } = await pgstash(['doctor', '--schema', 'cli_not_there'])
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/^fail +schema +cli_not_there is not there\n +→ Run pgstash migrate\.$/m)
+    expect(stdout).toMatch(/\d+ ok, \d+ warn, 1 fail, \d+ unknown\n$/)
+  })
+
+  it('tells a role without rights what to ask for', async () => {
+    const run = await doctor(stranger)
+    expect(run.code).toBe(1)
+    expect(checkOf(run, 'role')).toMatchObject({
+      status: 'fail',
+      nextStep: `As the owner: pgstash migrate --app-role ${stranger}.`,
+    })
+    expect(checkOf(run, 'schema')).toMatchObject({
+      status: 'unknown',
+      detail: expect.stringContaining('permission denied'),
+    })
+    expect(checkOf(run, 'sweep')).toMatchObject({ status: 'unknown' })
+  })
+
+  it('measures pools against the server', async () => {
+    expect(checkOf(await doctor(app, '--pool', '20', '--processes', '50'), 'connections')).toMatchObject({
+      status: 'fail',
+    })
+    expect(checkOf(await doctor(app, '--pool', '20', '--processes', '14'), 'connections')).toMatchObject({
+      status: 'warn',
+    })
+    expect((await doctor(app, '--pool', '0')).code).toBe(2)
+  })
+
+  it('sees files that are too small, and dead rows', async () => {
+    await pool.query(`truncate ${schema}.entry`)
+    await pool.query(`alter table ${schema}.entry set (autovacuum_enabled = false)`)
+    await pool.query(`insert into ${schema}.entry (tenant, namespace, key, generation, version, format, written_at, value)
+      select 't', 'n', i::text, 0, 0, 't', 0, '' from generate_series(1, 20000) i`)
+    expect(checkOf(await doctor(app), 'files')).toMatchObject({ status: 'ok' })
+    await pool.query(`truncate ${schema}.session`)
+    await pool.query(`delete from ${schema}.entry`)
+    await pool.query('select pg_stat_force_next_flush()').catch(() => {})
+    const run = await doctor(app)
+    expect(checkOf(run, 'files')).toMatchObject({ status: 'warn', detail: expect.stringContaining('session') })
+    expect(checkOf(run, 'dead-rows')).toMatchObject({
+      status: 'warn',
+      detail: expect.stringMatching(/entry: 20,000, 100 %/),
+    })
+    await pool.query(`select ${schema}.reserve_blocks()`)
+    await pool.query(`vacuum ${schema}.entry`)
+    expect(statusesOf(await doctor(app))).toMatchObject({ files: 'ok', 'dead-rows': 'ok' })
+  })
+
+  it('warns of a sweep that nobody does', async () => {
+    await pool.query(`insert into ${schema}.entry (tenant, namespace, key, generation, version, format, written_at, value)
+      values ('t', 'n', 'k', 0, 0, 't', 0, '')`)
+    await pool.query('select pg_stat_force_next_flush()').catch(() => {})
+    expect(checkOf(await doctor(app), 'sweep')).toMatchObject({ status: 'warn' })
+    await pgstash(['cleanup', '--schema', schema])
+    expect(checkOf(await doctor(app), 'sweep')).toMatchObject({
+      status: 'ok',
+      detail: expect.stringContaining('removed 0 rows'),
+    })
+  })
+
+  it('holds row-level security to its word', async () => {
+    expect(checkOf(await doctor(app, '--isolation', 'rls'), 'isolation')).toMatchObject({
+      status: 'fail',
+      detail: expect.stringContaining('not forced'),
+    })
+    await pool.query(`select ${schema}.enforce_row_level_security()`)
+    expect(checkOf(await doctor(app, '--isolation', 'rls'), 'isolation')).toMatchObject({
+      status: 'ok',
+      detail: expect.stringContaining(`holds for ${app}`),
+    })
+    expect(checkOf(await doctor(app), 'isolation')).toMatchObject({
+      status: 'fail',
+      nextStep: expect.stringContaining('rls'),
+    })
+    expect(checkOf(await doctor('postgres', '--isolation', 'rls'), 'isolation')).toMatchObject({
+      status: 'fail',
+      detail: expect.stringContaining('superuser'),
+    })
+    expect(checkOf(await doctor('postgres'), 'isolation')).toMatchObject({ status: 'ok' })
+    await pool.query(`create policy leak on ${schema}.entry for select using (true)`)
+    expect(checkOf(await doctor(app, '--isolation', 'rls'), 'isolation')).toMatchObject({
+      status: 'fail',
+      detail: expect.stringContaining('without naming a tenant'),
+    })
+    await pool.query(`drop policy leak on ${schema}.entry`)
+  })
+
+  it('has the other commands work under row-level security', async () => {
+    const as = (role: string) => ['--schema', schema, '--url', urlAs(role, inject('postgresUrl'))]
+    const own = await pgstash(['test', '--isolation', 'rls', '--json', ...as(app)])
+    expect(documentOf<{ steps: { isOk: boolean }[] }>(own).steps.filter(({ isOk }) => !isOk)).toEqual([])
+    expect(own.code).toBe(0)
+    expect((await pgstash(['test', ...as('postgres')])).code).toBe(0)
+    const refused = await pgstash(['stats', ...as(app)])
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/^ERR_PGSTASH_UNSAFE_ROLE: /) })
+    expect(
+      (await pgstash(['clear', '--tenant', 't', '--yes', '--isolation', 'rls', '--json', ...as(app)])).stdout,
+    ).toContain('"live":1')
+  })
+
+  it.runIf(hasPgBouncer)('sees a PgBouncer in between, and what it does to prepared statements', async () => {
+    const bouncer = await PgBouncer.before(inject('postgresUrl'))
+    const run = await pgstash(['doctor', '--json', '--schema', schema, '--url', bouncer.url])
+    const pooler = checkOf(run, 'pooler')
+    await bouncer.stop()
+    expect(pooler).toMatchObject({ detail: expect.stringContaining('in transaction mode') })
+  })
+})
