@@ -12,6 +12,8 @@ export default defineConfig([
       'adapters/express-rate-limit': 'src/adapters/express-rate-limit.ts',
       'adapters/fastify-rate-limit': 'src/adapters/fastify-rate-limit.ts',
       'adapters/nestjs-throttler': 'src/adapters/nestjs-throttler.ts',
+      'adapters/opentelemetry': 'src/adapters/opentelemetry.ts',
+      'adapters/prometheus': 'src/adapters/prometheus.ts',
     },
     format: ['esm', 'cjs'],
     dts: true,

@@ -20,7 +20,13 @@ export async function withOwnStash<T>(
   const schema = `pgstash_bench_${name}`
   await runSql(databaseUrl, `drop schema if exists ${schema} cascade`)
   // Large batches of a loaded machine take their time; nothing here is about time limits.
-  const stash = new PgStash({ connectionString: databaseUrl, schema, unlogged: isUnlogged, timeoutMs: 120_000 })
+  const stash = new PgStash({
+    connectionString: databaseUrl,
+    schema,
+    unlogged: isUnlogged,
+    timeoutMs: 120_000,
+    sweeper: false,
+  })
   const client = new pg.Client(databaseUrl)
   await client.connect()
   try {
@@ -33,16 +39,18 @@ export async function withOwnStash<T>(
   }
 }
 
-/** Writes `count` entries, `prefix:0` and on, in batches. */
+/** Writes `count` entries, `prefix:first` and on, in batches. */
 export async function load(
   cache: ReturnType<PgStash['namespace']>,
   count: number,
   value: string,
   ttl?: number,
   prefix = 'key',
+  first = 0,
 ): Promise<void> {
   for (let from = 0; from < count; from += 5_000) {
     const size = Math.min(5_000, count - from)
-    await cache.setMany(Array.from({ length: size }, (_, at) => ({ key: `${prefix}:${from + at}`, value, ttl })))
+    const numbers = Array.from({ length: size }, (_, at) => first + from + at)
+    await cache.setMany(numbers.map((number) => ({ key: `${prefix}:${number}`, value, ttl })))
   }
 }

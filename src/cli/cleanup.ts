@@ -13,7 +13,7 @@ interface CleanupFlags extends StashFlags {
 /** `pgstash cleanup`: one sweep now, for a job, or for whoever does not want to wait. */
 export function cleanupCommand(): Command {
   return stashCommand('cleanup')
-    .description('remove what is expired or cleared, as the owner of the tables')
+    .description('remove what is expired or cleared')
     .option('--dry-run', 'count what would go, and remove nothing')
     .action((flags: CleanupFlags) => withStash(flags, (stash) => run(stash, flags), { timeoutMs: longMs }))
 }

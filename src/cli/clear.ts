@@ -4,7 +4,7 @@ import type { PgStash } from '../stash/pg-stash'
 import { confirm, requireAnswer } from './confirmation'
 import { UsageError } from './failure'
 import { wholeNumber } from './flag-values'
-import { number } from './quantity'
+import { counted } from './quantity'
 import { isolationOption, longMs, type StashFlags, stashCommand, withStash } from './stash-command'
 import { print, printable } from './terminal'
 
@@ -24,6 +24,12 @@ interface Target {
   readonly place: string
   readonly count: () => Promise<number>
   readonly clear: () => Promise<unknown>
+}
+
+const words: Readonly<Record<Target['kind'], readonly [one: string, many: string]>> = {
+  entries: ['live entry', 'live entries'],
+  sessions: ['live session', 'live sessions'],
+  'rate-limits': ['live rate limit', 'live rate limits'],
 }
 
 /** `pgstash clear`: empties a tenant, or a namespace of it. */
@@ -59,7 +65,7 @@ async function run(stash: PgStash, flags: ClearFlags): Promise<void> {
   const { tenant, namespace, dryRun, yes, json } = flags
   const { kind, place, count, clear } = targetOf(stash, flags)
   const live = await count()
-  const what = `${number(live)} live ${kind.replace('-', ' ')} of ${place}`
+  const what = `${counted(live, ...words[kind])} of ${place}`
   const document = { isDryRun: dryRun === true, kind, tenant, namespace: namespace ?? null, live }
   if (dryRun) return print(json, document, `Would clear ${printable(what)}.`)
   if (!yes) await confirm(`Clear ${what} in the schema ${stash.schema}?`)

@@ -27,7 +27,7 @@ const usualSeconds = 2
 /** `pgstash stats`: what the stash holds, once or as a live screen. */
 export function statsCommand(): Command {
   return stashCommand('stats')
-    .description('what the stash holds, as the owner of the tables')
+    .description('what the stash holds')
     .option('--tenant <name>', 'of one tenant; always counted whole')
     .option('--namespace <name>', 'of one namespace, with its versions')
     .option('--exact', 'read all of the tables, however large (default: of large ones a sample)')

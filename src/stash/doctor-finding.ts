@@ -32,8 +32,7 @@ const goneStates = new Set(['3F000', '42P01', '42883'])
 
 /** What was asked was refused: no reason to fail the others. */
 export function refused(error: unknown): Finding {
-  if (error instanceof DatabaseError && goneStates.has(error.sqlState ?? ''))
-    return unknown('the schema is not there, or not current')
+  if (error instanceof DatabaseError && goneStates.has(error.sqlState ?? '')) return noTables
   if (!(error instanceof PgStashError)) throw error
   if (error.code === 'ERR_PGSTASH_PRIVILEGE')
     return unknown(wordsOf(error), 'Ask again as the owner of the tables, or as a member of pg_monitor.')
@@ -43,6 +42,15 @@ export function refused(error: unknown): Finding {
 /** The server's own. */
 function wordsOf({ cause, message }: PgStashError): string {
   return cause instanceof Error && cause.message !== '' ? cause.message : message
+}
+
+/** What the tables would tell. */
+export const noTables = unknown('the schema is not there, or not current')
+
+/** Between two moments, in words. */
+export function minutesAgo(then: number, now: number): string {
+  const minutes = Math.round((now - then) / 60_000)
+  return minutes < 1 ? 'within the last minute' : `${grouped(minutes)} ${minutes === 1 ? 'minute' : 'minutes'} ago`
 }
 
 export function percent(share: number): string {

@@ -1,7 +1,7 @@
 import type { RoleFacts, SweepFacts, TableFacts } from '../postgres/health'
 import { latestMigration, migrations } from '../postgres/migrations'
 import type { Isolation, SchemaState } from '../postgres/migrator'
-import { type Finding, fail, grouped, ok, unknown, warn } from './doctor-finding'
+import { type Finding, fail, grouped, minutesAgo, noTables, ok, warn } from './doctor-finding'
 
 /** Where a schema stands against what this version of the package needs. */
 export interface SchemaStatus {
@@ -83,7 +83,7 @@ function unheld({ role, isSuperuser, hasBypass }: RoleFacts, wanted: Isolation):
 const reserved: Readonly<Record<string, number>> = { entry: 128, session: 128, counter: 128, namespace: 32 }
 
 export function files(tables: readonly TableFacts[], schema: string): Finding {
-  if (tables.length === 0) return unknown('the schema is not there, or not current')
+  if (tables.length === 0) return noTables
   const small = tables.filter(({ name, blocks }) => blocks < (reserved[name] ?? 0)).map(({ name }) => name)
   if (small.length === 0) return ok('large enough for look-ups by index at any number of rows')
   return warn(
@@ -100,7 +100,6 @@ export function sweep({ finishedAt, removed, isSweeping, now }: SweepFacts, tabl
   if (isSweeping) return ok('somebody is sweeping, or has been a moment ago')
   if (finishedAt === 0)
     return hasRows ? warn('there was none yet', next) : ok('there was none yet, and nothing to sweep')
-  const minutes = Math.round((now - finishedAt) / 60_000)
-  const detail = `the last one ended ${grouped(minutes)} minutes ago and removed ${grouped(removed)} rows`
+  const detail = `the last one ended ${minutesAgo(finishedAt, now)} and removed ${grouped(removed)} rows`
   return hasRows && now - finishedAt > oneHourMs ? warn(detail, next) : ok(detail)
 }

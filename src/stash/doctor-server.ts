@@ -78,13 +78,14 @@ export function pooler({ isBetween, sharesByTransaction, keepsStatements }: Pool
 /** Unlogged tables are not on replicas. */
 export function replicas(count: number, tables: readonly TableFacts[]): Finding {
   const unlogged = tables.filter(({ isUnlogged }) => isUnlogged).map(({ name }) => name)
-  const known = `${count === 0 ? 'no replica is' : `${count} connected`}${count === 0 ? ' connected' : ''}`
+  const known = count === 0 ? 'no replica is connected' : `${count} connected`
+  if (tables.length === 0) return ok(known)
   if (unlogged.length === 0) return ok(`${known}; all tables are logged`)
   if (count === 0) return ok(`${known}; unlogged: ${unlogged.join(', ')}, which a crash empties`)
   if (!unlogged.includes('entry'))
     return ok(`${known}; unlogged: ${unlogged.join(', ')}: a failover forgets rate limits`)
   return warn(
     `${known}, and entry is unlogged: it is on none of them, and a failover empties it`,
-    'alter table … set logged, then select reserve_blocks(), unless it is a pure cache.',
+    'Make it logged, unless it is a pure cache: README, "What is durable, and what is not".',
   )
 }

@@ -1,5 +1,5 @@
 import type { TableFacts } from '../postgres/health'
-import { type Finding, grouped, ok, percent, unknown, warn } from './doctor-finding'
+import { type Finding, grouped, minutesAgo, noTables, ok, percent, warn } from './doctor-finding'
 
 /** Autovacuum comes at a fifth of the rows; beyond this it does not keep up. */
 const largestDeadShare = 0.4
@@ -11,7 +11,7 @@ const noticedRows = 10_000
 const leastHotShare = 0.5
 
 export function deadRows(tables: readonly TableFacts[], now: number): Finding {
-  if (tables.length === 0) return unknown('the schema is not there, or not current')
+  if (tables.length === 0) return noTables
   const bloated = tables.filter((table) => table.deadRows > noticedRows && deadShare(table) > largestDeadShare)
   const [worst] = [...tables].sort((a, b) => b.deadRows - a.deadRows) as [TableFacts]
   if (bloated.length === 0)
@@ -27,6 +27,7 @@ export function deadRows(tables: readonly TableFacts[], now: number): Finding {
 }
 
 export function hotUpdates(tables: readonly TableFacts[]): Finding {
+  if (tables.length === 0) return noTables
   const updated = tables.filter(({ updates }) => updates > noticedRows)
   if (updated.length === 0) return ok('too few updates yet to tell')
   const told = updated
@@ -49,5 +50,5 @@ function hotShare({ updates, hotUpdates }: TableFacts): number {
 
 function vacuumed({ vacuumedAt }: TableFacts, now: number): string {
   if (vacuumedAt === null) return 'never vacuumed'
-  return `vacuumed ${grouped(Math.max(0, Math.round((now - vacuumedAt) / 60_000)))} minutes ago`
+  return `vacuumed ${minutesAgo(vacuumedAt, now)}`
 }

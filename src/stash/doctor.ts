@@ -2,7 +2,7 @@ import { CircuitOpenError, ConnectionError, StashClosedError } from '../errors'
 import type { Health } from '../postgres/health'
 import type { PoolerFacts } from '../postgres/health-pooler'
 import type { Isolation, SchemaState } from '../postgres/migrator'
-import { type CheckStatus, type Finding, ok, refused } from './doctor-finding'
+import { type CheckStatus, type Finding, noTables, ok, refused } from './doctor-finding'
 import { files, isolation, role, schemaFinding, schemaStatus, sweep } from './doctor-schema'
 import {
   clock,
@@ -79,7 +79,9 @@ async function ofSchema({ health, schema, readSchema, ...job }: DoctorJob): Prom
   return [
     await check('schema', async () => schemaFinding(schemaStatus(schema, await readSchema()))),
     await check('role', async () => role(await facts())),
-    await check('isolation', async () => isolation(await facts(), job.isolation, () => health.seesRows())),
+    await check('isolation', async () =>
+      tables.length === 0 ? noTables : isolation(await facts(), job.isolation, () => health.seesRows()),
+    ),
     { name: 'files', ...files(tables, schema) },
     { name: 'dead-rows', ...deadRows(tables, now) },
     { name: 'hot-updates', ...hotUpdates(tables) },

@@ -27,6 +27,7 @@ export interface SelfTestReport {
 
 /** A round trip of every kind of store, in a tenant that nobody has; its rows are deleted afterwards. */
 export async function selfTest(stash: PgStash): Promise<SelfTestReport> {
+  await stash.ready()
   const tenant = temporaryName('test')
   const rows = stash.tenantRows(tenant)
   const mayForget = await canForget(rows)

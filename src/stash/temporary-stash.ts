@@ -1,4 +1,5 @@
 import { dropTemporarySchema, temporaryName } from '../postgres/temporary-schema'
+import { toPgStashError } from '../postgres/transient-failure'
 import { type PgStashOptions, resolveOptions } from './options'
 import { driverOf, PgStash } from './pg-stash'
 
@@ -13,11 +14,22 @@ export async function withTemporaryStash<T>(
 ): Promise<T> {
   const schema = temporaryName(purpose)
   const stash = new PgStash({ ...options, schema, sweeper: false })
-  const driver = driverOf(resolveOptions({ ...options, max: 1 }))
   try {
-    return await work(stash)
-  } finally {
-    await stash.close()
-    await dropTemporarySchema(driver, schema).finally(() => driver.close())
+    const result = await work(stash)
+    await drop(options, stash)
+    return result
+  } catch (error) {
+    // What went wrong first is what is told.
+    await drop(options, stash).catch(() => {})
+    throw error
   }
+}
+
+async function drop(options: PgStashOptions, stash: PgStash): Promise<void> {
+  await stash.close()
+  const resolved = resolveOptions({ ...options, max: 1 })
+  const driver = driverOf(resolved)
+  await dropTemporarySchema(driver, stash.schema)
+    .catch((error: unknown) => Promise.reject(toPgStashError(error, resolved.timeoutMs)))
+    .finally(() => driver.close())
 }

@@ -1,5 +1,7 @@
+import { PGlite } from '@electric-sql/pglite'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { PgStash } from '../../src/stash/pg-stash'
 import { printSchema } from '../../src/stash/schema-script'
 import { urlAs } from '../support/bodies'
 import { hasPgBouncer, PgBouncer } from '../support/pgbouncer'
@@ -166,11 +168,46 @@ describe('pgstash doctor', () => {
     ).toContain('"live":1')
   })
 
+  it('looks at PGlite, too', async () => {
+    const pglite = new PGlite()
+    const stash = new PgStash({ pglite, sweeper: false })
+    const before = await stash.doctor()
+    await stash.ready()
+    const after = await stash.doctor()
+    await stash.close()
+    await pglite.close()
+    expect(before).toMatchObject({
+      isHealthy: false,
+      checks: expect.arrayContaining([expect.objectContaining({ name: 'schema', status: 'fail' })]),
+    })
+    expect(after.isHealthy).toBe(true)
+    expect(after.checks.filter(({ status }) => status === 'unknown')).toEqual([])
+  })
+
+  it('leaves the other commands to roles that may', async () => {
+    const as = ['--schema', schema, '--url', urlAs(stranger, inject('postgresUrl'))]
+    for (const args of [
+      ['stats'],
+      ['cleanup'],
+      ['clear', '--tenant', 't', '--yes'],
+      ['test'],
+      ['migrate', '--check'],
+    ]) {
+      const { code, stdout, stderr } = await pgstash([...args, ...as])
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+      expect(stderr).toMatch(/^ERR_PGSTASH_PRIVILEGE: .*\n$/)
+    }
+    const { code, stderr } = await pgstash(['migrate', ...as, '--schema', 'cli_of_nobody'])
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/^ERR_PGSTASH_PRIVILEGE: /) })
+  })
+
   it.runIf(hasPgBouncer)('sees a PgBouncer in between, and what it does to prepared statements', async () => {
     const bouncer = await PgBouncer.before(inject('postgresUrl'))
     const run = await pgstash(['doctor', '--json', '--schema', schema, '--url', bouncer.url])
     const pooler = checkOf(run, 'pooler')
     await bouncer.stop()
-    expect(pooler).toMatchObject({ detail: expect.stringContaining('in transaction mode') })
+    expect(pooler).toMatchObject({
+      detail: expect.stringMatching(/in transaction mode, and (loses|keeps) prepared statements/),
+    })
   })
 })

@@ -69,9 +69,9 @@ const value = fc.oneof(
 )
 const address = value.map((text) => (text.length % 2 === 0 ? text : `postgres://127.0.0.1:1/${text}`))
 
-const flag = (name: string, values: fc.Arbitrary<string> = value) => values.map((text) => [name, text])
-const bare = (name: string) => fc.constant([name])
-const everywhere = [flag('--url', address), flag('--schema'), bare('--json'), value.map((text) => [text])]
+const flag = (name: string, values: fc.Arbitrary<string> = value) => values.map((text): string[] => [name, text])
+const bare = (name: string) => fc.constant<string[]>([name])
+const everywhere = [flag('--url', address), flag('--schema'), bare('--json'), value.map((text): string[] => [text])]
 
 const flagsOf: Record<string, fc.Arbitrary<string[]>[]> = {
   migrate: [

@@ -33,7 +33,7 @@ describe.runIf(hasScript)('on a terminal', () => {
   })
 
   it('asks before it clears, and takes no for no', async () => {
-    const question = /Clear 1 live entries of tenant default in the schema \w+\? \[y\/N\] /
+    const question = /Clear 1 live entry of tenant default in the schema \w+\? \[y\/N\] /
     const clear = ['clear', '--tenant', 'default', ...at]
     for (const no of ['\r', 'n\r', '\x03', '\x04']) {
       const { code, stdout } = await onTerminal(clear, question, no)
@@ -45,7 +45,7 @@ describe.runIf(hasScript)('on a terminal', () => {
     expect(await stash.namespace('views').has('k')).toBe(true)
     expect(await onTerminal(clear, question, 'y\r')).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining('Cleared 1 live entries'),
+      stdout: expect.stringContaining('Cleared 1 live entry'),
     })
     expect(await stash.namespace('views').has('k')).toBe(false)
   })

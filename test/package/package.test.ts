@@ -25,6 +25,8 @@ const names = {
   'pgstash/express-rate-limit': ['PgRateLimitStore'],
   'pgstash/fastify-rate-limit': ['fastifyRateLimitStore'],
   'pgstash/nestjs-throttler': ['PgThrottlerStorage'],
+  'pgstash/prometheus': ['prometheusText', 'prometheusContentType'],
+  'pgstash/opentelemetry': ['observeStash'],
 }
 
 /** What a user's first lines do; `load` is the way they get at the package. */

@@ -1,0 +1,76 @@
+import type { OperationMetrics } from '../stash/metrics'
+import type { PgStash } from '../stash/pg-stash'
+
+/** What this package uses of a `Meter` of `@opentelemetry/api`; any version 1 fits. */
+export interface OpenTelemetryMeter {
+  createObservableCounter(name: string, options?: InstrumentOptions): unknown
+  createObservableGauge(name: string, options?: InstrumentOptions): unknown
+  addBatchObservableCallback(callback: BatchCallback, observables: never[]): void
+  removeBatchObservableCallback(callback: BatchCallback, observables: never[]): void
+}
+
+interface InstrumentOptions {
+  description?: string
+  unit?: string
+}
+
+type Attributes = Record<string, string>
+
+type BatchCallback = (result: { observe(instrument: never, value: number, attributes?: Attributes): void }) => void
+
+/** A counter for each operation: its name, what it says, its unit, and its value. */
+type Counter = readonly [
+  name: string,
+  description: string,
+  unit: string,
+  value: (operation: OperationMetrics) => number | undefined,
+]
+
+const counters: readonly Counter[] = [
+  ['pgstash.calls', 'Calls that ended.', '{call}', ({ calls }) => calls],
+  ['pgstash.call.failures', 'Calls that ended with an error.', '{call}', ({ failures }) => failures],
+  ['pgstash.hits', 'Reads that found something.', '{read}', ({ hits }) => hits],
+  ['pgstash.misses', 'Reads that found nothing.', '{read}', ({ misses }) => misses],
+  ['pgstash.statements', 'Statements that carried calls.', '{statement}', ({ statements }) => statements],
+]
+
+const gauges: readonly Counter[] = [
+  ['pgstash.call.duration.p50', 'Half of the calls took no longer, since the start.', 'ms', ({ p50Ms }) => p50Ms],
+  ['pgstash.call.duration.p99', '99 of 100 calls took no longer, since the start.', 'ms', ({ p99Ms }) => p99Ms],
+]
+
+/**
+ * Reports `stash.metrics()` through OpenTelemetry, whenever its reader collects.
+ *
+ * @param attributes added to every value, for example `{ stash: 'main' }` where there are several
+ * @returns ends it
+ * @example
+ * const stop = observeStash(metrics.getMeter('pgstash'), stash)
+ */
+export function observeStash(meter: OpenTelemetryMeter, stash: PgStash, attributes: Attributes = {}): () => void {
+  const make = (list: readonly Counter[], kind: 'createObservableCounter' | 'createObservableGauge') =>
+    list.map(([name, description, unit, value]) => ({ instrument: meter[kind](name, { description, unit }), value }))
+  const perOperation = [...make(counters, 'createObservableCounter'), ...make(gauges, 'createObservableGauge')]
+  const connections = meter.createObservableGauge('pgstash.pool.connections', {
+    description: 'Connections of the pool, and statements that wait for one.',
+    unit: '{connection}',
+  })
+  const observe: BatchCallback = (result) => {
+    const { operations, pool } = stash.metrics()
+    for (const operation of operations) {
+      for (const { instrument, value } of perOperation) {
+        const reached = value(operation)
+        if (reached !== undefined) {
+          result.observe(instrument as never, reached, { ...attributes, operation: operation.operation })
+        }
+      }
+    }
+    const states = pool === undefined ? {} : { busy: pool.total - pool.idle, idle: pool.idle, waiting: pool.waiting }
+    for (const [state, count] of Object.entries(states)) {
+      result.observe(connections as never, count, { ...attributes, state })
+    }
+  }
+  const observables = [...perOperation.map(({ instrument }) => instrument), connections] as never[]
+  meter.addBatchObservableCallback(observe, observables)
+  return () => meter.removeBatchObservableCallback(observe, observables)
+}
