@@ -74,6 +74,35 @@ begin
   end loop;
 end $$;
 
+-- The whole sweep, for pg_cron: call "pgstash".sweep_all(). In small transactions; what is over quota is left to stash.sweep(), which knows the quotas.
+create procedure "pgstash".sweep_all()
+language plpgsql
+as $$
+declare
+  v_table text;
+  v_claim record;
+  v_end bigint;
+  v_removed bigint := 0;
+begin
+  foreach v_table in array array['entry', 'session', 'counter'] loop
+    v_end := null;
+    loop
+      select c.* into v_claim from "pgstash".claim_blocks(v_table, 128) c;
+      v_end := coalesce(v_end, v_claim.first_position + v_claim.blocks);
+      if v_table = 'entry' then
+        v_removed := v_removed + (select s.expired + s.cleared from "pgstash".sweep_blocks(v_claim.from_block, v_claim.to_block) s);
+      elsif v_table = 'session' then
+        v_removed := v_removed + "pgstash".sweep_sessions(v_claim.from_block, v_claim.to_block);
+      else
+        v_removed := v_removed + "pgstash".sweep_counters(v_claim.from_block, v_claim.to_block);
+      end if;
+      commit;
+      exit when v_claim.first_position + v_claim.to_block - v_claim.from_block >= v_end;
+    end loop;
+  end loop;
+  update "pgstash".sweep s set finished_at = "pgstash".now_ms(), removed = v_removed where s.name = 'sweeper';
+end $$;
+
 -- Whoever applies a migration, all belongs to the owner of the entries.
 do $$
 declare
@@ -86,7 +115,7 @@ begin
     where c.relnamespace = (select relnamespace from pg_class where oid = '"pgstash".entry'::regclass)
       and c.relkind in ('r', 'S', 'v') and c.relowner <> v_owner
     union all
-    select format('function %s', p.oid::regprocedure)
+    select format('routine %s', p.oid::regprocedure)
     from pg_proc p
     where p.pronamespace = (select relnamespace from pg_class where oid = '"pgstash".entry'::regclass) and p.proowner <> v_owner
   loop

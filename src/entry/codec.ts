@@ -1,4 +1,4 @@
-import { isMap, isSet, isUint8Array } from 'node:util/types'
+import { isMap, isNativeError, isSet, isUint8Array } from 'node:util/types'
 import { UnserialisableValueError, ValueTooLargeError } from '../errors'
 import { isWellFormed } from './tenant'
 
@@ -61,7 +61,7 @@ function toJson(value: unknown): string {
   try {
     text = JSON.stringify(value)
   } catch (error) {
-    throw new UnserialisableValueError(`is not JSON (${(error as Error).message.split('\n')[0]})`, error)
+    throw new UnserialisableValueError(`is not JSON (${reasonOf(error)})`, error)
   }
   if (text === undefined) {
     throw new UnserialisableValueError(
@@ -69,6 +69,12 @@ function toJson(value: unknown): string {
     )
   }
   return text
+}
+
+/** A `toJSON` of the caller's may throw anything, also what has no message. */
+function reasonOf(error: unknown): string {
+  if (!isNativeError(error) || typeof error.message !== 'string') return 'its toJSON threw'
+  return error.message.split('\n')[0] as string
 }
 
 /** UTF-8 takes at most three bytes for each UTF-16 unit, so most values need no counting. */

@@ -1,3 +1,8 @@
+import { InvalidArgumentError } from '../errors'
+
+/** PostgreSQL compiles the expression at every page: 100,000 characters took it seconds, or all of its memory. */
+const maxGlobLength = 1_024
+
 /** A Redis glob, ready for SQL: the literal start of every match, and an anchored PostgreSQL regular expression. */
 export interface KeyPattern {
   readonly prefix: string
@@ -7,8 +12,16 @@ export interface KeyPattern {
 /**
  * Translates a glob as Redis reads it: `*` any run, `?` one character (in Redis one byte), `[abc]`, `[a-c]`, `[^a]` classes, and `\x` for x itself.
  * Source: https://redis.io/docs/latest/commands/keys/ ; an unclosed class runs to the end, as in Redis' `stringmatchlen`.
+ * @throws {InvalidArgumentError} longer than 1,024 characters
  */
 export function keyPattern(glob: string): KeyPattern {
+  if (glob.length > maxGlobLength) {
+    throw new InvalidArgumentError(
+      'match',
+      `takes ${glob.length} characters, the limit is ${maxGlobLength}`,
+      'Shorten it, or name the start of the keys by prefix.',
+    )
+  }
   const special = glob.search(/[*?[\\]/)
   return {
     prefix: special < 0 ? glob : glob.slice(0, special),

@@ -64,7 +64,12 @@ export class Coalescer {
     return new Promise<T>((resolve, reject) => {
       const meter = lane.meter
       const call = new OneKeyCall(this.#deadlines, meter, address, resolve, reject, signal, item.payload, translate)
-      if (!call.isSettled) lane.ask(address, item.key, call)
+      try {
+        if (!call.isSettled) lane.ask(address, item.key, call)
+      } catch (error) {
+        // Otherwise it would count as under way, and `close()` wait for its time limit.
+        call.fail(error)
+      }
     })
   }
 
@@ -136,20 +141,38 @@ export class Coalescer {
     const signal = signalOf(options)
     return new Promise<T>((resolve, reject) => {
       const call = new Call<T>(this.#deadlines, meter, address, resolve, reject, signal)
-      if (!call.isSettled) ask(call)
+      try {
+        if (!call.isSettled) ask(call)
+      } catch (error) {
+        call.fail(error)
+      }
     })
   }
 }
 
 /** @throws {InvalidArgumentError} */
 function signalOf(options: CallOptions | undefined): AbortSignal | undefined {
-  const signal = options?.signal ?? undefined
-  if (signal === undefined || signal instanceof AbortSignal) return signal
+  if (options === undefined || options === null) return undefined
+  if (typeof options !== 'object' || options instanceof AbortSignal) {
+    const problem = typeof options === 'object' ? 'are an AbortSignal' : 'must be an object'
+    throw new InvalidArgumentError('options', problem, 'Pass { signal }.')
+  }
+  const signal = options.signal ?? undefined
+  if (signal === undefined || isSignal(signal)) return signal
   throw new InvalidArgumentError(
     'signal',
     'must be an AbortSignal',
     'Pass the signal of the controller, not the controller.',
   )
+}
+
+/** What only inherits from AbortSignal throws when it is asked. */
+function isSignal(signal: unknown): signal is AbortSignal {
+  try {
+    return signal instanceof AbortSignal && typeof signal.aborted === 'boolean'
+  } catch {
+    return false
+  }
 }
 
 /** A call on one key: it shares in the key's request itself. */

@@ -62,7 +62,7 @@ export class PgSubmittable {
   callback: ((error: unknown) => void) | undefined
 
   readonly #statement: Statement
-  readonly #values: readonly unknown[]
+  readonly #values: readonly (string | null)[]
   readonly #tenant: string | undefined
   #parsers: readonly Parser[] | undefined
   /** Until the server has answered the statement that names the tenant. */
@@ -73,7 +73,8 @@ export class PgSubmittable {
     this.text = statement.text
     this.query_timeout = timeoutMs
     this.#statement = statement
-    this.#values = values
+    // Here and not in `submit`: what throws there throws out of the queue of `pg`, past everybody who waits.
+    this.#values = values.map(textOf)
     this.#tenant = tenant
     this.#isEntering = tenant !== undefined
     this.#parsers = parsersOf.get(statement)
@@ -85,7 +86,7 @@ export class PgSubmittable {
     try {
       if (this.#tenant !== undefined) this.#enter(connection, this.#tenant)
       if (!this.#isPrepared(connection)) this.#prepare(connection)
-      connection.bind({ portal: '', statement: this.name, values: this.#values.map(textOf) })
+      connection.bind({ portal: '', statement: this.name, values: this.#values })
       if (this.#parsers === undefined) connection.describe({ type: 'P', name: '' })
       connection.execute({ portal: '' })
       connection.sync()

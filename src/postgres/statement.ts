@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { SqlFile } from '../../sql/sql-file'
+import { assertStorable } from '../entry/tenant'
+import { InvalidArgumentError } from '../errors'
 
 /**
  * A statement ready to run. Its name is that of its file plus a digest of its text: two schemas, or two versions of this
@@ -47,6 +49,27 @@ export function statementOf(file: SqlFile, schema: string): Statement {
 export interface TableName {
   readonly schema: string
   readonly table: string
+}
+
+/** Of a name PostgreSQL keeps 63. */
+const maxNameBytes = 63
+
+/** @throws {InvalidArgumentError} no object, or a name that is none */
+export function assertTableName(name: unknown): TableName {
+  const { schema, table } = (name ?? {}) as Partial<Record<keyof TableName, unknown>>
+  return { schema: assertName('schema', schema), table: assertName('table', table) }
+}
+
+/**
+ * The name of a role, a schema or a table.
+ * @throws {InvalidArgumentError} no string, empty, or what PostgreSQL takes for no name
+ */
+export function assertName(field: string, name: unknown): string {
+  if (typeof name !== 'string' || name === '') {
+    throw new InvalidArgumentError(field, 'must be a non-empty string', `Pass the name of the ${field}.`)
+  }
+  assertStorable(field, name, maxNameBytes)
+  return name
 }
 
 /** How the files spell such a table. */

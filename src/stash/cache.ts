@@ -121,7 +121,11 @@ export class Cache {
    * @throws {VersionConflictError} with `ifVersion`: the entry has another version, or is gone
    */
   set(key: string, value: unknown, options?: SetOptions): Promise<WriteResult> {
-    if (options?.ifVersion !== undefined) return this.#setIf(options.ifVersion, key, value, options)
+    try {
+      if (options?.ifVersion !== undefined) return this.#setIf(options.ifVersion, key, value, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
     const ask = () => this.#table.set(this.#address, this.#write(key, value, ttlOf(options)), options)
     return this.#orMiss(ask, notWritten)
   }

@@ -11,7 +11,7 @@ import { Migrator } from '../postgres/migrator'
 import { PgDriver } from '../postgres/pg-driver'
 import { PgliteDriver } from '../postgres/pglite-driver'
 import type { SessionTable } from '../postgres/session-table'
-import type { TableName } from '../postgres/statement'
+import { assertName, assertTableName, type TableName } from '../postgres/statement'
 import { Tables } from '../postgres/tables'
 import { TenantRows } from '../postgres/tenant-rows'
 import { TenantScope } from '../postgres/tenant-scope'
@@ -113,9 +113,12 @@ export class PgStash {
     return this.tenant(defaultTenant).namespace(name, options)
   }
 
-  /** A table of sessions that connect-pg-simple has made: for the session stores. The sweep looks after it from then on. */
+  /**
+   * A table of sessions that connect-pg-simple has made: for the session stores. The sweep looks after it from then on.
+   * @throws {InvalidArgumentError} no names of a schema and a table
+   */
   connectTable(name: TableName): SessionTable {
-    return this.#tables.ofConnect(name)
+    return this.#tables.ofConnect(assertTableName(name))
   }
 
   /** Connects, and checks or makes the schema. The first call does it by itself; this is for a readiness probe. */
@@ -134,8 +137,9 @@ export class PgStash {
   /** Gives the application's role what it needs in this schema, and no more. For `isolation: 'rls'`, by the owner. */
   async grantTo(appRole: string): Promise<void> {
     this.#assertOpen()
+    const role = assertName('appRole', appRole)
     this.#assertOwner('grantTo')
-    await this.#ownerDatabase.guard(() => this.#migrator.grantTo(appRole))
+    await this.#ownerDatabase.guard(() => this.#migrator.grantTo(role))
   }
 
   /**
@@ -284,7 +288,7 @@ export function holdStash(source: StashSource | undefined): StashHolding {
     }
     return { stash, isOwned: false }
   }
-  return { stash: new PgStash(source ?? {}), isOwned: true }
+  return { stash: new PgStash(source), isOwned: true }
 }
 
 /**

@@ -104,6 +104,14 @@ describePostgres('sweeps of several processes', (body) => {
     expect(Number(turns)).toBeLessThanOrEqual(8)
   })
 
+  it('are done by pg_cron as well', async () => {
+    const stash = body.open({ sweeper: false })
+    await dead(stash, 3_000)
+    await stash.namespace('live').set('k', 1)
+    await body.sql(`call ${stash.schema}.sweep_all()`)
+    expect(await stash.stats()).toMatchObject({ live: 1, expired: 0, lastSweep: { removed: 3_000 } })
+  })
+
   it('keep no process alive', async () => {
     const { code, output } = await runNode(
       `import { PgStash } from 'pgstash'
