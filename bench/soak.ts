@@ -25,6 +25,9 @@ const schema = 'pgstash_soak'
 const sampleEverySeconds = Math.max(1, Math.min(15, seconds / 60))
 
 await runSql(url, `drop schema if exists ${schema} cascade`)
+const autovacuum = (await runSql(url, 'show autovacuum')).rows[0].autovacuum as string
+if (autovacuum !== 'on')
+  console.log('autovacuum is off: what is deleted is never used again, and the tables will grow.')
 const stash = new PgStash({ connectionString: url, schema, sweeper: { intervalMs: 10_000 } })
 await stash.ready()
 const samples = await soak()
@@ -34,7 +37,10 @@ await runSql(url, `drop schema ${schema} cascade`)
 const verdicts = judge(samples)
 for (const verdict of verdicts) console.log(sentenceOf(verdict))
 mkdirSync('bench/results', { recursive: true })
-writeFileSync('bench/results/soak.json', `${JSON.stringify({ seconds, rate, samples, verdicts }, undefined, 2)}\n`)
+writeFileSync(
+  'bench/results/soak.json',
+  `${JSON.stringify({ seconds, rate, autovacuum, samples, verdicts }, undefined, 2)}\n`,
+)
 writeFileSync('bench/results/soak.svg', soakPicture(samples))
 console.log('All samples: bench/results/soak.json. The picture: bench/results/soak.svg')
 

@@ -1,3 +1,5 @@
+import { assertStoreOptions } from '../stash/pg-stash'
+
 /** cache-manager 4: the last argument, where it is a function, is told `(error, result)`. */
 export type Callback<T> = (error: unknown, result?: T) => void
 
@@ -35,12 +37,12 @@ export class PgCacheManager4Store {
   }
 
   set(key: string, value: unknown, ...rest: unknown[]): Promise<unknown> | undefined {
-    return answerTo(rest, this.#store.set(key, value, milliseconds(rest[0])))
+    return answerTo(rest, this.#set(key, value, rest[0]))
   }
 
   /** `del(k1, k2, …, options?, callback?)` */
   del(...args: unknown[]): Promise<unknown> | undefined {
-    return answerTo(args, this.#store.mdel(...keysOf(args)))
+    return answerTo(args, this.#mdel(args))
   }
 
   reset(...rest: unknown[]): Promise<unknown> | undefined {
@@ -49,7 +51,7 @@ export class PgCacheManager4Store {
 
   /** `mget(k1, k2, …, options?, callback?)` */
   mget(...args: unknown[]): Promise<unknown> | undefined {
-    return answerTo(args, this.#store.mget(...keysOf(args)))
+    return answerTo(args, this.#mget(args))
   }
 
   /** `mset(k1, v1, k2, v2, …, options?, callback?)` */
@@ -58,7 +60,7 @@ export class PgCacheManager4Store {
     // Keys and values come in pairs: what is left over is the options, or their empty place.
     const pairs = given.slice(0, given.length - (given.length % 2))
     const entries = pairs.flatMap((key, at) => (at % 2 === 0 ? [[key, pairs[at + 1]] as [string, unknown]] : []))
-    return answerTo(args, this.#store.mset(entries, milliseconds(given[pairs.length])))
+    return answerTo(args, this.#mset(entries, given[pairs.length]))
   }
 
   keys(...args: unknown[]): Promise<unknown> | undefined {
@@ -73,6 +75,24 @@ export class PgCacheManager4Store {
       this.#store.ttl(key).then((left) => (left < 0 ? left : Math.ceil(left / 1000))),
     )
   }
+
+  // Async: options of the caller's may throw when they are read, and that is told as any failure is.
+
+  async #set(key: string, value: unknown, options: unknown): Promise<void> {
+    return this.#store.set(key, value, milliseconds(options))
+  }
+
+  async #mdel(args: readonly unknown[]): Promise<void> {
+    return this.#store.mdel(...keysOf(args))
+  }
+
+  async #mget(args: readonly unknown[]): Promise<unknown[]> {
+    return this.#store.mget(...keysOf(args))
+  }
+
+  async #mset(entries: [string, unknown][], options: unknown): Promise<void> {
+    return this.#store.mset(entries, milliseconds(options))
+  }
 }
 
 /** Makes the factory for cache-manager 4 of the one for cache-manager 5. */
@@ -81,7 +101,9 @@ export function factory4<Options extends { readonly ttl?: number | undefined }>(
 ) {
   return {
     /** cache-manager 4 calls it with the options of `caching`, `store` (this object) among them. */
-    create({ store, ttl, ...options }: Options & { readonly store?: unknown }): PgCacheManager4Store {
+    create(given: Options & { readonly store?: unknown } = {} as Options): PgCacheManager4Store {
+      assertStoreOptions(given)
+      const { store, ttl, ...options } = given
       return new PgCacheManager4Store(open({ ...options, ttl: milliseconds({ ttl }) } as unknown as Options))
     },
   }

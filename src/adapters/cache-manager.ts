@@ -1,8 +1,9 @@
+import { assertList } from '../entry/list'
 import { resolveTenant } from '../entry/tenant'
 import { InvalidArgumentError, NotCacheableError } from '../errors'
 import type { Cache } from '../stash/cache'
 import type { PgStashOptions } from '../stash/options'
-import { holdStash, type PgStash, type TenantSource } from '../stash/pg-stash'
+import { assertStoreOptions, holdStash, type PgStash, type TenantSource } from '../stash/pg-stash'
 import { factory4 } from './cache-manager-4'
 
 export type { PgCacheManager4Store } from './cache-manager-4'
@@ -54,8 +55,10 @@ export class PgCacheManagerStore {
   /** @throws {InvalidArgumentError} naming the option that will not do */
   constructor(options: PgCacheManagerOptions | string = {}) {
     const given = typeof options === 'string' ? { connectionString: options } : options
+    assertStoreOptions(given)
     const { tenant, namespace, version, ttl, isCacheable, refreshThreshold, onBackgroundRefreshError, ...connection } =
       given
+    assertIsCacheable(isCacheable)
     const { stash, isOwned } = holdStash(connection)
     this.client = stash
     this.#isOwned = isOwned
@@ -91,8 +94,7 @@ export class PgCacheManagerStore {
 
   /** One statement. @throws {NotCacheableError} when any is not cacheable; then nothing is stored */
   async mset(pairs: [string, unknown][], ttl?: number): Promise<void> {
-    if (!Array.isArray(pairs)) throw new InvalidArgumentError('entries', 'must be an array', 'Pass [[key, value], …].')
-    for (const [, value] of pairs) this.#assertCacheable(value)
+    for (const pair of assertList('entries', pairs)) this.#assertCacheable(assertPair(pair)[1])
     const life = this.#life(ttl)
     await this.#cacheNow().setMany(pairs.map(([key, value]) => ({ key, value, ttl: life })))
   }
@@ -141,6 +143,16 @@ export function pgStore(options?: PgCacheManagerOptions | string): PgCacheManage
 
 /** The store for cache-manager 4: `caching({ store: pgStore4, ttl: 60 })`, with callbacks or promises, in seconds. */
 export const pgStore4 = factory4((options: PgCacheManagerOptions) => new PgCacheManagerStore(options))
+
+function assertIsCacheable(isCacheable: unknown): void {
+  if (isCacheable === undefined || isCacheable === null || typeof isCacheable === 'function') return
+  throw new InvalidArgumentError('isCacheable', 'must be a function', 'Pass (value) => value !== undefined.')
+}
+
+function assertPair(pair: readonly [string, unknown]): readonly [string, unknown] {
+  if (Array.isArray(pair)) return pair
+  throw new InvalidArgumentError('entries', 'must hold pairs', 'Pass [[key, value], …].')
+}
 
 /** cache-manager: 0 and undefined are no expiry. Anything else the namespace judges. */
 function lifeOf(ttl: number | undefined): number | null {

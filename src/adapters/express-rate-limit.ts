@@ -1,3 +1,4 @@
+import { assertKey } from '../entry/key'
 import { resolveTenant } from '../entry/tenant'
 import { InvalidArgumentError } from '../errors'
 import { DeniedHits } from '../stash/denied-hits'
@@ -64,8 +65,14 @@ export class PgRateLimitStore {
     this.#limiter = this.#make({})
   }
 
-  /** express-rate-limit: called once, before the first hit, and not awaited. */
+  /**
+   * express-rate-limit: called once, before the first hit, and not awaited.
+   * @throws {InvalidArgumentError} naming the option that will not do
+   */
   init(host: RateLimitHostOptions): void {
+    if (typeof host !== 'object' || host === null) {
+      throw new InvalidArgumentError('options', 'must be an object', 'Pass { windowMs, limit }.')
+    }
     this.#limiter = this.#make(host)
   }
 
@@ -105,7 +112,7 @@ export class PgRateLimitStore {
   }
 
   #callerOf(key: string): string {
-    return `${resolveTenant(this.#options.tenant)}\0${key}`
+    return `${resolveTenant(this.#options.tenant)}\0${assertKey(key)}`
   }
 
   #make({ windowMs, limit }: RateLimitHostOptions): RateLimiter {

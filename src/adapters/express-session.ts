@@ -5,7 +5,7 @@ import {
   type SessionsOptions,
   type SessionData as StoredData,
 } from '../stash/sessions'
-import { answer, type SessionCallback } from './session-callbacks'
+import { answer, callbackOf, type SessionCallback } from './session-callbacks'
 
 export type { DestroyByUserOptions, SessionCallback }
 
@@ -33,37 +33,37 @@ export class PgSessionStore extends session.Store {
   }
 
   override get(id: string, callback?: SessionCallback<SessionData | null>): Promise<SessionData | null> {
-    return answer(this.#sessions.get(id).then(asHost), callback)
+    return answer(callbackOf(callback), this.#sessions.get(id).then(asHost))
   }
 
   override set(id: string, session: object, callback?: SessionCallback<void>): Promise<void> {
-    return answer(this.#sessions.set(id, session as StoredData), callback)
+    return answer(callbackOf(callback), this.#sessions.set(id, session as StoredData))
   }
 
   override destroy(id: string, callback?: SessionCallback<void>): Promise<void> {
-    return answer(this.#sessions.destroy(id).then(nothing), callback)
+    return answer(callbackOf(callback), this.#sessions.destroy(id).then(nothing))
   }
 
   /** Moves the expiry; makes no session that is gone, and changes no data. */
   override touch(id: string, session: object, callback?: SessionCallback<void>): Promise<void> {
-    return answer(this.#sessions.touch(id, session as StoredData), callback)
+    return answer(callbackOf(callback), this.#sessions.touch(id, session as StoredData))
   }
 
   /** An array of sessions, each with its `id`. */
   override all(callback?: SessionCallback<ListedSession[]>): Promise<ListedSession[]> {
-    return answer(this.#sessions.all().then(asListed), callback)
+    return answer(callbackOf(callback), this.#sessions.all().then(asListed))
   }
 
   ids(callback?: SessionCallback<string[]>): Promise<string[]> {
-    return answer(this.#sessions.ids(), callback)
+    return answer(callbackOf(callback), this.#sessions.ids())
   }
 
   override length(callback?: SessionCallback<number>): Promise<number> {
-    return answer(this.#sessions.length(), callback)
+    return answer(callbackOf(callback), this.#sessions.length())
   }
 
   override clear(callback?: SessionCallback<void>): Promise<void> {
-    return answer(this.#sessions.clear(), callback)
+    return answer(callbackOf(callback), this.#sessions.clear())
   }
 
   /** The sessions of a user, by what the option `userId` said of them. */

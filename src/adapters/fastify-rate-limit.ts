@@ -1,5 +1,6 @@
 import { storedKey } from '../entry/key'
 import { resolveTenant, type TenantSource } from '../entry/tenant'
+import { InvalidArgumentError } from '../errors'
 import { DeniedHits } from '../stash/denied-hits'
 import { assertStoreOptions, holdStash } from '../stash/pg-stash'
 import {
@@ -11,6 +12,7 @@ import {
   type RateLimitOnError,
   type RateLimitResult,
 } from '../stash/rate-limiter'
+import { callbackOf } from './session-callbacks'
 
 export type { Algorithm, RateLimitOnError, TenantSource }
 
@@ -97,7 +99,7 @@ export function fastifyRateLimitStore(options: FastifyRateLimitStoreOptions = {}
     }
 
     constructor(params: object = {}) {
-      super(shared, prefix, params)
+      super(shared, prefix, assertParams(params))
     }
   }
 }
@@ -131,7 +133,7 @@ class PgFastifyRateLimitStore implements FastifyRateLimitStore {
 
   /** Counts apart from all other routes, and from handlers that were made before or after. */
   child(route: object): FastifyRateLimitStore {
-    const { method, url } = (route as FastifyRateLimitParams).routeInfo ?? {}
+    const { method, url } = assertParams(route).routeInfo ?? {}
     if (url === undefined) this.#shared.handlers += 1
     const name = url === undefined ? `#${this.#shared.handlers}` : `${String(method)}${url}`
     return new PgFastifyRateLimitStore(this.#shared, childName(this.#name, name), route)
@@ -149,8 +151,8 @@ class PgFastifyRateLimitStore implements FastifyRateLimitStore {
   }
 
   #limiter(timeWindow: number, max: number): RateLimiter {
-    const windowMs = Math.max(1, Math.ceil(timeWindow))
-    const id = `${windowMs}/${max}`
+    const windowMs = Math.max(1, Math.ceil(assertNumber('timeWindow', timeWindow)))
+    const id = `${windowMs}/${assertNumber('max', max)}`
     const known = this.#limiters.get(id)
     if (known !== undefined) return known
     if (this.#limiters.size >= limitersKept) this.#limiters.clear()
@@ -167,6 +169,29 @@ class PgFastifyRateLimitStore implements FastifyRateLimitStore {
     if (!counts) return { limit: max, windowMs, block, sharesWindows }
     return { limit: countWithoutEnd, windowMs, sharesWindows, algorithm: 'fixed-window' }
   }
+}
+
+/** @throws {InvalidArgumentError} what the host never says */
+function assertParams(params: unknown): FastifyRateLimitParams {
+  if (typeof params !== 'object' || params === null) {
+    throw new InvalidArgumentError('params', 'must be an object', 'Pass the options of the route, or {}.')
+  }
+  const { ban, routeInfo } = params as { ban?: unknown; routeInfo?: unknown }
+  if (ban !== undefined && ban !== null) assertNumber('ban', ban)
+  if (routeInfo !== undefined && routeInfo !== null) assertRoute(routeInfo)
+  return params
+}
+
+function assertRoute(route: object): void {
+  const { method, url } = route as { method?: unknown; url?: unknown }
+  const methods = Array.isArray(method) ? method : [method ?? '']
+  if ([...methods, url ?? ''].every((text) => typeof text === 'string')) return
+  throw new InvalidArgumentError('routeInfo', 'must be that of a route', 'Pass { method, url }, both as text.')
+}
+
+function assertNumber(field: string, value: unknown): number {
+  if (typeof value === 'number') return value
+  throw new InvalidArgumentError(field, 'must be a number', 'Let @fastify/rate-limit pass it.')
 }
 
 /** Any URL of a route will do: it becomes a name. */
@@ -190,9 +215,10 @@ function tell(
   ask: () => Promise<RateLimitResult>,
   answer: (result: RateLimitResult) => FastifyRateLimitAnswer,
 ): void {
+  const told = callbackOf(callback)
   // By nextTick: what the callback throws is the host's.
   new Promise<RateLimitResult>((resolve) => resolve(ask())).then(answer).then(
-    (told) => process.nextTick(callback, null, told),
-    (error: Error) => process.nextTick(callback, error),
+    (result) => told && process.nextTick(told, null, result),
+    (error: Error) => told && process.nextTick(told, error),
   )
 }

@@ -6,7 +6,7 @@ import {
   Sessions,
   type SessionsOptions,
 } from '../stash/sessions'
-import { answer, type SessionCallback } from './session-callbacks'
+import { answer, callbackOf, type SessionCallback } from './session-callbacks'
 
 export type { DestroyByUserOptions, ListedSession, SessionCallback, SessionData }
 
@@ -32,39 +32,39 @@ export class PgSessionStore<Data = SessionData> extends EventEmitter {
   /** `Data`: what the host calls a session. */
   get<Data = SessionData>(id: string, callback?: SessionCallback<Data | null>): Promise<Data | null> {
     return answer(
+      callbackOf(callback),
       this.#sessions.get(id).then((session) => orNull(session as Data | undefined)),
-      callback,
     )
   }
 
   set(id: string, session: object, callback?: SessionCallback<void>): Promise<void> {
-    return answer(this.#sessions.set(id, session as SessionData), callback)
+    return answer(callbackOf(callback), this.#sessions.set(id, session as SessionData))
   }
 
   destroy(id: string, callback?: SessionCallback<void>): Promise<void> {
-    return answer(this.#sessions.destroy(id).then(nothing), callback)
+    return answer(callbackOf(callback), this.#sessions.destroy(id).then(nothing))
   }
 
   /** Moves the expiry; makes no session that is gone, and changes no data. */
   touch(id: string, session: object, callback?: SessionCallback<void>): Promise<void> {
-    return answer(this.#sessions.touch(id, session as SessionData), callback)
+    return answer(callbackOf(callback), this.#sessions.touch(id, session as SessionData))
   }
 
   /** An array of sessions, each with its `id`. */
   all(callback?: SessionCallback<ListedSession[]>): Promise<ListedSession[]> {
-    return answer(this.#sessions.all(), callback)
+    return answer(callbackOf(callback), this.#sessions.all())
   }
 
   ids(callback?: SessionCallback<string[]>): Promise<string[]> {
-    return answer(this.#sessions.ids(), callback)
+    return answer(callbackOf(callback), this.#sessions.ids())
   }
 
   length(callback?: SessionCallback<number>): Promise<number> {
-    return answer(this.#sessions.length(), callback)
+    return answer(callbackOf(callback), this.#sessions.length())
   }
 
   clear(callback?: SessionCallback<void>): Promise<void> {
-    return answer(this.#sessions.clear(), callback)
+    return answer(callbackOf(callback), this.#sessions.clear())
   }
 
   /** The sessions of a user, by what the option `userId` said of them. */

@@ -4,7 +4,7 @@ import { resolveTenant } from '../entry/tenant'
 import { InvalidArgumentError } from '../errors'
 import type { Cache } from '../stash/cache'
 import type { PgStashOptions } from '../stash/options'
-import { holdStash, isStash, type PgStash, type TenantSource } from '../stash/pg-stash'
+import { assertStoreOptions, holdStash, isStash, type PgStash, type TenantSource } from '../stash/pg-stash'
 import { type Attachment, Attachments, type KeyvContract } from './keyv-attachments'
 import { keyv6Capabilities } from './keyv-capabilities'
 import { entryTtl, type KeyvTtl, keyvTtl } from './keyv-expiry'
@@ -72,7 +72,7 @@ export class KeyvPgStore {
 
   /** @throws {InvalidArgumentError} naming the option that will not do */
   constructor(source?: KeyvPgStoreSource, options?: KeyvPgStoreOptions) {
-    const inline = typeof source === 'object' && !isStash(source) ? source : undefined
+    const inline = typeof source === 'object' && source !== null && !isStash(source) ? source : undefined
     const { tenant, namespace, version, contract, ...connection } = { ...inline, ...options }
     this.#options = { tenant, namespace, version, contract }
     this.#attachments = new Attachments(contractOf(contract), (namespace) => this.#stored(namespace))
@@ -107,7 +107,7 @@ export class KeyvPgStore {
 
   /** Keyv assigns it in its constructor, and when its own namespace is changed. */
   set namespace(namespace: string | undefined) {
-    this.#attachments.named(namespace)
+    this.#attachments.named(assertNamespace(namespace))
   }
 
   // Not async, as the hottest: each layer of promises costs a call some hundred nanoseconds.
@@ -148,7 +148,7 @@ export class KeyvPgStore {
 
   /** As {@link set} for each entry; of two with one key the last. */
   async setMany(entries: KeyvPgStoreEntry[]): Promise<SetManyAnswer> {
-    const keys = assertList('entries', entries).map(({ key }) => key)
+    const keys = assertList('entries', entries).map((entry) => assertEntry(entry).key)
     const ttls = entries.map(entryTtl)
     const answer = await this.#eachNamespace('setMany', keys, async (cache, own, positions) => {
       const writes = own.map((key, at) => {
@@ -195,8 +195,9 @@ export class KeyvPgStore {
 
   async *#iterate<Value>(
     owner: Attachment | undefined,
-    asked: string | undefined,
+    given: string | undefined,
   ): AsyncGenerator<[string, Awaited<Value> | undefined], void> {
+    const asked = assertNamespace(given)
     const isAlone = this.#attachments.size === 0
     const namespace = owner?.namespace ?? (isAlone ? asked : undefined) ?? this.#attachments.onlyNamespace('iterator')
     const isPrefixed = owner === undefined ? isAlone && asked !== undefined : owner.hasPrefixed || !owner.hasBare
@@ -292,9 +293,23 @@ export type CreateKeyvOptions<KeyvOptions> = PgStashOptions &
  */
 export function createKeyv<Keyv, KeyvOptions>(
   Keyv: KeyvConstructor<Keyv, KeyvOptions>,
-  { keyv, ...options }: CreateKeyvOptions<KeyvOptions> = {},
+  given: CreateKeyvOptions<KeyvOptions> = {},
 ): Keyv {
+  assertStoreOptions(given)
+  const { keyv, ...options } = given
   return new Keyv(new KeyvPgStore(options), keyv)
+}
+
+function assertEntry(entry: KeyvPgStoreEntry): KeyvPgStoreEntry {
+  if (typeof entry === 'object' && entry !== null) return entry
+  throw new InvalidArgumentError('entries', 'must hold objects', 'Pass [{ key, value }].')
+}
+
+/** null counts as left out. Whether it is a name that will do, the stash says. */
+function assertNamespace(namespace: unknown): string | undefined {
+  if (namespace === undefined || namespace === null) return undefined
+  if (typeof namespace === 'string') return namespace
+  throw new InvalidArgumentError('namespace', 'must be a string', 'Leave it out for the namespace of the store.')
 }
 
 function contractOf(contract: unknown): KeyvContract | undefined {

@@ -1,4 +1,5 @@
 import type { TenantSource } from '../entry/tenant'
+import { InvalidArgumentError } from '../errors'
 import { assertStoreOptions, holdStash, type PgStash } from '../stash/pg-stash'
 import { type Algorithm, type LimiterOptions, RateLimiter, type RateLimitOnError } from '../stash/rate-limiter'
 
@@ -82,6 +83,13 @@ export class PgThrottlerStorage {
   }
 
   #limiter(windowMs: number, limit: number, blockMs: number, name: string): RateLimiter {
+    // Before they make an id. Whether they fit, the limiter says.
+    assertNumber('ttl', windowMs)
+    assertNumber('limit', limit)
+    if (blockMs !== undefined) assertNumber('blockDuration', blockMs)
+    if (typeof name !== 'string') {
+      throw new InvalidArgumentError('throttlerName', 'must be a string', 'Let @nestjs/throttler pass it.')
+    }
     const id = `${name}\0${windowMs}\0${limit}\0${blockMs}`
     const known = this.#limiters.get(id)
     if (known !== undefined) return known
@@ -98,6 +106,11 @@ export class PgThrottlerStorage {
     this.#limiters.set(id, limiter)
     return limiter
   }
+}
+
+function assertNumber(field: string, value: unknown): void {
+  if (typeof value === 'number') return
+  throw new InvalidArgumentError(field, 'must be a number', 'Let @nestjs/throttler pass it.')
 }
 
 function seconds(ms: number): number {

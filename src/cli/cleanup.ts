@@ -15,12 +15,14 @@ export function cleanupCommand(): Command {
   return stashCommand('cleanup')
     .description('remove what is expired or cleared')
     .option('--dry-run', 'count what would go, and remove nothing')
-    .action((flags: CleanupFlags) => withStash(flags, (stash) => run(stash, flags), { timeoutMs: longMs }))
+    .action(cleanup)
 }
 
-async function run(stash: PgStash, { dryRun, json }: CleanupFlags): Promise<void> {
-  if (dryRun) await look(stash, json)
-  else await sweep(stash, json)
+async function cleanup(flags: CleanupFlags): Promise<void> {
+  const { dryRun, json } = flags
+  // The count is one statement; a sweep goes in steps.
+  if (dryRun) await withStash(flags, (stash) => look(stash, json), { timeoutMs: longMs })
+  else await withStash(flags, (stash) => sweep(stash, json))
 }
 
 async function look(stash: PgStash, json: boolean | undefined): Promise<void> {

@@ -11,16 +11,19 @@ const leave = '\x1b[?25h\x1b[?1049l'
  * asked again; the first screen has to come.
  */
 export async function watch(seconds: number, draw: () => Promise<string>): Promise<void> {
-  const first = await draw()
+  let screen = await draw()
   const { signal } = interruption()
+  // A server that does not answer keeps nobody from leaving.
+  const aborted = new Promise<string>((resolve) => {
+    signal.addEventListener('abort', () => resolve(''))
+  })
   const isLive = process.stdout.isTTY
   if (isLive) process.stdout.write(enter)
   try {
-    let screen = first
     while (!signal.aborted) {
       process.stdout.write(isLive ? redrawn(screen, seconds) : `${screen}\n\n`)
       await rest(seconds * 1_000, signal)
-      if (!signal.aborted) screen = await draw().catch(told)
+      if (!signal.aborted) screen = await Promise.race([draw().catch(told), aborted])
     }
   } finally {
     if (isLive) process.stdout.write(leave)

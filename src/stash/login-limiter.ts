@@ -104,7 +104,7 @@ export class LoginLimiter {
 
   /** Counts an attempt if it is allowed. If it is, check the password, and call `succeed()` if it was right. */
   async begin(caller: LoginCaller, options?: CallOptions): Promise<LoginAttempt> {
-    const counters = this.#countersOf(caller)
+    const counters = this.#countersOf(assertCaller(caller))
     const result = await this.#decisions.consume(counters, 1, options)
     let forgiven: Promise<void> | undefined
     const succeed = () => {
@@ -116,12 +116,12 @@ export class LoginLimiter {
 
   /** Says where somebody stands, and counts nothing. */
   async peek(caller: LoginCaller, options?: CallOptions): Promise<RateLimitResult> {
-    return this.#decisions.peek(this.#countersOf(caller), 1, options)
+    return this.#decisions.peek(this.#countersOf(assertCaller(caller)), 1, options)
   }
 
   /** Forgets failed attempts, and blocks: for support. Of a user, at whatever address; or of an address, for everybody behind it; or, with both, of both. */
   async reset(caller: Partial<LoginCaller>, options?: CallOptions): Promise<void> {
-    const { username, ip } = caller
+    const { username, ip } = assertCaller(caller)
     assertText('username or ip', username ?? ip)
     const known = { username: username ?? '-', ip: ip ?? '-' }
     const wanted: LoginKey[] = [
@@ -178,6 +178,11 @@ export interface LoginAttempt extends RateLimitResult {
 /** Of all keys of a user with an address: JSON ends the name where it ends, so that no name is the start of another. */
 function startOf(username: string): string {
   return `${JSON.stringify(username)} at `
+}
+
+function assertCaller<Caller extends Partial<LoginCaller>>(caller: Caller): Caller {
+  if (typeof caller === 'object' && caller !== null) return caller
+  throw new InvalidArgumentError('caller', 'must be an object', 'Pass { username, ip }.')
 }
 
 function assertText(field: string, text: unknown): void {

@@ -4,6 +4,7 @@ import type { PgPool, PgPoolOptions } from '../postgres/pg-driver'
 import type { Pglite } from '../postgres/pglite-driver'
 import { assertKnown } from './known-options'
 import { assertQuota, type QuotaSource } from './quota'
+import { assertAddress, assertServerAddress } from './server-address'
 
 export type { Isolation }
 
@@ -140,6 +141,7 @@ export function resolveOptions(given: string | PgStashOptions): ResolvedOptions 
   } = options
   assertOneSource({ connectionString, pool, pglite })
   assertKnown('options', poolOptions, poolOptionNames)
+  assertServerAddress(poolOptions)
   return Object.freeze({
     pool: pool === undefined ? undefined : assertPool(pool),
     pglite: pglite === undefined ? undefined : assertPglite(pglite),
@@ -205,17 +207,11 @@ function breakerOf(breaker: PgStashOptions['breaker']): ResolvedOptions['breaker
 
 /** DATABASE_URL counts only where no host or database is named otherwise; `pg` itself reads the PG* variables. */
 function connection(connectionString: unknown, { host, database }: PgPoolOptions): PgPoolOptions {
-  const url = connectionString ?? (host === undefined && database === undefined ? process.env.DATABASE_URL : undefined)
-  if (url === undefined || url === '') {
-    if (connectionString === undefined) return {}
-  } else if (typeof url === 'string' && /^(postgres|postgresql|socket):/.test(url)) {
-    return { connectionString: url }
+  if (connectionString !== undefined) {
+    return { connectionString: assertAddress('connectionString', connectionString) }
   }
-  throw new InvalidArgumentError(
-    connectionString === undefined ? 'DATABASE_URL' : 'connectionString',
-    'is no PostgreSQL address',
-    'Write postgres://user:password@host:5432/database.',
-  )
+  const url = host === undefined && database === undefined ? process.env.DATABASE_URL : undefined
+  return url ? { connectionString: assertAddress('DATABASE_URL', url) } : {}
 }
 
 function assertOneSource(sources: Record<string, unknown>): void {

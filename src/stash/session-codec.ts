@@ -32,6 +32,7 @@ export function lifeOf(session: SessionData): number | undefined {
 
 /**
  * The cookie as JSON, but for its expiry; null: there is none.
+ * @throws {InvalidArgumentError} its `toJSON` answers no object
  * @throws {UnserialisableValueError}
  * @throws {ValueTooLargeError}
  */
@@ -44,30 +45,60 @@ export function encodeCookie({ cookie }: SessionData, maxValueBytes: number): st
 
 /**
  * The session as JSON, without its cookie.
+ * @throws {InvalidArgumentError} its `toJSON` answers no object: nobody could read that as a session
  * @throws {UnserialisableValueError}
  * @throws {ValueTooLargeError}
  */
 export function encodeData(session: SessionData, without: readonly string[], maxValueBytes: number): string {
   const data: Record<string, unknown> = { ...session }
   for (const name of without) delete data[name]
-  return encodeValue(data, maxValueBytes).text
+  const { text } = encodeValue(data, maxValueBytes)
+  if (text.startsWith('{')) return text
+  throw new InvalidArgumentError(
+    'session',
+    'is no object in JSON',
+    'Let its toJSON() answer an object, or take it away.',
+  )
 }
 
-/** The session again; `cookie.expires`, where it has one, is what the row says, as an ISO string like that of express-session's MemoryStore. */
-export function decodeSession({ data, cookie, leftMs }: StoredSession): SessionData {
-  const session = JSON.parse(data) as SessionData
-  if (cookie !== null) session.cookie = JSON.parse(cookie) as SessionCookie
-  const expires = session.cookie?.expires
-  if (session.cookie && (expires === expiryOfRow || isDate(expires))) {
-    session.cookie.expires = new Date(Date.now() + leftMs).toISOString()
-  }
+/**
+ * The session again; `cookie.expires`, where it has one, is what the row says, as an ISO string like that of express-session's MemoryStore.
+ * undefined: the row holds no session. Whatever wrote it, one such row is no reason to list none.
+ */
+export function decodeSession({ data, cookie, leftMs }: StoredSession): SessionData | undefined {
+  const session = objectOf(data)
+  if (session === undefined) return undefined
+  if (cookie !== null) session.cookie = objectOf(cookie)
+  if (isObject(session.cookie)) restoreExpiry(session.cookie, leftMs)
   return session
 }
 
-/** @throws {InvalidArgumentError} */
+function restoreExpiry(cookie: SessionCookie, leftMs: number): void {
+  if (cookie.expires === expiryOfRow || isDate(cookie.expires))
+    cookie.expires = new Date(Date.now() + leftMs).toISOString()
+}
+
+/** @throws {InvalidArgumentError} no object, or its cookie is none */
 export function assertSession(session: unknown): SessionData {
-  if (typeof session === 'object' && session !== null && !Array.isArray(session)) return session as SessionData
-  throw new InvalidArgumentError('session', 'must be an object', 'Pass the session, with its cookie.')
+  if (!isObject(session)) {
+    throw new InvalidArgumentError('session', 'must be an object', 'Pass the session, with its cookie.')
+  }
+  const { cookie } = session
+  if (cookie === undefined || cookie === null || isObject(cookie)) return session
+  throw new InvalidArgumentError('session.cookie', 'must be an object', 'Pass { expires }, or leave it out.')
+}
+
+function objectOf(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** null, false and undefined: a cookie that ends with the browser. Invalid Date, which JSON makes null of, as well. */
@@ -75,11 +106,19 @@ function isDate(expires: SessionCookie['expires']): expires is Date | string | n
   return Boolean(expires) && expires !== true && Number.isFinite(timeOf(expires as Date | string | number))
 }
 
+/** NaN where it is no date. Also of what is not from here: dates of another realm, or of a library, tell their time by `valueOf`. */
 function timeOf(expires: Date | string | number): number {
-  return new Date(expires).getTime()
+  try {
+    return new Date(expires).getTime()
+  } catch {
+    return Number.NaN
+  }
 }
 
 function plain(cookie: SessionCookie): SessionCookie {
   const { toJSON } = cookie as { toJSON?: unknown }
-  return typeof toJSON === 'function' ? (toJSON.call(cookie) as SessionCookie) : cookie
+  if (typeof toJSON !== 'function') return cookie
+  const answer: unknown = toJSON.call(cookie)
+  if (isObject(answer)) return answer
+  throw new InvalidArgumentError('session.cookie', 'is no object in JSON', 'Pass { expires }, not a date.')
 }

@@ -6,6 +6,7 @@ import { InvalidArgumentError, VersionConflictError } from '../errors'
 import { type Address, addressOf } from '../postgres/address'
 import type { CallOptions } from '../postgres/call'
 import type { SessionTable, SessionWrite, StoredSession, UserSessionTable } from '../postgres/session-table'
+import { assertTableName, type TableName } from '../postgres/statement'
 import { assertKnown } from './known-options'
 import type { PgStashOptions } from './options'
 import { assertStoreOptions, holdStash, type PgStash } from './pg-stash'
@@ -95,10 +96,11 @@ export class Sessions {
     this.#tenant = tenant
     if (typeof tenant !== 'function') resolveTenant(tenant)
     if (table !== undefined) assertFitsConnectTable(options)
+    const name = table === undefined ? undefined : tableName(table)
     const { stash, isOwned } = holdStash(connection)
     this.#stash = stash
     this.#isOwned = isOwned
-    this.#connectTable = table === undefined ? undefined : stash.connectTable(tableName(table))
+    this.#connectTable = name === undefined ? undefined : stash.connectTable(name)
   }
 
   /** The session, with `cookie.expires` as it stands; undefined: none, or expired. */
@@ -107,7 +109,7 @@ export class Sessions {
     const stored = await table.read(address, this.#keyOf(id), options)
     if (stored === undefined) return undefined
     const session = decodeSession(stored)
-    if (this.#rejectsLostUpdates) session[versionField] = stored.version
+    if (session !== undefined && this.#rejectsLostUpdates) session[versionField] = stored.version
     return session
   }
 
@@ -143,7 +145,10 @@ export class Sessions {
 
   async all(options?: CallOptions): Promise<ListedSession[]> {
     const sessions: ListedSession[] = []
-    for await (const stored of this.#list(options)) sessions.push(listed(stored))
+    for await (const stored of this.#list(options)) {
+      const session = listed(stored)
+      if (session !== undefined) sessions.push(session)
+    }
     return sessions
   }
 
@@ -169,7 +174,8 @@ export class Sessions {
   async listByUser(userId: string | number, options?: CallOptions): Promise<ListedSession[]> {
     const { own, address } = this.#place()
     const user = this.#assertUser(userId)
-    if (own !== undefined) return (await own.ofUser(address, user, options)).map(listed)
+    if (own !== undefined)
+      return (await own.ofUser(address, user, options)).map(listed).filter((session) => session !== undefined)
     return (await this.all(options)).filter((session) => userIdOf(this.#userId, session) === user)
   }
 
@@ -238,7 +244,7 @@ export class Sessions {
   }
 
   #versionOf(session: SessionData): number | undefined {
-    return this.#versions.get(session) ?? (session[versionField] as number | undefined)
+    return this.#versions.get(session) ?? versionIn(session)
   }
 
   #assertUser(userId: unknown): string {
@@ -263,8 +269,22 @@ function exceptedBy(options: DestroyByUserOptions): readonly string[] {
   return assertList('except', except as readonly string[])
 }
 
-function listed(stored: StoredSession): ListedSession {
-  return { ...decodeSession(stored), id: stored.id }
+/** undefined: the row holds no session. */
+function listed(stored: StoredSession): ListedSession | undefined {
+  const session = decodeSession(stored)
+  return session && { ...session, id: stored.id }
+}
+
+/** What is no version cannot be compared with one; and the session is not to be written as if nothing could be lost. */
+function versionIn({ [versionField]: version }: SessionData): number | undefined {
+  if (version === undefined || (Number.isSafeInteger(version) && (version as number) >= 1)) {
+    return version as number | undefined
+  }
+  throw new InvalidArgumentError(
+    versionField,
+    'must be what get() put there',
+    'Leave it as it is, or delete it to overwrite whatever is stored.',
+  )
 }
 
 function userIdOf(source: SessionsOptions['userId'], session: SessionData): string | null {
@@ -285,12 +305,12 @@ function userName(userId: unknown): string {
   return name
 }
 
-function tableName(table: unknown): { schema: string; table: string } {
+function tableName(table: unknown): TableName {
   const [first, second, ...rest] = typeof table === 'string' ? table.split('.') : []
   if (!first || second === '' || rest.length > 0) {
     throw new InvalidArgumentError('table', 'must be the name of a table', 'Pass "session" or "schema.session".')
   }
-  return second === undefined ? { schema: 'public', table: first } : { schema: first, table: second }
+  return assertTableName(second === undefined ? { schema: 'public', table: first } : { schema: first, table: second })
 }
 
 function assertFitsConnectTable({ tenant, namespace, lostUpdates }: SessionsOptions): void {

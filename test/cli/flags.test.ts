@@ -117,12 +117,16 @@ function problemOf({ code, stdout, stderr }: Run): string | undefined {
   return undefined
 }
 
+/** A live screen ends when it is told to. */
+function run(args: readonly string[]): Promise<Run> {
+  return pgstash(args, { url: url(), interruptOn: args.includes('--watch') ? 'entries' : undefined })
+}
+
 describe('any flags at all', () => {
   it('are run, or refused in a line, and the canary sings', { timeout: 120_000 }, async () => {
     const batch = fc.array(line, { minLength: 6, maxLength: 6 })
     const property = fc.asyncProperty(batch, async (lines) => {
-      const options = { url: url(), interruptAfterMs: 4_000 }
-      const runs = await Promise.all(lines.map((args) => pgstash(args, options)))
+      const runs = await Promise.all(lines.map(run))
       const problems = runs
         .map((run, at) => ({ args: lines[at], problem: problemOf(run) }))
         .filter(({ problem }) => problem)

@@ -15,14 +15,14 @@ export interface Run {
 export interface RunOptions {
   /** Default: the PostgreSQL of this test run. */
   readonly url?: string
-  /** Sends SIGINT after so many milliseconds. */
-  readonly interruptAfterMs?: number
+  /** Sends SIGINT, once, as soon as stdout has this. */
+  readonly interruptOn?: string | undefined
 }
 
 /** Runs the built command line, with nobody at a terminal. */
 export function pgstash(
   args: readonly string[],
-  { url = inject('postgresUrl'), interruptAfterMs }: RunOptions = {},
+  { url = inject('postgresUrl'), interruptOn }: RunOptions = {},
 ): Promise<Run> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [main, ...args], {
@@ -32,14 +32,14 @@ export function pgstash(
     let [stdout, stderr] = ['', '']
     child.stdout.on('data', (chunk: Buffer) => {
       stdout += chunk
+      if (interruptOn === undefined || !stdout.includes(interruptOn) || child.killed) return
+      child.kill('SIGINT')
     })
     child.stderr.on('data', (chunk: Buffer) => {
       stderr += chunk
     })
-    const timer = interruptAfterMs === undefined ? undefined : setTimeout(() => child.kill('SIGINT'), interruptAfterMs)
     child.on('error', reject)
     child.on('close', (code) => {
-      clearTimeout(timer)
       resolve({ code, stdout, stderr })
     })
   })

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { PgStash } from '../../src/stash/pg-stash'
+import { sleep } from '../support/sleep'
 import { freshName, onTerminal } from './pgstash'
 
 /** That of util-linux; the others have other flags. */
@@ -30,6 +31,22 @@ describe.runIf(hasScript)('on a terminal', () => {
     expect(stdout.split('\x1b[H').length - 1).toBeGreaterThan(1)
     expect(stdout).toContain('\x1b[?1049h\x1b[?25l')
     expect(stdout.trimEnd().endsWith('\x1b[?25h\x1b[?1049l')).toBe(true)
+  })
+
+  it('tells a database that goes away, and goes on when it is back', async () => {
+    const ended = onTerminal(['stats', '--watch', '0.2', ...at], /ERR_PGSTASH_[\s\S]*last sweep/, '\x03')
+    const pool = new pg.Pool({ connectionString: inject('postgresUrl'), max: 1 })
+    for (let at = 0; at < 40; at += 1) {
+      await pool.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgstash cli' and query like '%"${schema}"%'`,
+      )
+      await sleep(50)
+    }
+    await pool.query(`alter schema ${schema} rename to ${schema}_away`)
+    await sleep(700)
+    await pool.query(`alter schema ${schema}_away rename to ${schema}`)
+    await pool.end()
+    expect(await ended).toMatchObject({ code: 0, stdout: expect.stringContaining('ERR_PGSTASH_') })
   })
 
   it('asks before it clears, and takes no for no', async () => {

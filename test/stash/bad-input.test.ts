@@ -1,9 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { pgStore } from '../../src/adapters/cache-manager'
+import { fastifyRateLimitStore } from '../../src/adapters/fastify-rate-limit'
+import { PgSessionStore } from '../../src/adapters/fastify-session'
 import { KeyvPgStore } from '../../src/adapters/keyv'
 import { PgStashError } from '../../src/errors'
 import type { Cache } from '../../src/stash/cache'
 import { PgStash } from '../../src/stash/pg-stash'
+import { decodeSession } from '../../src/stash/session-codec'
+import { Sessions } from '../../src/stash/sessions'
 
 /** Nothing here reaches a database: the address leads nowhere, so that every answer is given before SQL. */
 const nowhere = 'postgres://nobody@127.0.0.1:1/none'
@@ -169,6 +173,103 @@ describe('bad input is told before SQL, naming the field', () => {
     await refusal(() => new KeyvPgStore(stash).get(anything(5)), 'key')
     await refusal(() => new KeyvPgStore(stash).set('k', 1, Number.NaN), 'ttl')
     await refusal(() => pgStore({ stash }).set('k', 1, -5), 'ttl')
+  })
+
+  it('lists with holes, and then closes at once', async () => {
+    const own = new PgStash(nowhere)
+    const holed = anything(new Array(2))
+    const holedCache = own.namespace('a')
+    await refusal(() => holedCache.getMany(holed), 'keys')
+    await refusal(() => holedCache.hasMany(holed), 'keys')
+    await refusal(() => holedCache.deleteMany(holed), 'keys')
+    await refusal(() => holedCache.setMany(holed), 'entries')
+    await refusal(() => new KeyvPgStore(own).setMany(holed), 'entries')
+    expect(own.metrics().callsUnderWay).toBe(0)
+    const startedAt = performance.now()
+    await own.close()
+    expect(performance.now() - startedAt).toBeLessThan(1_000)
+  })
+
+  it.each([[undefined], [null], [''], [{}], [Symbol('role')], [Object.create(null)], ['a\0b']])(
+    'a role: %j',
+    async (role) => {
+      await refusal(() => stash.grantTo(anything(role)), 'appRole')
+    },
+  )
+
+  it.each([
+    ['port', { port: 70_000 }],
+    ['port', { port: -1 }],
+    ['port', { port: 'x' }],
+    ['port', { port: {} }],
+    ['host', { host: /k/ }],
+    ['user', { user: 5 }],
+    ['database', { database: Symbol('d') }],
+    ['password', { password: {} }],
+    ['connectionString', { connectionString: 'postgres://%' }],
+    ['connectionString', { connectionString: 'postgresql://[::1/x' }],
+    ['connectionString', { connectionString: 'postgres://h:99999/x' }],
+    ['connectionString', { connectionString: 'postgres://h/x?port=99999' }],
+  ])('where no server can be: %s of %j', async (field, options) => {
+    await refusal(async () => new PgStash(anything(options)), field)
+  })
+
+  it.each([
+    [{ port: '5433' }],
+    [{ host: '/var/run/postgresql', port: 5432 }],
+    [{ host: undefined, port: undefined }],
+    [{ password: () => 'secret', host: 'localhost' }],
+    [{ connectionString: 'socket:/var/run/postgresql?db=x' }],
+    [{ connectionString: 'postgres://%2Fvar%2Frun/x' }],
+    [{ connectionString: 'postgres://user:p%40ss@/x?host=/var/run' }],
+    [{ connectionString: 'postgres://user:a b%@localhost/x' }],
+  ])('but anywhere else: %j', async (options) => {
+    await new PgStash(anything(options)).close()
+  })
+
+  it('a session that is no object in JSON', async () => {
+    const sessions = new Sessions({ stash })
+    for (const answer of [null, 'text', 5, []])
+      await refusal(() => sessions.set('n', anything({ cookie: {}, toJSON: () => answer })), 'session')
+    await refusal(() => sessions.set('n', anything({ cookie: 'x' })), 'session.cookie')
+    await refusal(() => sessions.touch('n', anything({ cookie: new Date(Number.NaN) })), 'session.cookie')
+    await refusal(() => sessions.set('n', { cookie: { n: 1n } }), 'value')
+    await refusal(() => sessions.set('n', { cookie: { expires: anything(1n) } }), 'value')
+  })
+
+  it('a row that holds no session is none, and breaks no list', () => {
+    const row = { id: 'k', leftMs: 1_000, version: 1 }
+    for (const data of ['null', '5', '[]', 'no JSON'])
+      expect(decodeSession({ ...row, data, cookie: null })).toBeUndefined()
+    for (const cookie of ['null', '"x"', '[]'])
+      expect(decodeSession({ ...row, data: '{"a":1}', cookie })).toMatchObject({ a: 1 })
+  })
+
+  it('a callback that is no function, before anything is asked', async () => {
+    const store = new PgSessionStore({ stash })
+    const hits = new (fastifyRateLimitStore({ stash }))()
+    for (const bad of [5, 'x', {}, Symbol('c')].map(anything)) {
+      expect(() => store.set('k', {}, bad)).toThrow('callback must be a function')
+      expect(() => hits.incr('k', bad, 1_000, 5)).toThrow('callback must be a function')
+    }
+    expect(stash.metrics().callsUnderWay).toBe(0)
+    await refusal(() => store.set('a\0', {}, anything(null)), 'key')
+  })
+
+  it('a table, and a version of a session', async () => {
+    await refusal(async () => new Sessions({ stash, table: 'a\0b' }), 'table')
+    await refusal(async () => new Sessions({ stash, table: 'a\0.b' }), 'schema')
+    await refusal(async () => stash.connectTable(anything(undefined)), 'schema')
+    const sessions = new Sessions({ stash, lostUpdates: 'reject' })
+    for (const version of ['1', 0, 1.5, null]) await refusal(() => sessions.set('k', { _version: version }), '_version')
+  })
+
+  it('options that are none', async () => {
+    await refusal(() => cache.get('k', anything(5)), 'options')
+    await refusal(() => cache.get('k', anything(new AbortController().signal)), 'options')
+    await refusal(() => cache.get('k', { signal: Object.create(AbortSignal.prototype) }), 'signal')
+    await refusal(async () => new KeyvPgStore(anything(null)), 'options')
+    await refusal(async () => cache.keys({ match: '*'.repeat(1_025) }), 'match')
   })
 
   it('puts no key and no value into a message', async () => {
