@@ -11,9 +11,9 @@ export type {
   WriteResult,
 } from './stash/cache'
 export { Cache } from './stash/cache'
+export type { Check, CheckStatus, Diagnosis, DoctorOptions } from './stash/doctor'
 export type { LoginAttempt, LoginCaller, LoginKey, LoginLimiterOptions } from './stash/login-limiter'
 export { LoginLimiter } from './stash/login-limiter'
-export type { Check, CheckStatus, Diagnosis, DoctorOptions } from './stash/doctor'
 export type { OperationMetrics, PoolUse, StashMetrics } from './stash/metrics'
 export type { Isolation, MaintenanceConnection, OnError, PgStashOptions } from './stash/options'
 export type { TenantSource } from './stash/pg-stash'

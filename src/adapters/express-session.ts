@@ -1,11 +1,12 @@
 import session, { type SessionData } from 'express-session'
+import { callbackOf } from '../entry/callback'
 import {
   type DestroyByUserOptions,
   Sessions,
   type SessionsOptions,
   type SessionData as StoredData,
 } from '../stash/sessions'
-import { answer, callbackOf, type SessionCallback } from './session-callbacks'
+import { answer, type SessionCallback } from './session-callbacks'
 
 export type { DestroyByUserOptions, SessionCallback }
 

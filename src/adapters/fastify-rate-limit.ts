@@ -1,3 +1,4 @@
+import { callbackOf } from '../entry/callback'
 import { storedKey } from '../entry/key'
 import { resolveTenant, type TenantSource } from '../entry/tenant'
 import { InvalidArgumentError } from '../errors'
@@ -12,7 +13,6 @@ import {
   type RateLimitOnError,
   type RateLimitResult,
 } from '../stash/rate-limiter'
-import { callbackOf } from './session-callbacks'
 
 export type { Algorithm, RateLimitOnError, TenantSource }
 

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { callbackOf } from '../entry/callback'
 import {
   type DestroyByUserOptions,
   type ListedSession,
@@ -6,7 +7,7 @@ import {
   Sessions,
   type SessionsOptions,
 } from '../stash/sessions'
-import { answer, callbackOf, type SessionCallback } from './session-callbacks'
+import { answer, type SessionCallback } from './session-callbacks'
 
 export type { DestroyByUserOptions, ListedSession, SessionCallback, SessionData }
 

@@ -1,19 +1,5 @@
-import { InvalidArgumentError } from '../errors'
-
 /** What hosts of sessions pass: an error first, or null and the answer. */
 export type SessionCallback<T> = (error: Error | null, answer?: T) => void
-
-/**
- * The callback, where there is one; null counts as left out. To be asked before the promise is made: then nothing was asked of the database.
- * @throws {InvalidArgumentError} no function: nobody could be told
- */
-export function callbackOf<Callback extends (...answer: never[]) => void>(
-  callback: Callback | null | undefined,
-): Callback | undefined {
-  if (callback === undefined || callback === null) return undefined
-  if (typeof callback === 'function') return callback
-  throw new InvalidArgumentError('callback', 'must be a function', 'Leave it out, and await the promise instead.')
-}
 
 /**
  * Tells the host by its callback, if it passed one. Otherwise the promise is the answer; nobody has to look at it, for the hosts let a callback be left
