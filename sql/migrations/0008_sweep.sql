@@ -2,13 +2,14 @@
 
 create table "pgstash".sweep (
   name          text primary key,             -- a table that is swept; 'sweeper': whoever sweeps by the clock
-  position      bigint not null default 0,    -- blocks walked since ever; the next one is this modulo the blocks of the table
+  next_block    bigint not null default 0,    -- where the next range begins
+  position      bigint not null default 0,    -- blocks walked since ever
   holder        text,                         -- the process that sweeps by the clock
   leased_until  bigint not null default 0,    -- epoch milliseconds; without a word from the holder until then, another may
-  finished_at   bigint not null default 0,    -- epoch milliseconds: of the last whole turn
-  removed       bigint not null default 0     -- rows, in the last turn
+  turned_at     bigint not null default 0,    -- epoch milliseconds: of the last whole turn by the clock
+  finished_at   bigint not null default 0,    -- epoch milliseconds: of the last whole turn of anybody
+  removed       bigint not null default 0     -- rows, in that turn
 );
-insert into "pgstash".sweep (name) values ('entry'), ('session'), ('counter'), ('sweeper');
 
 -- The next p_step blocks of a table, for the caller alone: several processes that sweep at once share the work, and each begins where another stood.
 -- A range ends with the table at the latest. first_position: blocks walked before this range; blocks: of the table.
@@ -16,15 +17,13 @@ create function "pgstash".claim_blocks(p_name text, p_step bigint)
 returns table (from_block bigint, to_block bigint, first_position bigint, blocks bigint)
 language plpgsql rows 1
 as $$
-declare
-  v_step bigint;
 begin
   blocks := greatest(1, pg_relation_size(format('"pgstash".%I', p_name)::regclass) / current_setting('block_size')::bigint);
-  select s.position, s.position % blocks into first_position, from_block
+  insert into "pgstash".sweep (name) values (p_name) on conflict do nothing;
+  select s.position, case when s.next_block < blocks then s.next_block else 0 end into first_position, from_block
   from "pgstash".sweep s where s.name = p_name for update;
-  v_step := least(p_step, blocks - from_block);
-  to_block := from_block + v_step;
-  update "pgstash".sweep s set position = s.position + v_step where s.name = p_name;
+  to_block := least(from_block + p_step, blocks);
+  update "pgstash".sweep s set next_block = to_block, position = s.position + to_block - from_block where s.name = p_name;
   return next;
 end $$;
 
@@ -50,7 +49,10 @@ begin
   execute format('grant usage on schema "pgstash" to %I', p_role);
   execute format('grant select, insert, update, delete on "pgstash".entry, "pgstash".session, "pgstash".counter to %I', p_role);
   execute format('grant select, insert, update on "pgstash".namespace to %I', p_role);
-  execute format('grant select, update on "pgstash".sweep to %I', p_role);
+  -- Apart by a column, that role may sweep. Under row-level security it could not see what; the owner does.
+  if not (select relforcerowsecurity from pg_class where oid = '"pgstash".entry'::regclass) then
+    execute format('grant select, insert, update on "pgstash".sweep to %I', p_role);
+  end if;
   execute format('grant select on "pgstash".migration to %I', p_role);
   execute format('grant usage on sequence "pgstash".version to %I', p_role);
   -- A view looks at its tables as its owner does, past the policies, unless it is told otherwise, which PostgreSQL 14 cannot be.
@@ -60,7 +62,30 @@ begin
   end if;
 end $$;
 
--- Roles that may write entries may sweep them.
+-- As in 0007; and the sweep is the owner's from then on.
+create or replace function "pgstash".enforce_row_level_security() returns void
+language plpgsql
+as $$
+declare
+  v_name text;
+  v_owner text := (select pg_get_userbyid(relowner) from pg_class where oid = '"pgstash".entry'::regclass);
+begin
+  foreach v_name in array array['entry', 'namespace', 'session', 'counter'] loop
+    execute format('alter table "pgstash".%I enable row level security', v_name);
+    execute format('alter table "pgstash".%I force row level security', v_name);
+    execute format('drop policy if exists maintenance on "pgstash".%I', v_name);
+    execute format('create policy maintenance on "pgstash".%I to %I using (true) with check (true)', v_name, v_owner);
+  end loop;
+  for v_name in
+    select distinct case when a.grantee = 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end
+    from pg_class c cross join aclexplode(c.relacl) a
+    where c.oid = '"pgstash".sweep'::regclass and a.grantee <> c.relowner
+  loop
+    execute format('revoke all on "pgstash".sweep from %s', v_name);
+  end loop;
+end $$;
+
+-- Roles that may write entries may sweep them, unless row-level security is forced.
 do $$
 declare
   v_role text;
@@ -69,8 +94,9 @@ begin
     select distinct case when a.grantee = 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end
     from pg_class c cross join aclexplode(c.relacl) a
     where c.oid = '"pgstash".entry'::regclass and a.privilege_type = 'INSERT' and a.grantee <> c.relowner
+      and not c.relforcerowsecurity
   loop
-    execute format('grant select, update on "pgstash".sweep to %s', v_role);
+    execute format('grant select, insert, update on "pgstash".sweep to %s', v_role);
   end loop;
 end $$;
 
@@ -100,7 +126,8 @@ begin
       exit when v_claim.first_position + v_claim.to_block - v_claim.from_block >= v_end;
     end loop;
   end loop;
-  update "pgstash".sweep s set finished_at = "pgstash".now_ms(), removed = v_removed where s.name = 'sweeper';
+  insert into "pgstash".sweep as s (name, finished_at, removed) values ('sweeper', "pgstash".now_ms(), v_removed)
+  on conflict (name) do update set finished_at = excluded.finished_at, removed = excluded.removed;
 end $$;
 
 -- Whoever applies a migration, all belongs to the owner of the entries.

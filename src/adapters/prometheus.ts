@@ -1,11 +1,12 @@
+import { InvalidArgumentError } from '../errors'
 import type { OperationMetrics, StashMetrics } from '../stash/metrics'
 import type { PgStash } from '../stash/pg-stash'
 
 /** For the header `content-type` of the answer. */
 export const prometheusContentType = 'text/plain; version=0.0.4; charset=utf-8'
 
-/** Seconds. Grafana interpolates between them. */
-const bucketBounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+/** Milliseconds: every fourth bound of the meters, so that a bucket holds all that is below it; 0.05, 0.12, 0.3, 0.73, … */
+const bucketBoundsMs = Array.from({ length: 16 }, (_, at) => 0.05 * 1.25 ** (4 * at))
 
 /**
  * What `stash.metrics()` says, in the text format of Prometheus: for an endpoint of the application. Asks nobody.
@@ -16,6 +17,15 @@ const bucketBounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25
  * app.get('/metrics', (req, res) => res.type(prometheusContentType).send(prometheusText(stash)))
  */
 export function prometheusText(stash: PgStash, labels: Readonly<Record<string, string>> = {}): string {
+  for (const name of Object.keys(labels)) {
+    if (!/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name)) {
+      throw new InvalidArgumentError(
+        'labels',
+        `has ${JSON.stringify(name)}, which is no name of a label`,
+        'Use letters, digits and _.',
+      )
+    }
+  }
   const metrics = stash.metrics()
   const families = [...counterFamilies(metrics), latencyFamily(metrics), ...gaugeFamilies(metrics)]
   return families.map((family) => textOf(family, labels)).join('')
@@ -67,10 +77,10 @@ function latencyFamily({ operations }: StashMetrics): Family {
 
 function histogramOf({ operation, calls, meanMs = 0, latencies }: OperationMetrics): Sample[] {
   const upTo = (bound: number) =>
-    latencies.reduce((sum, bucket) => (bucket.upToMs <= bound * 1_000 ? sum + bucket.calls : sum), 0)
-  const buckets = bucketBounds.map((bound) => ({
+    latencies.reduce((sum, bucket) => (bucket.upToMs <= bound * 1.001 ? sum + bucket.calls : sum), 0)
+  const buckets = bucketBoundsMs.map((bound) => ({
     suffix: '_bucket',
-    labels: { operation, le: String(bound) },
+    labels: { operation, le: (bound / 1_000).toPrecision(4) },
     value: upTo(bound),
   }))
   return [
@@ -110,7 +120,7 @@ function textOf({ name, type, help, samples }: Family, shared: Readonly<Record<s
 }
 
 function labelsOf(labels: Readonly<Record<string, string>>): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`)
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escaped(String(value))}"`)
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`
 }
 

@@ -96,16 +96,17 @@ export class Coalescer {
 
   /**
    * Runs `work` after all that was asked about this namespace before, and before all that is asked after. It is given a
-   * function to call after each of its steps: the time limit begins anew.
+   * function to call after each of its steps: the time limit begins anew. Without a name for it, it is part of another call.
    */
   aloneIn<T>(
-    operation: string,
+    operation: string | undefined,
     address: Address,
     work: (onStep: () => void) => Promise<T>,
     options?: CallOptions,
   ): Promise<T> {
     const enter = (guarded: () => Promise<void>) => this.#order.aloneIn(address, guarded)
-    return this.#alone(this.meters.of(operation), address, enter, work, options)
+    const meter = operation === undefined ? this.meters.silent : this.meters.of(operation)
+    return this.#alone(meter, address, enter, work, options)
   }
 
   /** The same for every namespace of a tenant. */

@@ -102,7 +102,7 @@ export class CounterTable {
 
   /** Runs `work` after all that was asked there before, and before all that is asked after. */
   aloneIn<T>(address: Address, work: () => Promise<T>): Promise<T> {
-    return this.#coalescer.aloneIn('limit.order', address, work)
+    return this.#coalescer.aloneIn(undefined, address, work)
   }
 }
 

@@ -87,7 +87,9 @@ export class Database implements StatementRunner {
     try {
       return await this.guard(retry)
     } catch (later) {
-      throw later instanceof CircuitOpenError ? toPgStashError(error, this.#options.timeoutMs) : later
+      throw later instanceof CircuitOpenError || later instanceof StashClosedError
+        ? toPgStashError(error, this.#options.timeoutMs)
+        : later
     }
   }
 

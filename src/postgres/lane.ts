@@ -132,13 +132,20 @@ export class Lane<Payload, Answer> implements Departing, Gate {
     for (const sharer of request.sharers) {
       const alone = request.aloneFor(sharer)
       try {
-        const [result] = await this.#rules.run([alone])
+        const [result] = await this.#runAlone(alone)
         this.#tell(alone, result)
       } catch (error) {
         sharer.fail(error)
       }
     }
     request.scope.leave(request)
+  }
+
+  async #runAlone(request: Request<Payload, Answer>): Promise<readonly unknown[]> {
+    const started = performance.now()
+    const results = await this.#rules.run([request])
+    this.meter.batch(1, 1, performance.now() - started)
+    return results
   }
 
   #accepts(newest: Request<unknown, unknown>, payload: Payload): boolean {

@@ -25,7 +25,9 @@ export interface TableSize {
   readonly blocks: number
   /** With indexes, as the next. */
   readonly sessionBytes: number
+  readonly sessionBlocks: number
   readonly counterBytes: number
+  readonly counterBlocks: number
 }
 
 /** What a namespace holds of values of one size: up to 10 ** sizeClass bytes. */
@@ -142,8 +144,9 @@ export class Maintenance {
   /** undefined: there was none yet. */
   async lastSweep(): Promise<LastSweep | undefined> {
     const [row] = await this.#database.read(this.#readSweep, [])
+    if (row === undefined) return undefined
     const [finishedAt, removed] = row as [number, number]
-    return finishedAt === 0 ? undefined : { finishedAt, removed }
+    return { finishedAt, removed }
   }
 
   /** What the entries in `percent` of the table's blocks are. */
@@ -155,9 +158,9 @@ export class Maintenance {
     }))
   }
 
-  /** Of sessions and counters, in `percent` of their blocks. */
-  async countExpiring(percent: number): Promise<ExpiringCounts> {
-    const [row] = await this.#database.read(this.#countExpiring, [percent])
+  /** Of sessions and counters, in so many percent of their blocks. */
+  async countExpiring(percentOfSessions: number, percentOfCounters: number): Promise<ExpiringCounts> {
+    const [row] = await this.#database.read(this.#countExpiring, [percentOfSessions, percentOfCounters])
     const [sessions, expiredSessions, counters, expiredCounters] = row as [number, number, number, number]
     return {
       sessions: { live: sessions, expired: expiredSessions },
@@ -180,29 +183,32 @@ export class Maintenance {
     return row as QuotaCut | undefined
   }
 
-  /** Removes the tenant's entries up to the cut, `perStep` a statement; answers how many. */
-  async evict(tenant: string, cut: QuotaCut, perStep: number): Promise<number> {
+  /**
+   * Removes the tenant's entries up to the cut, `perStep` a statement; answers how many.
+   * @param goesOn asked after each step
+   */
+  async evict(tenant: string, cut: QuotaCut, perStep: number, goesOn: () => Promise<boolean>): Promise<number> {
     let total = 0
     let from: readonly [namespace: string, key: string] = ['', '']
     for (;;) {
       const [row] = await this.#database.write(this.#evictWritten, [tenant, ...cut, ...from, perStep])
       const [seen, evicted, namespace, key] = row as [number, number, string, string]
       total += evicted
-      if (seen < perStep) return total
+      if (seen < perStep || !(await goesOn())) return total
       from = [namespace, key]
     }
   }
 
   async size(): Promise<TableSize> {
     const [row] = await this.#database.read(this.#measureTable, [])
-    const [tableBytes, indexBytes, isUnlogged, blocks, sessionBytes, counterBytes] = row as [
+    const [tableBytes, indexBytes, isUnlogged, ...sizes] = row as [number, number, boolean, ...number[]]
+    const [blocks, sessionBytes, sessionBlocks, counterBytes, counterBlocks] = sizes as [
       number,
       number,
-      boolean,
       number,
       number,
       number,
     ]
-    return { tableBytes, indexBytes, isUnlogged, blocks, sessionBytes, counterBytes }
+    return { tableBytes, indexBytes, isUnlogged, blocks, sessionBytes, sessionBlocks, counterBytes, counterBlocks }
   }
 }

@@ -46,7 +46,7 @@ export class Meter {
   carried = 0
   totalMs = 0
   /** Calls by latency; the last one also has all that took longer. */
-  readonly buckets = new Uint32Array(latencyBoundsMs.length)
+  readonly buckets = new Float64Array(latencyBoundsMs.length)
 
   constructor(readonly operation: string) {}
 
@@ -80,9 +80,18 @@ export class Meter {
   }
 }
 
+/** For what is part of another call. */
+class SilentMeter extends Meter {
+  override end(): void {}
+
+  override batch(): void {}
+}
+
 /** The meters of a stash, by verb. */
 export class Meters {
   readonly #byOperation = new Map<string, Meter>()
+
+  readonly silent: Meter = new SilentMeter('')
 
   of(operation: string): Meter {
     const known = this.#byOperation.get(operation)

@@ -80,8 +80,9 @@ type Connected = Parameters<Parameters<PgJavaScriptPool['connect']>[0]>
  * A client of the pool, within a time limit: a pool of the caller's may have none, and wait for ever. A client that comes too late goes back. Where one is
  * idle there is nothing to wait for, and no timer.
  */
-function connect(pool: PgJavaScriptPool, timeoutMs: number, done: (...connected: Connected) => void): void {
-  if ((pool as { idleCount?: number }).idleCount) {
+function connect(pool: PgJavaScriptPool, timeoutMs: number | undefined, done: (...connected: Connected) => void): void {
+  const { idleCount = 0, waitingCount = 0 } = pool as { idleCount?: number; waitingCount?: number }
+  if (timeoutMs === undefined || idleCount > waitingCount) {
     pool.connect(done)
     return
   }
@@ -98,7 +99,12 @@ function connect(pool: PgJavaScriptPool, timeoutMs: number, done: (...connected:
 }
 
 /** What `pool.query` does for a config: an error, told by the query or by its connection, ends the connection. */
-function submit(pool: PgJavaScriptPool, timeoutMs: number, query: PgSubmittable, done: (error: unknown) => void): void {
+function submit(
+  pool: PgJavaScriptPool,
+  timeoutMs: number | undefined,
+  query: PgSubmittable,
+  done: (error: unknown) => void,
+): void {
   connect(pool, timeoutMs, (refusal, client, release) => {
     if (refusal) {
       done(refusal)
@@ -127,6 +133,8 @@ export class PgDriver implements Driver {
   readonly #takesSubmittables: boolean
   readonly #end: (() => Promise<void>) | undefined
   readonly #timeoutMs: number
+  /** undefined: the pool is our own, and has its limit. */
+  readonly #connectMs: number | undefined
   /** false for the life of the pool once a pooler has lost a named statement. */
   #isNaming = true
 
@@ -134,6 +142,7 @@ export class PgDriver implements Driver {
     this.#pool = pool
     this.#takesSubmittables = takesSubmittables(pool)
     this.#timeoutMs = timeoutMs
+    this.#connectMs = end === undefined ? timeoutMs : undefined
     this.#end = end
   }
 
@@ -192,7 +201,7 @@ export class PgDriver implements Driver {
   #connect(): Promise<PgClient> {
     if (!this.#takesSubmittables) return this.#pool.connect()
     return new Promise((resolve, reject) => {
-      connect(this.#pool as unknown as PgJavaScriptPool, this.#timeoutMs, (refusal, client) =>
+      connect(this.#pool as unknown as PgJavaScriptPool, this.#connectMs, (refusal, client) =>
         refusal ? reject(refusal) : resolve(client as unknown as PgClient),
       )
     })
@@ -232,7 +241,7 @@ export class PgDriver implements Driver {
     return new Promise((resolve, reject) => {
       const query = new PgSubmittable(statement, values, { timeoutMs: this.#timeoutMs, isNamed, tenant })
       const pool = this.#pool as unknown as PgJavaScriptPool
-      submit(pool, this.#timeoutMs, query, (error) => (error ? reject(error) : resolve(query.rows)))
+      submit(pool, this.#connectMs, query, (error) => (error ? reject(error) : resolve(query.rows)))
     })
   }
 

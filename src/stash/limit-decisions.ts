@@ -127,15 +127,27 @@ export class LimitDecisions {
   /** Forgets everybody in these namespaces of the tenant. */
   async clear(namespaces: readonly string[], options?: CallOptions): Promise<void> {
     const tenant = resolveTenant(this.#tenant)
-    await this.#tableOf(tenant).clear(tenant, this.#limiter, namespaces, options)
-    this.#denials.forgetAll()
+    this.#memory.clear()
+    try {
+      await this.#tableOf(tenant).clear(tenant, this.#limiter, namespaces, options)
+    } catch (error) {
+      if (!this.#goesOn(error)) throw error
+    } finally {
+      this.#denials.forgetAll()
+    }
   }
 
   /** Forgets all counters of a namespace whose keys begin so. */
   async clearPrefix(namespace: string, prefix: string, options?: CallOptions): Promise<void> {
     const tenant = resolveTenant(this.#tenant)
-    await this.#tableOf(tenant).clearPrefix(tenant, namespace, prefix, options)
-    this.#denials.forgetAll()
+    this.#memory.forgetPrefix(`${tenant}\0${namespace}\0${prefix}`)
+    try {
+      await this.#tableOf(tenant).clearPrefix(tenant, namespace, prefix, options)
+    } catch (error) {
+      if (!this.#goesOn(error)) throw error
+    } finally {
+      this.#denials.forgetAll()
+    }
   }
 
   async #ask(tenant: string, counters: Counters, cost: number, options?: CallOptions): Promise<RateLimitResult> {

@@ -38,6 +38,14 @@ export class MemoryCounters {
     for (const id of ids) this.#byId.delete(id)
   }
 
+  forgetPrefix(prefix: string): void {
+    for (const id of this.#byId.keys()) if (id.startsWith(prefix)) this.#byId.delete(id)
+  }
+
+  clear(): void {
+    this.#byId.clear()
+  }
+
   #windowOf(id: string, windowMs: number): Window {
     const now = performance.now()
     const known = this.#byId.get(id)

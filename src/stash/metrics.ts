@@ -25,7 +25,7 @@ export interface OperationMetrics {
 /** How a stash does in this process. */
 export interface StashMetrics {
   readonly operations: readonly OperationMetrics[]
-  /** Of all reads, 0 to 1; undefined: there were none. */
+  /** Of all reads of entries and sessions, 0 to 1; undefined: there were none. */
   readonly hitRatio: number | undefined
   /** Of all verbs together. */
   readonly callsPerStatement: number | undefined
@@ -38,12 +38,13 @@ export type { PoolUse }
 
 export function metricsOf(meters: readonly Meter[], callsUnderWay: number, pool: PoolUse | undefined): StashMetrics {
   const used = meters.filter(({ calls, batches }) => calls > 0 || batches > 0)
-  const sum = (field: 'hits' | 'misses' | 'carried' | 'batches') =>
-    used.reduce((total, meter) => total + meter[field], 0)
+  const reads = used.filter(({ operation }) => !operation.startsWith('limit.'))
+  const sum = (of: readonly Meter[], field: 'hits' | 'misses' | 'carried' | 'batches') =>
+    of.reduce((total, meter) => total + meter[field], 0)
   return {
     operations: used.map(operationOf),
-    hitRatio: ratio(sum('hits'), sum('hits') + sum('misses')),
-    callsPerStatement: ratio(sum('carried'), sum('batches')),
+    hitRatio: ratio(sum(reads, 'hits'), sum(reads, 'hits') + sum(reads, 'misses')),
+    callsPerStatement: ratio(sum(used, 'carried'), sum(used, 'batches')),
     callsUnderWay,
     pool,
   }

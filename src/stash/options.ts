@@ -141,6 +141,8 @@ export function resolveOptions(given: string | PgStashOptions): ResolvedOptions 
   } = options
   assertOneSource({ connectionString, pool, pglite })
   assertKnown('options', poolOptions, poolOptionNames)
+  assertKnown('batch', batch, batchNames)
+  if (breaker !== false) assertKnown('breaker', breaker, breakerNames)
   assertServerAddress(poolOptions)
   return Object.freeze({
     pool: pool === undefined ? undefined : assertPool(pool),
@@ -183,8 +185,13 @@ function maintenanceOf(
   )
 }
 
+const sweeperNames: ReadonlySet<string> = new Set(['intervalMs'])
+const batchNames: ReadonlySet<string> = new Set(['maxRows', 'maxBytes'])
+const breakerNames: ReadonlySet<string> = new Set(['failures', 'cooldownMs'])
+
 function sweepIntervalOf(sweeper: PgStashOptions['sweeper']): number | null {
   if (sweeper === false) return null
+  if (typeof sweeper === 'object' && sweeper !== null) assertKnown('sweeper', sweeper, sweeperNames)
   if (sweeper === undefined || (typeof sweeper === 'object' && sweeper !== null))
     return duration('sweeper.intervalMs', sweeper?.intervalMs, 300_000)
   throw new InvalidArgumentError('sweeper', 'must be an object or false', 'Pass { intervalMs }, or false for none.')

@@ -22,7 +22,7 @@ import { metricsOf, type StashMetrics } from './metrics'
 import { type PgStashOptions, type ResolvedOptions, resolveOptions } from './options'
 import { type StashStats, type StatsOptions, stats } from './stats'
 import { SweepClock } from './sweep-clock'
-import { removedBy, type SweepJob, type SweepOptions, type Swept, sweep } from './sweeper'
+import { assertSweepOptions, removedBy, type SweepJob, type SweepOptions, type Swept, sweep } from './sweeper'
 import { type NamespaceOptions, Tenant } from './tenant'
 
 export type { TenantSource }
@@ -149,6 +149,7 @@ export class PgStash {
   async sweep(options: SweepOptions = {}): Promise<Swept> {
     this.#assertOpen()
     this.#assertOwner('sweep')
+    assertSweepOptions(options)
     const swept = await this.#sweepOnce(options)
     if (!options.signal?.aborted) await this.#maintenance.finish(removedBy(swept), null)
     return swept

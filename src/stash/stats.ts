@@ -1,5 +1,6 @@
 import type { LastSweep, LiveAndExpired, Maintenance, SizedCount } from '../postgres/maintenance'
 import { type NamespaceCount, totalOf } from '../postgres/namespace-count'
+import { assertKnown } from './known-options'
 
 /** What a tenant holds, counted now. */
 export interface TenantStats {
@@ -23,7 +24,7 @@ export interface SizeClass {
 
 /** What a stash holds. */
 export interface StashStats extends TenantStats {
-  /** Whether the counts were made from a part of the table, and are about right. */
+  /** Whether counts were made from a part of a table, and are about right. */
   readonly isEstimate: boolean
   /** Of the blocks of the entry table, how many were read: 0 to 1. */
   readonly sampledShare: number
@@ -44,16 +45,21 @@ export interface StatsOptions {
   readonly exact?: boolean | undefined
 }
 
+const optionNames: ReadonlySet<string> = new Set(['exact'])
+
 /** 32 MiB: read whole in a moment; of larger tables about so much is read. */
 const sampledBlocks = 4_096
 
 /** Counts; of large tables a sample. */
-export async function stats(maintenance: Maintenance, { exact = false }: StatsOptions = {}): Promise<StashStats> {
-  const { blocks, sessionBytes, counterBytes, ...size } = await maintenance.size()
-  const share = exact ? 1 : Math.min(1, sampledBlocks / Math.max(1, blocks))
+export async function stats(maintenance: Maintenance, options: StatsOptions = {}): Promise<StashStats> {
+  assertKnown('options', options, optionNames)
+  const { exact = false } = options
+  const { blocks, sessionBytes, sessionBlocks, counterBytes, counterBlocks, ...size } = await maintenance.size()
+  const shareOf = (all: number) => (exact ? 1 : Math.min(1, sampledBlocks / Math.max(1, all)))
+  const [share, ofSessions, ofCounters] = [shareOf(blocks), shareOf(sessionBlocks), shareOf(counterBlocks)]
   const [sampled, expiring, lastSweep] = await Promise.all([
     maintenance.count(share * 100),
-    maintenance.countExpiring(share * 100),
+    maintenance.countExpiring(ofSessions * 100, ofCounters * 100),
     maintenance.lastSweep(),
   ])
   const counts = sampled.map((count) => scaled(count, share))
@@ -61,11 +67,11 @@ export async function stats(maintenance: Maintenance, { exact = false }: StatsOp
     ...totalOf(counts),
     ...size,
     namespaces: byNamespace(counts),
-    isEstimate: share < 1,
+    isEstimate: Math.min(share, ofSessions, ofCounters) < 1,
     sampledShare: share,
     sizeClasses: bySize(counts),
-    sessions: { ...scaledRows(expiring.sessions, share), bytes: sessionBytes },
-    rateLimits: { ...scaledRows(expiring.counters, share), bytes: counterBytes },
+    sessions: { ...scaledRows(expiring.sessions, ofSessions), bytes: sessionBytes },
+    rateLimits: { ...scaledRows(expiring.counters, ofCounters), bytes: counterBytes },
     lastSweep,
   }
 }

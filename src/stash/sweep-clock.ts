@@ -29,6 +29,9 @@ const leaseMs = 60_000
 const pauseFactor = 4
 
 const longestBusyPauseMs = 1_000
+
+/** Node's timers count in 32 bits. */
+const longestTimerMs = 2 ** 31 - 1
 const busyPauseMs = 50
 
 /**
@@ -39,6 +42,7 @@ export class SweepClock {
   readonly #options: SweepClockOptions
   readonly #holder = `${process.pid}-${Math.random().toString(36).slice(2)}`
   readonly #stop = new AbortController()
+  /** Until the next turn, or the next step: never both. */
   #timer: NodeJS.Timeout | undefined
   #turn: Promise<void> | undefined
   #leasedAt = 0
@@ -62,7 +66,7 @@ export class SweepClock {
   }
 
   #schedule(): void {
-    const delayMs = this.#options.intervalMs * (0.5 + Math.random())
+    const delayMs = Math.min(this.#options.intervalMs * (0.5 + Math.random()), longestTimerMs)
     this.#timer = setTimeout(() => {
       this.#turn = this.#run().finally(() => {
         if (!this.#stop.signal.aborted) this.#schedule()
@@ -74,7 +78,7 @@ export class SweepClock {
     const { maintenance, intervalMs, sweep } = this.#options
     const started = performance.now()
     try {
-      if (!(await maintenance.takeLease(this.#holder, leaseMs, intervalMs / 2))) return
+      if (!(await maintenance.takeLease(this.#holder, leaseMs, Math.floor(intervalMs / 2)))) return
       this.#leasedAt = performance.now()
       const swept = await sweep({ signal: this.#stop.signal, pause: (stepMs) => this.#pause(stepMs) })
       if (this.#stop.signal.aborted) return

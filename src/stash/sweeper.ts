@@ -1,4 +1,6 @@
+import { InvalidArgumentError } from '../errors'
 import type { Maintenance, SweptTable, TenantCount } from '../postgres/maintenance'
+import { assertKnown } from './known-options'
 import { type QuotaSource, quotaOf } from './quota'
 
 /** What a sweep removed. */
@@ -19,7 +21,7 @@ export interface SweepProgress extends Swept {
 export interface SweepOptions {
   /** Told after each small step. */
   readonly onProgress?: ((progress: SweepProgress) => void) | undefined
-  /** Ends the sweep after the step under way; what was removed stays removed. */
+  /** Ends the sweep after the step under way; it then answers what it has removed so far. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -47,7 +49,7 @@ const tables: readonly SweptTable[] = ['entry', 'session', 'counter']
 /** 1 MiB to begin with: some thousand rows, a few milliseconds, so that nobody waits long for a row lock. */
 const firstStep = 128
 
-/** A step shall take about so long, whatever the machine; at most twice as long as the one before. */
+/** A step shall take about so long, whatever the machine: it grows from step to step, twofold at most, and shrinks at once. 8 MiB are the most. */
 const stepMs = 25
 const largestStep = 1_024
 
@@ -61,11 +63,25 @@ const evictedPerStep = 5_000
 export async function sweep(job: SweepJob): Promise<Swept> {
   const turn = new Turn(job)
   for (const table of tables) await turn.over(table)
-  if (job.quota !== undefined && !job.signal?.aborted) turn.evicted = await evict(job.maintenance, job.quota)
+  if (job.quota !== undefined) await turn.evict(job.quota)
   // Last: a table of somebody else's may be gone, or be closed to us.
-  for (const other of job.others) turn.expired += job.signal?.aborted ? 0 : await other.sweep()
+  for (const other of job.others) await turn.overOther(other)
   return turn.swept
 }
+
+/** @throws {InvalidArgumentError} */
+export function assertSweepOptions(options: unknown): void {
+  assertKnown('options', options, optionNames)
+  const { onProgress, signal } = options as SweepOptions
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw new InvalidArgumentError('onProgress', 'must be a function', 'It is told after each step.')
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new InvalidArgumentError('signal', 'must be an AbortSignal', 'Pass the signal of the controller.')
+  }
+}
+
+const optionNames: ReadonlySet<string> = new Set(['onProgress', 'signal'])
 
 class Turn {
   expired = 0
@@ -85,7 +101,7 @@ class Turn {
 
   /** Until all blocks have been walked that the table had at the beginning, by this process or by others. */
   async over(table: SweptTable): Promise<void> {
-    const { maintenance, signal, pause } = this.#job
+    const { maintenance, signal } = this.#job
     let end: number | undefined
     while (!signal?.aborted) {
       const { from, to, position, blocks } = await maintenance.claim(table, this.#step)
@@ -97,9 +113,48 @@ class Turn {
       this.#tell(1 - Math.max(0, end - position - (to - from)) / blocks)
       if (position + (to - from) >= end) break
       this.#adapt(performance.now() - started)
-      await pause?.(performance.now() - started)
+      await this.#goesOn(started)
     }
     this.#tablesDone += 1
+  }
+
+  /** One tenant's failure keeps no other from its quota; the first is thrown at the end. */
+  async evict(quota: QuotaSource): Promise<void> {
+    if (this.#job.signal?.aborted) return
+    const failures: unknown[] = []
+    for (const held of await this.#job.maintenance.countTenants()) {
+      if (this.#job.signal?.aborted) break
+      await this.#evictFrom(held, quota).catch((error: unknown) => failures.push(error))
+    }
+    if (failures.length > 0) throw failures[0]
+  }
+
+  async overOther(other: Sweepable): Promise<void> {
+    if (this.#job.signal?.aborted) return
+    const started = performance.now()
+    this.expired += await other.sweep()
+    await this.#goesOn(started)
+  }
+
+  async #evictFrom(held: TenantCount, quota: QuotaSource): Promise<void> {
+    const { maintenance } = this.#job
+    const { maxEntries, maxBytes } = quotaOf(quota, held.tenant)
+    const isWithin = held.entries <= (maxEntries ?? Infinity) && held.bytes <= (maxBytes ?? Infinity)
+    const cut = isWithin ? undefined : await maintenance.quotaCut(held.tenant, maxEntries, maxBytes)
+    if (cut === undefined) return
+    let started = performance.now()
+    const goesOn = async () => {
+      const isOn = await this.#goesOn(started)
+      started = performance.now()
+      return isOn
+    }
+    this.evicted += await maintenance.evict(held.tenant, cut, evictedPerStep, goesOn)
+  }
+
+  /** After a step: rests, if whoever sweeps does; false when the sweep is to end. */
+  async #goesOn(started: number): Promise<boolean> {
+    await this.#job.pause?.(performance.now() - started)
+    return !this.#job.signal?.aborted
   }
 
   /** Smaller steps on a slow machine, or a busy one. */
@@ -112,26 +167,4 @@ class Turn {
     const share = Math.min(1, (this.#tablesDone + shareOfTable) / tables.length)
     this.#job.onProgress?.({ ...this.swept, share })
   }
-}
-
-/** One tenant's failure keeps no other from its quota; the first is thrown at the end. */
-async function evict(maintenance: Maintenance, quota: QuotaSource): Promise<number> {
-  let evicted = 0
-  const failures: unknown[] = []
-  for (const held of await maintenance.countTenants()) {
-    try {
-      evicted += await evictFrom(maintenance, quota, held)
-    } catch (error) {
-      failures.push(error)
-    }
-  }
-  if (failures.length > 0) throw failures[0]
-  return evicted
-}
-
-async function evictFrom(maintenance: Maintenance, quota: QuotaSource, held: TenantCount): Promise<number> {
-  const { maxEntries, maxBytes } = quotaOf(quota, held.tenant)
-  const isWithin = held.entries <= (maxEntries ?? Infinity) && held.bytes <= (maxBytes ?? Infinity)
-  const cut = isWithin ? undefined : await maintenance.quotaCut(held.tenant, maxEntries, maxBytes)
-  return cut === undefined ? 0 : maintenance.evict(held.tenant, cut, evictedPerStep)
 }

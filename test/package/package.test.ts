@@ -104,7 +104,16 @@ describe('the package', () => {
 
   it('holds what it says, and no sources', async () => {
     const files = await readdir(join(project, 'node_modules/pgstash'))
-    expect(files.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'package.json', 'sql'])
+    expect(files.sort()).toEqual([
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'SECURITY.md',
+      'dist',
+      'docs',
+      'package.json',
+      'sql',
+    ])
   })
 
   it('works by import', async () => {

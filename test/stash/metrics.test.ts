@@ -55,6 +55,14 @@ describeBodies('metrics', (body) => {
     expect(hitRatio).toBeCloseTo(4 / 6)
     expect(callsPerStatement).toBeGreaterThan(1)
     expect(callsUnderWay).toBe(0)
+    const limits = [1_000, 2_000].map((windowMs) => ({ limit: 5, windowMs }))
+    await new RateLimiter({ stash, name: 'several', limits }).peek('k')
+    const peeks = stash.metrics().operations.filter(({ operation }) => operation.startsWith('limit.'))
+    expect(peeks.map(({ operation, calls }) => [operation, calls])).toEqual([
+      ['limit.consume', 1],
+      ['limit.peek', 2],
+    ])
+    expect(stash.metrics().hitRatio).toBeCloseTo(4 / 6)
   })
 
   it('are told as events, without keys or values', async () => {
@@ -87,6 +95,7 @@ describeBodies('metrics', (body) => {
       .split('\n')
       .filter((line) => !line.startsWith('#'))
     expect(lines.filter((line) => !/^pgstash_[a-z_]+(\{[^}]*\})? [0-9.e+-]+$/.test(line))).toEqual([])
+    expect(() => prometheusText(stash, { 'my-app': 'x' })).toThrow(expect.objectContaining({ field: 'labels' }))
     // Buckets only grow.
     const buckets = lines
       .filter((line) => /operation="get",le=/.test(line))

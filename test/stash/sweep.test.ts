@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { channel } from 'node:diagnostics_channel'
+import pg from 'pg'
 import { describe, expect, inject, it } from 'vitest'
 import { PgStash } from '../../src/stash/pg-stash'
 import type { SweepMessage } from '../../src/stash/sweep-clock'
@@ -151,10 +152,71 @@ describePostgres('statistics of a large table', (body) => {
   })
 })
 
-describe('bad options of the sweeper', () => {
-  it.each([[{ sweeper: 5 }], [{ sweeper: { intervalMs: 0 } }], [{ sweeper: null }]])('%j', (options) => {
-    expect(() => new PgStash({ connectionString: 'postgres://nowhere.invalid', ...options } as never)).toThrow(
-      expect.objectContaining({ field: expect.stringMatching(/^sweeper/) }),
-    )
+describePostgres('a sweep by the clock', (body) => {
+  it('begins whatever its interval is, and again after somebody emptied its table', async () => {
+    const stash = body.open({ sweeper: { intervalMs: 101 } })
+    await stash.ready()
+    await body.sql(`truncate ${stash.schema}.sweep`)
+    await dead(stash, 100)
+    await expect.poll(async () => (await stash.stats()).expired, { timeout: 10_000 }).toBe(0)
+    await expect.poll(async () => (await stash.stats()).lastSweep, { timeout: 10_000 }).toBeDefined()
   })
+
+  it('enforces quotas, though others sweep without knowing them', async () => {
+    const stash = body.open({ sweeper: { intervalMs: 200 }, quota: { maxEntries: 1 } })
+    await stash.namespace('a').setMany([1, 2, 3, 4].map((value) => ({ key: `k${value}`, value })))
+    const others = setInterval(() => void body.sql(`call ${stash.schema}.sweep_all()`).catch(() => {}), 50)
+    await expect.poll(async () => (await stash.stats()).live, { timeout: 10_000 }).toBe(1)
+    clearInterval(others)
+    await sleep(100)
+  })
+
+  it('walks the whole table while it grows', async () => {
+    const stash = body.open({ sweeper: false })
+    await dead(stash, 5_000)
+    // As after a year of turns.
+    await body.sql(`update ${stash.schema}.sweep set position = 1000003, next_block = 17 where name = 'entry'`)
+    const growing = setInterval(
+      () =>
+        void stash
+          .namespace('new')
+          .set(`k${Math.random()}`, 'x'.repeat(1_500))
+          .catch(() => {}),
+      1,
+    )
+    await stash.sweep()
+    clearInterval(growing)
+    expect((await stash.stats({ exact: true })).expired).toBe(0)
+  })
+
+  it("is the owner's alone under row-level security", async () => {
+    const stash = await body.openIsolated()
+    await stash.namespace('a').set('k', 1)
+    const app = new URL((body.connection() as { connectionString: string }).connectionString)
+    app.username = `${stash.schema}_app`
+    const client = new pg.Client(app.href)
+    await client.connect()
+    await expect(client.query(`call ${stash.schema}.sweep_all()`)).rejects.toMatchObject({ code: '42501' })
+    await client.end()
+  })
+})
+
+describe('bad options of a sweep', () => {
+  it.each([[{ onProgress: 5 }], [{ signal: {} }], [{ onProgres: () => {} }], [5], [null]])('%j', async (options) => {
+    const stash = new PgStash({ connectionString: 'postgres://nowhere.invalid' })
+    await expect(stash.sweep(options as never)).rejects.toMatchObject({ code: 'ERR_PGSTASH_INVALID_ARGUMENT' })
+    await expect(stash.stats({ exakt: true } as never)).rejects.toMatchObject({ field: 'options' })
+    await stash.close()
+  })
+})
+
+describe('bad options of the sweeper', () => {
+  it.each([[{ sweeper: 5 }], [{ sweeper: { interval: 5 } }], [{ sweeper: { intervalMs: 0 } }], [{ sweeper: null }]])(
+    '%j',
+    (options) => {
+      expect(() => new PgStash({ connectionString: 'postgres://nowhere.invalid', ...options } as never)).toThrow(
+        expect.objectContaining({ field: expect.stringMatching(/^sweeper/) }),
+      )
+    },
+  )
 })
