@@ -1,58 +1,25 @@
 import { indexKey, storedKey } from '../entry/key'
 import { assertList } from '../entry/list'
-import { namespaceName } from '../entry/namespace'
-import { assertStorable, defaultTenant, resolveTenant, type TenantSource } from '../entry/tenant'
+import { assertStorable, resolveTenant } from '../entry/tenant'
 import { InvalidArgumentError, VersionConflictError } from '../errors'
 import { type Address, addressOf } from '../postgres/address'
 import type { CallOptions } from '../postgres/call'
 import type { SessionTable, SessionWrite, StoredSession, UserSessionTable } from '../postgres/session-table'
-import { assertTableName, type TableName } from '../postgres/statement'
 import { assertKnown } from './known-options'
-import type { PgStashOptions } from './options'
-import { assertStoreOptions, holdStash, type PgStash } from './pg-stash'
+import { holdStash, type PgStash } from './pg-stash'
 import { assertSession, decodeSession, encodeCookie, encodeData, lifeOf, type SessionData } from './session-codec'
+import { type ResolvedSessionsOptions, resolveSessionsOptions, type SessionsOptions } from './sessions-options'
 
-export type { SessionData }
+export type { SessionData, SessionsOptions }
 
 /** A session with its id, as listings answer it. */
 export type ListedSession = SessionData & { readonly id: string }
-
-export interface SessionsOptions extends Omit<PgStashOptions, 'onError'> {
-  /** A stash to share; otherwise the connection options among these open one, which `close()` closes. */
-  readonly stash?: PgStash | undefined
-  /** Whose sessions; a function is asked at every call. Default: the tenant `default`. */
-  readonly tenant?: TenantSource | undefined
-  /** Keeps the sessions of several applications apart. Default: `session`. */
-  readonly namespace?: string | undefined
-  /** How long a session lives whose cookie names no expiry, in milliseconds. Default: 86,400,000, a day. */
-  readonly ttl?: number | undefined
-  /**
-   * An expiry that would move by less, in milliseconds, alone is no reason to write. A session may then end so much early; keep it far below its
-   * life. Default: 0, every touch is written.
-   */
-  readonly touchAfter?: number | undefined
-  /** Whose session it is: makes `listByUser` and `destroyByUser` work. Asked at every write. */
-  readonly userId?: ((session: SessionData) => string | number | null | undefined) | undefined
-  /**
-   * `reject`: a write is refused (`VersionConflictError`) if another request changed the session since it was read, and comes to nothing if the session was
-   * destroyed meanwhile. To know, `get` puts a property `_version` on the session, which is not stored. Default: `allow`, the last write wins, and brings a
-   * destroyed session back.
-   */
-  readonly lostUpdates?: 'allow' | 'reject' | undefined
-  /**
-   * A table that connect-pg-simple has made, `session` or `schema.session`, instead of the schema's own: nothing has to be migrated, and both may run side by
-   * side. It knows neither tenants nor versions.
-   */
-  readonly table?: string | undefined
-}
 
 /** Of `destroyByUser`. */
 export interface DestroyByUserOptions extends CallOptions {
   /** The ids that stay: that of the request, to log out everywhere else. */
   readonly except?: string | readonly string[] | undefined
 }
-
-const oneDayMs = 86_400_000
 
 /** Room in the index beside the tenant and the namespace. */
 const maxUserIdBytes = 1_024
@@ -67,40 +34,19 @@ const versionField = '_version'
 export class Sessions {
   readonly #stash: PgStash
   readonly #isOwned: boolean
-  readonly #tenant: TenantSource | undefined
-  readonly #namespace: string
-  readonly #ttl: number
-  readonly #touchAfter: number
-  readonly #userId: SessionsOptions['userId']
-  readonly #rejectsLostUpdates: boolean
+  readonly #options: ResolvedSessionsOptions
   readonly #connectTable: SessionTable | undefined
   /** The version of what was read or written, where the same object is written again. */
   readonly #versions = new WeakMap<object, number>()
 
   /** @throws {InvalidArgumentError} naming the option that will not do */
   constructor(options: SessionsOptions = {}) {
-    assertStoreOptions(options)
-    const { tenant, namespace, ttl, touchAfter, userId, lostUpdates, table, ...connection } = options
-    this.#namespace = namespaceName(namespace ?? 'session')
-    this.#ttl = milliseconds('ttl', ttl ?? oneDayMs, 1)
-    this.#touchAfter = milliseconds('touchAfter', touchAfter ?? 0, 0)
-    if (this.#touchAfter >= this.#ttl) {
-      throw new InvalidArgumentError(
-        'touchAfter',
-        'must be less than ttl',
-        'Both are milliseconds; a minute is 60_000.',
-      )
-    }
-    this.#userId = functionOf('userId', userId)
-    this.#rejectsLostUpdates = lostUpdatesOf(lostUpdates) === 'reject'
-    this.#tenant = tenant
-    if (typeof tenant !== 'function') resolveTenant(tenant)
-    if (table !== undefined) assertFitsConnectTable(options)
-    const name = table === undefined ? undefined : tableName(table)
-    const { stash, isOwned } = holdStash(connection)
+    this.#options = resolveSessionsOptions(options)
+    const { stash, isOwned } = holdStash(this.#options.connection)
     this.#stash = stash
     this.#isOwned = isOwned
-    this.#connectTable = name === undefined ? undefined : stash.connectTable(name)
+    const { table } = this.#options
+    this.#connectTable = table && stash.connectTable(table)
   }
 
   /** The session, with `cookie.expires` as it stands; undefined: none, or expired. */
@@ -109,7 +55,7 @@ export class Sessions {
     const stored = await table.read(address, this.#keyOf(id), options)
     if (stored === undefined) return undefined
     const session = decodeSession(stored)
-    if (session !== undefined && this.#rejectsLostUpdates) session[versionField] = stored.version
+    if (session !== undefined && this.#options.rejectsLostUpdates) session[versionField] = stored.version
     return session
   }
 
@@ -120,19 +66,24 @@ export class Sessions {
   async set(id: string, session: SessionData, options?: CallOptions): Promise<void> {
     const { table, address, own } = this.#place()
     const write = this.#write(id, session, own !== undefined)
-    const expected = this.#rejectsLostUpdates ? this.#versionOf(session) : undefined
+    const expected = this.#options.rejectsLostUpdates ? this.#versionOf(session) : undefined
     const version =
       expected === undefined || own === undefined
         ? await table.write(address, write, options)
         : await this.#replace(own, address, write, expected, options)
-    if (this.#rejectsLostUpdates && version !== undefined) this.#versions.set(session, version)
+    if (this.#options.rejectsLostUpdates && version !== undefined) this.#versions.set(session, version)
   }
 
   /** Moves the expiry to that of the session's cookie. Its data is not written, and a session that is gone stays gone. */
   async touch(id: string, session: SessionData, options?: CallOptions): Promise<void> {
     const { table, address } = this.#place()
     const cookie = encodeCookie(assertSession(session), this.#stash.maxValueBytes)
-    const touch = { key: this.#keyOf(id), cookie, ttl: lifeOf(session) ?? this.#ttl, touchAfter: this.#touchAfter }
+    const touch = {
+      key: this.#keyOf(id),
+      cookie,
+      ttl: lifeOf(session) ?? this.#options.ttl,
+      touchAfter: this.#options.touchAfter,
+    }
     await table.touch(address, touch, options)
   }
 
@@ -176,7 +127,7 @@ export class Sessions {
     const user = this.#assertUser(userId)
     if (own !== undefined)
       return (await own.ofUser(address, user, options)).map(listed).filter((session) => session !== undefined)
-    return (await this.all(options)).filter((session) => userIdOf(this.#userId, session) === user)
+    return (await this.all(options)).filter((session) => userIdOf(this.#options.userId, session) === user)
   }
 
   /** Destroys the sessions of a user, but those excepted; answers how many. */
@@ -203,8 +154,8 @@ export class Sessions {
 
   /** The tenant is asked first: without one, nothing is looked at. */
   #place(): { table: SessionTable; own: UserSessionTable | undefined; address: Address } {
-    const tenant = resolveTenant(this.#tenant)
-    const address = addressOf(tenant, this.#namespace, 'session')
+    const tenant = resolveTenant(this.#options.tenant)
+    const address = addressOf(tenant, this.#options.namespace, 'session')
     if (this.#connectTable !== undefined) return { table: this.#connectTable, own: undefined, address }
     const own = this.#stash.tenant(tenant).tables.sessions
     return { table: own, own, address }
@@ -218,15 +169,15 @@ export class Sessions {
   #write(id: string, session: SessionData, isOwn: boolean): SessionWrite {
     const { maxValueBytes } = this.#stash
     const { longKey } = storedKey(id)
-    const without = [...(isOwn ? ['cookie'] : []), ...(this.#rejectsLostUpdates ? [versionField] : [])]
+    const without = [...(isOwn ? ['cookie'] : []), ...(this.#options.rejectsLostUpdates ? [versionField] : [])]
     return {
       key: this.#keyOf(id),
       longKey,
-      userId: userIdOf(this.#userId, assertSession(session)),
+      userId: userIdOf(this.#options.userId, assertSession(session)),
       data: encodeData(session, without, maxValueBytes),
       cookie: isOwn ? encodeCookie(session, maxValueBytes) : null,
-      ttl: lifeOf(session) ?? this.#ttl,
-      touchAfter: this.#touchAfter,
+      ttl: lifeOf(session) ?? this.#options.ttl,
+      touchAfter: this.#options.touchAfter,
     }
   }
 
@@ -248,7 +199,7 @@ export class Sessions {
   }
 
   #assertUser(userId: unknown): string {
-    if (this.#userId === undefined) {
+    if (this.#options.userId === undefined) {
       throw new InvalidArgumentError(
         'userId',
         'was not given, so nobody knows whose the sessions are',
@@ -287,7 +238,7 @@ function versionIn({ [versionField]: version }: SessionData): number | undefined
   )
 }
 
-function userIdOf(source: SessionsOptions['userId'], session: SessionData): string | null {
+function userIdOf(source: ResolvedSessionsOptions['userId'], session: SessionData): string | null {
   const userId = source?.(session)
   return userId === undefined || userId === null ? null : userName(userId)
 }
@@ -305,37 +256,6 @@ function userName(userId: unknown): string {
   return name
 }
 
-function tableName(table: unknown): TableName {
-  const [first, second, ...rest] = typeof table === 'string' ? table.split('.') : []
-  if (!first || second === '' || rest.length > 0) {
-    throw new InvalidArgumentError('table', 'must be the name of a table', 'Pass "session" or "schema.session".')
-  }
-  return assertTableName(second === undefined ? { schema: 'public', table: first } : { schema: first, table: second })
-}
-
-function assertFitsConnectTable({ tenant, namespace, lostUpdates }: SessionsOptions): void {
-  const [field] = Object.entries({ tenant: tenant ?? defaultTenant, namespace, lostUpdates: lostUpdates ?? 'allow' })
-    .filter(([, value]) => value !== undefined && value !== defaultTenant && value !== 'allow')
-    .map(([name]) => name)
-  if (field === undefined) return
-  throw new InvalidArgumentError(field, 'does not go with table', "Leave `table` out: the schema's own knows it.")
-}
-
 function tooLong(): never {
   throw new InvalidArgumentError('id', 'is too long', 'Pass 1,024 bytes at most.')
-}
-
-function lostUpdatesOf(value: unknown = 'allow'): 'allow' | 'reject' {
-  if (value === 'allow' || value === 'reject') return value
-  throw new InvalidArgumentError('lostUpdates', 'must be allow or reject', 'Leave it out for allow.')
-}
-
-function functionOf<T>(field: string, value: T): T {
-  if (value === undefined || typeof value === 'function') return value
-  throw new InvalidArgumentError(field, 'must be a function', 'Pass (session) => session.user?.id.')
-}
-
-function milliseconds(field: string, value: unknown, least: number): number {
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least) return value
-  throw new InvalidArgumentError(field, 'must be a whole number of milliseconds', `Pass ${least} or more.`)
 }
