@@ -17,7 +17,7 @@ const arrows: Record<string, readonly string[]> = {
 
 /** What a room may use from outside the project. */
 const packages: Record<string, readonly string[]> = {
-  cli: ['commander', '@redis/client', '@electric-sql/pglite', 'node:readline/promises'],
+  cli: ['commander', '@redis/client', '@electric-sql/pglite', 'node:readline/promises', 'node:fs'],
   postgres: ['pg', 'cockatiel', 'node:crypto', 'node:diagnostics_channel'],
   stash: ['node:diagnostics_channel'],
   entry: ['node:crypto', 'node:util/types'],

@@ -362,6 +362,8 @@ declare
   v_now bigint := "pgstash".now_ms();
   v_dead tid[];
 begin
+  -- A crash may bring back what is dead anyway: nobody waits for the log.
+  perform set_config('synchronous_commit', 'off', true);
   select array_agg(d.ctid) into v_dead from (
     select s.ctid from "pgstash".session s
     where s.ctid >= format('(%s,0)', p_from)::tid and s.ctid < format('(%s,0)', p_to)::tid and s.expires_at <= v_now
@@ -379,6 +381,7 @@ declare
   v_now bigint := "pgstash".now_ms();
   v_dead tid[];
 begin
+  perform set_config('synchronous_commit', 'off', true);
   select array_agg(d.ctid) into v_dead from (
     select c.ctid from "pgstash".counter c
     where c.ctid >= format('(%s,0)', p_from)::tid and c.ctid < format('(%s,0)', p_to)::tid and c.expires_at <= v_now

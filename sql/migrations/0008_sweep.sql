@@ -18,12 +18,41 @@ returns table (from_block bigint, to_block bigint, first_position bigint, blocks
 language plpgsql rows 1
 as $$
 begin
+  perform set_config('synchronous_commit', 'off', true);
   blocks := greatest(1, pg_relation_size(format('"pgstash".%I', p_name)::regclass) / current_setting('block_size')::bigint);
   insert into "pgstash".sweep (name) values (p_name) on conflict do nothing;
   select s.position, case when s.next_block < blocks then s.next_block else 0 end into first_position, from_block
   from "pgstash".sweep s where s.name = p_name for update;
   to_block := least(from_block + p_step, blocks);
   update "pgstash".sweep s set next_block = to_block, position = s.position + to_block - from_block where s.name = p_name;
+  return next;
+end $$;
+
+-- As in 0002; a crash may bring back what is dead anyway, so nobody waits for the log.
+create or replace function "pgstash".sweep_blocks(p_from bigint, p_to bigint)
+returns table (expired bigint, cleared bigint)
+language plpgsql rows 1
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+  v_now bigint := "pgstash".now_ms();
+  v_dead tid[];
+begin
+  perform set_config('synchronous_commit', 'off', true);
+  select array_agg(d.ctid), count(*) filter (where d.is_expired), count(*) filter (where not d.is_expired)
+  into v_dead, expired, cleared
+  from (
+    select e.ctid, coalesce(e.expires_at <= v_now, false) as is_expired
+    from "pgstash".entry e
+    where e.ctid >= format('(%s,0)', p_from)::tid and e.ctid < format('(%s,0)', p_to)::tid
+      and (e.expires_at <= v_now or e.generation <
+        coalesce((select n.generation from "pgstash".namespace n where n.tenant = e.tenant and n.namespace = ''), 0)
+        + coalesce((select n.generation from "pgstash".namespace n where n.tenant = e.tenant and n.namespace = e.namespace), 0))
+    for update of e skip locked
+  ) d;
+  delete from "pgstash".entry e where e.ctid = any (v_dead);
   return next;
 end $$;
 

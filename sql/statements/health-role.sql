@@ -1,17 +1,35 @@
--- $1: the schema. As check-isolation.sql, also where the tables are not there; then how many there are, and the rights that are missing for everyday work.
+-- $1: the schema. As check-isolation.sql, also where the tables are not there; then whether the role may use the schema, the rights that are missing for
+-- everyday work, whether it has none of them at all, and whether it is there to monitor.
+with needed as (
+  select t.relname, p.privilege,
+    case t.relkind when 'S' then has_sequence_privilege(t.oid, p.privilege) else has_table_privilege(t.oid, p.privilege) end as is_held
+  from (values
+    ('entry', array['select', 'insert', 'update', 'delete']),
+    ('session', array['select', 'insert', 'update', 'delete']),
+    ('counter', array['select', 'insert', 'update', 'delete']),
+    ('namespace', array['select', 'insert', 'update']),
+    ('sweep', array['select', 'insert', 'update']),
+    ('migration', array['select']),
+    ('version', array['usage'])
+  ) as n (name, privileges)
+  join pg_class t on t.relname = n.name and t.relkind in ('r', 'S')
+  join pg_namespace s on s.oid = t.relnamespace and s.nspname = $1
+  cross join unnest(n.privileges) as p (privilege)
+  -- Under row-level security the sweep is the owner's.
+  where n.name <> 'sweep' or not exists (
+    select from pg_class e where e.relnamespace = s.oid and e.relname = 'entry' and e.relforcerowsecurity
+  )
+)
 select r.rolname::text, r.rolsuper, r.rolbypassrls,
   coalesce(bool_or(pg_has_role(c.relowner, 'member')), false),
   count(c.oid) filter (where c.relrowsecurity and c.relforcerowsecurity) = 4,
   coalesce(bool_and(has_schema_privilege(n.oid, 'usage')), true),
   (
-    select coalesce(string_agg(p.privilege || ' on ' || t.relname, ', ' order by t.relname, p.privilege), '')
-    from pg_class t
-    join pg_namespace s on s.oid = t.relnamespace
-    cross join (values ('select'), ('insert'), ('update'), ('delete')) as p (privilege)
-    where s.nspname = $1 and t.relname in ('entry', 'namespace', 'session', 'counter')
-      and not (t.relname = 'namespace' and p.privilege = 'delete')
-      and not has_table_privilege(t.oid, p.privilege)
-  )
+    select coalesce(string_agg(d.privilege || ' on ' || d.relname, ', ' order by d.relname, d.privilege) filter (where not d.is_held), '')
+    from needed d
+  ),
+  (select coalesce(not bool_or(d.is_held), false) from needed d),
+  pg_has_role('pg_monitor', 'member')
 from pg_roles r
 left join pg_namespace n on n.nspname = $1
 left join pg_class c on c.relnamespace = n.oid and c.relname in ('entry', 'namespace', 'session', 'counter')

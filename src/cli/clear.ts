@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { InvalidArgumentError } from '../errors'
 import type { PgStash } from '../stash/pg-stash'
 import { confirm, requireAnswer } from './confirmation'
-import { UsageError } from './failure'
+import { requireFlag, UsageError } from './failure'
 import { wholeNumber } from './flag-values'
 import { counted } from './quantity'
 import { isolationOption, longMs, type StashFlags, stashCommand, withStash } from './stash-command'
@@ -23,7 +23,8 @@ interface Target {
   readonly kind: 'entries' | 'sessions' | 'rate-limits'
   readonly place: string
   readonly count: () => Promise<number>
-  readonly clear: () => Promise<unknown>
+  /** Answers how many of it were alive; undefined: nobody has counted. */
+  readonly clear: () => Promise<number | undefined>
 }
 
 const words: Readonly<Record<Target['kind'], readonly [one: string, many: string]>> = {
@@ -36,7 +37,7 @@ const words: Readonly<Record<Target['kind'], readonly [one: string, many: string
 export function clearCommand(): Command {
   return stashCommand('clear')
     .description('empty a tenant, or one namespace of it')
-    .requiredOption('--tenant <name>', "whose data goes; an app without tenants has one, 'default'")
+    .option('--tenant <name>', "whose data goes; an app without tenants has one, 'default'")
     .option('--namespace <name>', 'this namespace only; with --rate-limits: the limiter of that name')
     .option('--namespace-version <number>', 'the version of that namespace (default: none)', wholeNumber)
     .option('--sessions', 'the sessions, and no entries: everybody is logged out')
@@ -48,6 +49,7 @@ export function clearCommand(): Command {
 }
 
 async function clear(flags: ClearFlags): Promise<void> {
+  requireFlag('--tenant', flags.tenant, "An app without tenants has one, 'default'.")
   assertFit(flags)
   if (!flags.dryRun) requireAnswer(flags.yes)
   await withStash(flags, (stash) => run(stash, flags), { timeoutMs: longMs })
@@ -64,13 +66,20 @@ function assertFit({ namespace, namespaceVersion, sessions, rateLimits }: ClearF
 async function run(stash: PgStash, flags: ClearFlags): Promise<void> {
   const { tenant, namespace, dryRun, yes, json } = flags
   const { kind, place, count, clear } = targetOf(stash, flags)
-  const live = await count()
-  const what = `${counted(live, ...words[kind])} of ${place}`
-  const document = { isDryRun: dryRun === true, kind, tenant, namespace: namespace ?? null, live }
-  if (dryRun) return print(json, document, `Would clear ${printable(what)}.`)
-  if (!yes) await confirm(`Clear ${what} in the schema ${stash.schema}?`)
-  await clear()
-  print(json, document, `Cleared ${printable(what)}.`)
+  const tell = (done: string, live: number | undefined) => {
+    const document = { isDryRun: dryRun === true, kind, tenant, namespace: namespace ?? null, live: live ?? null }
+    print(json, document, printable(`${done} ${amountOf(kind, live)} of ${place}.`))
+  }
+  // Of entries the count reads them all, the clear is one small write: who wants no answer does not wait for it.
+  const found = dryRun || !yes ? await count() : undefined
+  if (dryRun) return tell('Would clear', found)
+  if (!yes) await confirm(`Clear ${amountOf(kind, found)} of ${place} in the schema ${stash.schema}?`)
+  const cleared = await clear()
+  tell('Cleared', found ?? cleared)
+}
+
+function amountOf(kind: Target['kind'], live: number | undefined): string {
+  return live === undefined ? `all ${words[kind][1]}` : counted(live, ...words[kind])
 }
 
 function targetOf(stash: PgStash, flags: ClearFlags): Target {
@@ -92,7 +101,7 @@ function entriesOf(stash: PgStash, flags: ClearFlags, place: string): Target {
     const { live, namespaces } = await tenant.stats()
     return stored === undefined ? live : (namespaces.find(({ namespace }) => namespace === stored)?.live ?? 0)
   }
-  return { kind: 'entries', place, count, clear: () => cache.clear() }
+  return { kind: 'entries', place, count, clear: () => cache.clear().then(() => undefined) }
 }
 
 function storedName({ namespace, namespaceVersion }: ClearFlags): string | undefined {

@@ -23,8 +23,8 @@ export async function confirm(question: string): Promise<void> {
   }
 }
 
-/** Before anything is asked of the database. */
-export function requireAnswer(isYes: boolean | undefined): void {
+/** Before anything is asked of the database. @throws {UsageError} */
+export function requireAnswer(isYes: boolean | undefined, ways = '--yes, or --dry-run to look first'): void {
   if (isYes || (process.stdin.isTTY && process.stderr.isTTY)) return
-  throw new UsageError('there is no terminal to ask on. Pass --yes, or --dry-run to look first.')
+  throw new UsageError(`there is no terminal to ask on. Pass ${ways}.`)
 }

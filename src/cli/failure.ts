@@ -13,6 +13,11 @@ export class UsageError extends PgStashError {
   }
 }
 
+/** A flag that has to be there. Looked at last: one that is unknown, mostly misspelt, is told first. @throws {UsageError} */
+export function requireFlag(name: string, value: string | undefined, nextStep: string): void {
+  if (value === undefined) throw new UsageError(`${name} is missing. ${nextStep}`)
+}
+
 /** Somebody said no, or Ctrl-C. */
 export class StoppedError extends PgStashError {
   constructor(message: string) {

@@ -1,16 +1,12 @@
 import type { ImportOptions } from '../stash/import'
-import type { Isolation } from '../stash/options'
+import type { StashFlags } from './stash-command'
 
 /** What the command line of `pgstash import` says. */
-export interface ImportFlags extends Omit<ImportOptions, 'version' | 'onProgress'> {
+export interface ImportFlags extends StashFlags, Omit<ImportOptions, 'version' | 'onProgress' | 'signal'> {
   readonly from: string
   readonly table?: string
   readonly match?: string
   readonly namespaceVersion?: number
-  readonly url?: string
-  readonly schema?: string
-  readonly isolation?: Isolation
   readonly batch: number
-  readonly json?: boolean
   readonly yes?: boolean
 }

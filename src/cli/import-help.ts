@@ -19,12 +19,13 @@ Recipes (look at your keys first: redis-cli --scan | head):
 
   The API of pgstash itself, in the place of a Redis client: as you read them, --values text, json or bytes.
 
-Run again after it was stopped, the same command goes on where it stopped: its place is kept in the namespace
-pgstash-import of the target, and removed at the end. Entries before that place are not read again, so what
+Ctrl-C ends it after the page under way. Run again after it was stopped, the same command goes on where it stopped:
+its place is kept for a week in the namespace pgstash-import of the target, sealed with the address of the source, and
+removed at the end. Entries before that place are not read again, so what
 changed there in the meantime is not seen: --restart reads all of it. After a restart or failover of Redis, or
 when the target was cleared, it begins anew by itself.
 
 From Redis, keys that are there from beginning to end are copied; those written or deleted while it runs may or
 may not be. Other types than string are skipped and counted. Text that is no UTF-8 becomes a Buffer.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage.`
+Exit codes: 0 done, 1 failed or stopped, 2 wrong usage.`

@@ -1,46 +1,27 @@
 import type { ImportTally } from '../stash/import'
+import { ProgressBar } from './progress-bar'
+import { number } from './quantity'
 
-const redrawnEveryMs = 100
-
-/** One line on a terminal that is written over; nothing anywhere else. */
+/** How far an import has come, and how fast it goes. */
 export class ImportProgress {
-  readonly #out: NodeJS.WriteStream
+  readonly #bar = new ProgressBar()
   readonly #total: number | undefined
   readonly #startedAt = performance.now()
-  #drawnAt = 0
 
-  constructor(out: NodeJS.WriteStream, total: number | undefined) {
-    this.#out = out
+  /** @param total entries of the source, about; undefined: nobody knows */
+  constructor(total: number | undefined) {
     this.#total = total
   }
 
-  show(tally: ImportTally): void {
-    const now = performance.now()
-    if (!this.#out.isTTY || now - this.#drawnAt < redrawnEveryMs) return
-    this.#drawnAt = now
-    this.#out.write(`\r\x1b[K${this.#line(tally, now)}`)
+  show({ read, readBefore }: ImportTally): void {
+    const done = readBefore + read
+    const rate = Math.round((read / (performance.now() - this.#startedAt)) * 1000)
+    const counts = `${number(done)} read, ${number(rate)}/s`
+    if (this.#total) this.#bar.show(done / this.#total, `${counts}, about ${number(this.#total)} there`)
+    else this.#bar.show(undefined, counts)
   }
 
   end(): void {
-    if (this.#out.isTTY) this.#out.write('\r\x1b[K')
+    this.#bar.end()
   }
-
-  #line({ read, readBefore }: ImportTally, now: number): string {
-    const done = readBefore + read
-    const rate = Math.round((read / (now - this.#startedAt)) * 1000)
-    const counts = `${grouped(done)} read, ${grouped(rate)}/s`
-    return this.#total
-      ? `${bar(Math.min(1, done / this.#total))} ${counts}, about ${grouped(this.#total)} there`
-      : counts
-  }
-}
-
-export function grouped(count: number): string {
-  return count.toLocaleString('en')
-}
-
-function bar(share: number): string {
-  const width = 30
-  const full = Math.round(share * width)
-  return `[${'#'.repeat(full)}${'-'.repeat(width - full)}] ${Math.floor(share * 100)} %`
 }

@@ -22,6 +22,7 @@ const noExpiry = -1
  */
 export class RedisSource implements ImportSource {
   readonly name: string
+  readonly secret: string
   readonly #client: RedisClient
   /** Keys and values are bytes: read as text, those that are no UTF-8 would be others. */
   readonly #asBytes: { typeMapping: TypeMapping }
@@ -33,6 +34,7 @@ export class RedisSource implements ImportSource {
     this.#asBytes = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } }
     this.#options = options
     this.name = nameOf(options)
+    this.secret = options.url
   }
 
   static async open(options: RedisSourceOptions): Promise<RedisSource> {

@@ -1,6 +1,7 @@
 import type { ImportTally } from '../stash/import'
 import type { ImportFlags } from './import-flags'
-import { grouped } from './import-progress'
+import { number } from './quantity'
+import { printable } from './terminal'
 
 /** What `--json` prints. */
 export interface ImportReport {
@@ -20,6 +21,8 @@ export interface ImportReport {
   /** By the run that this one went on from; 0: none. */
   readonly readBefore: number
   readonly seconds: number
+  /** By Ctrl-C, before the end. */
+  readonly isStopped: boolean
 }
 
 export function reportOf(
@@ -29,20 +32,21 @@ export function reportOf(
   { tenant = 'default', namespace, namespaceVersion, dryRun = false }: ImportFlags,
   elapsedMs: number,
 ): ImportReport {
-  const { read, written, skipped, notJson, readBefore } = tally
+  const { read, written, skipped, notJson, readBefore, isStopped } = tally
   const target = { schema, tenant, namespace, namespaceVersion: namespaceVersion ?? null }
-  return { source, target, dryRun, read, written, skipped, notJson, readBefore, seconds: Math.round(elapsedMs) / 1000 }
+  const seconds = Math.round(elapsedMs) / 1000
+  return { source, target, dryRun, read, written, skipped, notJson, readBefore, seconds, isStopped }
 }
 
 export function summaryOf(report: ImportReport): string {
   const { source, target, dryRun, read, written, skipped, notJson, readBefore, seconds } = report
-  const reasons = Object.entries(skipped).map(([reason, count]) => `${grouped(count)} ${reason}`)
+  const reasons = Object.entries(skipped).map(([reason, count]) => `${number(count)} ${reason}`)
   const lines = [
-    `Read ${grouped(read)} from ${source} in ${seconds.toFixed(1)} s.`,
-    ...(readBefore > 0 ? [`An earlier run had read ${grouped(readBefore)}; this one went on from there.`] : []),
-    `${dryRun ? 'Would write' : 'Wrote'} ${grouped(written)} to ${target.schema}, tenant ${target.tenant}, namespace ${target.namespace}.`,
+    `Read ${number(read)} from ${source} in ${seconds.toFixed(1)} s.`,
+    ...(readBefore > 0 ? [`An earlier run had read ${number(readBefore)}; this one went on from there.`] : []),
+    `${dryRun ? 'Would write' : 'Wrote'} ${number(written)} to ${target.schema}, tenant ${target.tenant}, namespace ${target.namespace}.`,
     ...(reasons.length > 0 ? [`Skipped: ${reasons.join(', ')}.`] : []),
-    ...(notJson > 0 ? [`No JSON, kept as text: ${grouped(notJson)}.`] : []),
+    ...(notJson > 0 ? [`No JSON, kept as text: ${number(notJson)}.`] : []),
   ]
-  return `${lines.join('\n')}\n`
+  return lines.map(printable).join('\n')
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { InvalidArgumentError } from '../errors'
-import type { SchemaStatus } from '../stash/doctor-schema'
+import { type SchemaStatus, schemaStatus } from '../stash/doctor-schema'
 import type { PgStash } from '../stash/pg-stash'
 import { printSchema } from '../stash/schema-script'
 import { failed, UsageError } from './failure'
@@ -16,6 +16,9 @@ interface MigrateFlags extends StashFlags {
   readonly check?: boolean
   readonly from?: number
 }
+
+/** The migrations that make these tables. */
+const [entryTable, counterTable] = ['0001_tables', '0007_sessions_and_counters']
 
 /** `pgstash migrate`: creates or upgrades the schema, says whether it has to be, or prints the SQL for whoever does that. */
 export function migrateCommand(): Command {
@@ -45,12 +48,33 @@ async function migrate(flags: MigrateFlags): Promise<void> {
 function assertFit({ print, check, from, appRole }: MigrateFlags): void {
   if (print && check) throw new UsageError('--print and --check exclude each other.')
   if (from !== undefined && !print) throw new UsageError('--from goes with --print.')
+  const { needed } = schemaAt(from)
+  if (from !== undefined && from > needed)
+    throw new UsageError(`--from is beyond ${needed}, the newest migration this version of pgstash knows.`)
   if (appRole === '') throw new InvalidArgumentError('--app-role', 'is empty', 'Name the role.')
 }
 
-function printScript({ schema, unlogged, loggedCounters, isolation, appRole, from = 0, json }: MigrateFlags): void {
+function schemaAt(migration = 0): SchemaStatus {
+  return schemaStatus('pgstash', { hasSchema: migration > 0, migration, isForced: false })
+}
+
+function printScript(flags: MigrateFlags): void {
+  const { schema, unlogged, loggedCounters, isolation, appRole, from = 0, json } = flags
   const sql = printSchema({ schema, unlogged, loggedCounters, isolation, appRole, from })
   print(json, { sql }, sql)
+  for (const line of idleFlags(flags, schemaAt(from).missing).map(idleLine)) process.stderr.write(`${line}\n`)
+}
+
+/** Which flags of new tables had none to work on. */
+function idleFlags({ unlogged, loggedCounters }: MigrateFlags, applied: readonly string[]): string[] {
+  return [
+    ...(unlogged && !applied.includes(entryTable) ? ['--unlogged'] : []),
+    ...(loggedCounters && !applied.includes(counterTable) ? ['--logged-counters'] : []),
+  ]
+}
+
+function idleLine(flag: string): string {
+  return `${flag} had no effect: the table is there. README, "What is durable", says how to change it.`
 }
 
 async function check(flags: MigrateFlags): Promise<void> {
@@ -77,10 +101,12 @@ async function apply(flags: MigrateFlags): Promise<void> {
   const maintenance = url ?? {}
   const applied = await withStash(flags, run, { unlogged, loggedCounters, maintenance })
   const isForced = isolation === 'rls'
+  const withoutEffect = idleFlags(flags, applied)
   const lines = [
     applied.length === 0 ? 'The schema is current.' : `Applied ${applied.join(', ')}.`,
     ...(isForced ? ['Row-level security is forced.'] : []),
     ...(appRole === undefined ? [] : [`Granted what it needs to ${appRole}.`]),
+    ...withoutEffect.map(idleLine),
   ]
-  print(json, { applied, isForced, grantedTo: appRole ?? null }, lines.join('\n'))
+  print(json, { applied, isForced, grantedTo: appRole ?? null, withoutEffect }, lines.join('\n'))
 }

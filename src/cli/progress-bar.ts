@@ -5,17 +5,20 @@ const width = 30
 export class ProgressBar {
   #drawnAt = 0
 
-  show(share: number, text: string): void {
+  /** @param share 0 to 1; undefined: nobody knows, and the text stands alone */
+  show(share: number | undefined, text: string): void {
     const now = performance.now()
     if (!process.stderr.isTTY || now - this.#drawnAt < redrawnEveryMs) return
     this.#drawnAt = now
-    const full = Math.round(share * width)
-    process.stderr.write(
-      `\r\x1b[K[${'#'.repeat(full)}${'-'.repeat(width - full)}] ${Math.floor(share * 100)} % ${text}`,
-    )
+    process.stderr.write(`\r\x1b[K${share === undefined ? '' : barOf(Math.min(1, share))}${text}`)
   }
 
   end(): void {
     if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
   }
+}
+
+function barOf(share: number): string {
+  const full = Math.round(share * width)
+  return `[${'#'.repeat(full)}${'-'.repeat(width - full)}] ${Math.floor(share * 100)} % `
 }

@@ -1,18 +1,13 @@
+import { number, percent } from '../stash/doctor-quantity'
+
+export { number, percent }
+
 const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
 
 export function bytes(count: number): string {
   const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, count)) / 10))
   const amount = count / 1024 ** power
   return `${power === 0 || amount >= 100 ? Math.round(amount) : amount.toFixed(1)} ${units[power]}`
-}
-
-export function number(count: number): string {
-  return count.toLocaleString('en')
-}
-
-export function percent(share: number): string {
-  const amount = share * 100
-  return `${amount < 1 ? amount.toFixed(2) : Math.round(amount)} %`
 }
 
 export function milliseconds(ms: number): string {

@@ -14,6 +14,9 @@ export interface StashFlags {
 /** A host that does not answer is told soon, also where a statement may take long. */
 const connectMs = 10_000
 
+/** As whom the server's pg_stat_activity knows all commands. */
+export const applicationName = 'pgstash cli'
+
 /** Reading whole tables takes as long as it takes. */
 export const longMs = 3_600_000
 
@@ -42,7 +45,7 @@ export async function withStash<T>(
   work: (stash: PgStash) => Promise<T>,
   more: PgStashOptions = {},
 ): Promise<T> {
-  const limits = { connectionTimeoutMillis: connectMs, application_name: 'pgstash cli' }
+  const limits = { connectionTimeoutMillis: connectMs, application_name: applicationName }
   const own = { connectionString: url, schema, isolation, migrate: false, sweeper: false } as const
   const stash = new PgStash({ ...limits, ...own, ...more })
   try {

@@ -5,7 +5,7 @@ import type { TenantStats } from '../stash/stats'
 import { UsageError } from './failure'
 import { seconds } from './flag-values'
 import { percent } from './quantity'
-import { longMs, type StashFlags, stashCommand, withStash } from './stash-command'
+import { isolationOption, longMs, type StashFlags, stashCommand, withStash } from './stash-command'
 import { heldScreen, stashScreen } from './stats-screen'
 import { print } from './terminal'
 import { watch } from './watch'
@@ -24,12 +24,16 @@ interface Picture {
 
 const usualSeconds = 2
 
+/** Enough to say goodbye to a server that answers. */
+const closeMs = 200
+
 /** `pgstash stats`: what the stash holds, once or as a live screen. */
 export function statsCommand(): Command {
   return stashCommand('stats')
     .description('what the stash holds')
     .option('--tenant <name>', 'of one tenant; always counted whole')
     .option('--namespace <name>', 'of one namespace, with its versions')
+    .addOption(isolationOption("rls: as the application's role under row-level security, of one tenant"))
     .option('--exact', 'read all of the tables, however large (default: of large ones a sample)')
     .option(
       '--watch [seconds]',
@@ -44,18 +48,28 @@ async function stats(flags: StatsFlags): Promise<void> {
   if (every !== undefined && json) throw new UsageError('--watch and --json exclude each other.')
   if (flags.namespace === '')
     throw new InvalidArgumentError('--namespace', 'is empty', 'Name the namespace, or leave it out.')
+  if (flags.isolation === 'rls' && flags.tenant === undefined)
+    throw new UsageError(
+      "--isolation rls goes with --tenant: the application's role sees one tenant at a time. For all of them, connect as the owner of the tables, without --isolation.",
+    )
   await withStash(
     flags,
     async (stash) => {
       if (every !== undefined) {
         await watch(every === true ? usualSeconds : every, async () => (await picture(stash, flags)).screen)
-        return
+        await leave(stash)
       }
       const { document, screen } = await picture(stash, flags)
       print(json, document, screen)
     },
     { timeoutMs: longMs },
   )
+}
+
+/** Ctrl-C: a query that hangs, or a server that is gone, would keep close() waiting. */
+async function leave(stash: PgStash): Promise<never> {
+  await Promise.race([stash.close(), new Promise((resolve) => setTimeout(resolve, closeMs))])
+  process.exit(0)
 }
 
 async function picture(stash: PgStash, { tenant, namespace, exact }: StatsFlags): Promise<Picture> {

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { type SelfTestReport, type SelfTestStep, selfTest } from '../stash/self-test'
-import { failed } from './failure'
+import { failed, StoppedError } from './failure'
 import { milliseconds } from './quantity'
-import { isolationOption, type StashFlags, stashCommand, withStash } from './stash-command'
+import { interruption, isolationOption, type StashFlags, stashCommand, withStash } from './stash-command'
 import { paint, print, printable } from './terminal'
 
 /** `pgstash test`: a round trip of every kind of store. */
@@ -14,9 +14,15 @@ export function testCommand(): Command {
 }
 
 async function test(flags: StashFlags): Promise<void> {
-  const report = await withStash(flags, selfTest)
+  const { signal } = interruption()
+  const report = await withStash(flags, (stash) => selfTest(stash, signal))
+  if (report.isStopped) throw new StoppedError(`before the end. ${leftOf(report)}`)
   if (!report.isOk) process.exitCode = failed
   print(flags.json, report, screenOf(report))
+}
+
+function leftOf({ steps }: SelfTestReport): string {
+  return steps.at(-1)?.problem ?? 'Nothing of it is left.'
 }
 
 function screenOf({ isOk, steps }: SelfTestReport): string {
@@ -27,7 +33,9 @@ function screenOf({ isOk, steps }: SelfTestReport): string {
   return [...steps.map(lineOf), '', end].join('\n')
 }
 
-function lineOf({ store, step, isOk, ms, problem }: SelfTestStep): string {
+function lineOf({ store, step, isOk, ms, problem, leftOut }: SelfTestStep): string {
+  if (leftOut !== undefined)
+    return `${paint('yellow', 'skip')}  ${store.padEnd(11)}  ${step.padEnd(40)}  left out\n      ${printable(leftOut)}`
   const mark = isOk ? paint('green', 'ok  ') : paint('red', 'FAIL')
   const line = `${mark}  ${store.padEnd(11)}  ${step.padEnd(40)}  ${milliseconds(ms).padStart(10)}`
   return problem === undefined ? line : `${line}\n      ${printable(problem)}`

@@ -1,5 +1,6 @@
 import type { SqlFile } from '../../sql/sql-file'
 import healthClock from '../../sql/statements/health-clock.sql'
+import healthRemains from '../../sql/statements/health-remains.sql'
 import healthReplicas from '../../sql/statements/health-replicas.sql'
 import healthRole from '../../sql/statements/health-role.sql'
 import healthServer from '../../sql/statements/health-server.sql'
@@ -35,6 +36,10 @@ export interface RoleFacts {
   readonly mayUseSchema: boolean
   /** What is missing for everyday work: "delete on entry, insert on entry"; empty: nothing. */
   readonly missingRights: string
+  /** All of it is missing. */
+  readonly hasNoRights: boolean
+  /** A member of pg_monitor. */
+  readonly isMonitor: boolean
 }
 
 export interface TableFacts {
@@ -47,11 +52,15 @@ export interface TableFacts {
   readonly hotUpdates: number
   /** Epoch milliseconds, by hand or by itself; null: never. */
   readonly vacuumedAt: number | null
+  /** false: switched off for this table. */
+  readonly hasAutovacuum: boolean
 }
 
 export interface SweepFacts {
-  /** Epoch milliseconds; 0: never. */
+  /** The last whole turn of anybody, in epoch milliseconds; 0: never. */
   readonly finishedAt: number
+  /** The last one by the clock. */
+  readonly turnedAt: number
   readonly removed: number
   readonly isSweeping: boolean
   readonly now: number
@@ -83,23 +92,24 @@ export class Health {
   }
 
   async role(): Promise<RoleFacts> {
-    const [role, isSuperuser, hasBypass, isOwner, isForced, mayUseSchema, missingRights] = (await this.#row(
+    const [role, isSuperuser, hasBypass, isOwner, isForced, ...rights] = (await this.#row(
       healthRole,
       this.#schema,
-    )) as [string, boolean, boolean, boolean, boolean, boolean, string]
-    return { role, isSuperuser, hasBypass, isOwner, isForced, mayUseSchema, missingRights }
+    )) as [string, boolean, boolean, boolean, boolean, boolean, string, boolean, boolean]
+    const [mayUseSchema, missingRights, hasNoRights, isMonitor] = rights
+    return { role, isSuperuser, hasBypass, isOwner, isForced, mayUseSchema, missingRights, hasNoRights, isMonitor }
   }
 
   /** Of the tables that are there. */
   async tables(): Promise<TableFacts[]> {
     const rows = await this.#connection.query(statementOf(healthTables, this.#schema), [this.#schema])
     return rows.map((row) => {
-      const [name, isUnlogged, blocks, liveRows, deadRows, updates, hotUpdates, vacuumedAt] = row as [
-        string,
-        boolean,
-        ...number[],
+      const [name, isUnlogged, blocks, liveRows, deadRows, updates, hotUpdates, ...vacuum] = row as [
+        ...[string, boolean, number, number, number, number, number],
+        ...[number | null, boolean],
       ]
-      return { name, isUnlogged, blocks, liveRows, deadRows, updates, hotUpdates, vacuumedAt } as TableFacts
+      const [vacuumedAt, hasAutovacuum] = vacuum
+      return { name, isUnlogged, blocks, liveRows, deadRows, updates, hotUpdates, vacuumedAt, hasAutovacuum }
     })
   }
 
@@ -116,8 +126,17 @@ export class Health {
   }
 
   async sweep(): Promise<SweepFacts> {
-    const [finishedAt, removed, isSweeping, now] = (await this.#row(healthSweep)) as [number, number, boolean, number]
-    return { finishedAt, removed, isSweeping, now }
+    const [finishedAt, turnedAt, removed, isSweeping, now] = (await this.#row(healthSweep)) as [
+      ...[number, number, number],
+      ...[boolean, number],
+    ]
+    return { finishedAt, turnedAt, removed, isSweeping, now }
+  }
+
+  /** Whether a sweep would remove anything. Reads the tables: for small ones. */
+  async hasRemains(): Promise<boolean> {
+    const [hasRemains] = await this.#row(healthRemains)
+    return hasRemains as boolean
   }
 
   /** The answer was made somewhere within the round trip. */

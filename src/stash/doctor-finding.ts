@@ -1,4 +1,5 @@
-import { DatabaseError, PgStashError } from '../errors'
+import { DatabaseError, PgStashError, SchemaTooNewError } from '../errors'
+import { number } from './doctor-quantity'
 
 /** `unknown`: it could not be looked at, and `detail` says why. */
 export type CheckStatus = 'ok' | 'warn' | 'fail' | 'unknown'
@@ -32,11 +33,19 @@ const goneStates = new Set(['3F000', '42P01', '42883'])
 
 /** What was asked was refused: no reason to fail the others. */
 export function refused(error: unknown): Finding {
+  if (error instanceof SchemaTooNewError) return tooNew(error)
   if (error instanceof DatabaseError && goneStates.has(error.sqlState ?? '')) return noTables
   if (!(error instanceof PgStashError)) throw error
   if (error.code === 'ERR_PGSTASH_PRIVILEGE')
-    return unknown(wordsOf(error), 'Ask again as the owner of the tables, or as a member of pg_monitor.')
+    return unknown(wordsOf(error), "Ask again as the application's role, or as the owner of the tables.")
   return unknown(error.cause === undefined ? error.message : wordsOf(error))
+}
+
+function tooNew({ schema, found, known }: SchemaTooNewError): Finding {
+  return fail(
+    `${schema} is at migration ${found}, and this version of pgstash knows ${known}`,
+    'Upgrade pgstash here, and in all that uses this schema: older versions start on it no more.',
+  )
 }
 
 /** The server's own. */
@@ -50,13 +59,5 @@ export const noTables = unknown('the schema is not there, or not current')
 /** Between two moments, in words. */
 export function minutesAgo(then: number, now: number): string {
   const minutes = Math.round((now - then) / 60_000)
-  return minutes < 1 ? 'within the last minute' : `${grouped(minutes)} ${minutes === 1 ? 'minute' : 'minutes'} ago`
-}
-
-export function percent(share: number): string {
-  return `${Math.round(share * 100)} %`
-}
-
-export function grouped(count: number): string {
-  return count.toLocaleString('en')
+  return minutes < 1 ? 'within the last minute' : `${number(minutes)} ${minutes === 1 ? 'minute' : 'minutes'} ago`
 }

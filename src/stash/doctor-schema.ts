@@ -1,7 +1,8 @@
 import type { RoleFacts, SweepFacts, TableFacts } from '../postgres/health'
 import { latestMigration, migrations } from '../postgres/migrations'
 import type { Isolation, SchemaState } from '../postgres/migrator'
-import { type Finding, fail, grouped, minutesAgo, noTables, ok, warn } from './doctor-finding'
+import { type Finding, fail, minutesAgo, noTables, ok, unknown, warn } from './doctor-finding'
+import { number } from './doctor-quantity'
 
 /** Where a schema stands against what this version of the package needs. */
 export interface SchemaStatus {
@@ -32,11 +33,17 @@ export function schemaFinding({ schema, isCurrent, migration, needed, missing }:
   )
 }
 
-export function role({ role, isSuperuser, mayUseSchema, missingRights }: RoleFacts): Finding {
+export function role(facts: RoleFacts): Finding {
+  const { role, isSuperuser, mayUseSchema, missingRights, hasNoRights, isMonitor } = facts
   if (isSuperuser)
     return warn(
       `${role} is a superuser, which an application does not need`,
       "create role app login password '…', then pgstash migrate --app-role app.",
+    )
+  if (isMonitor && (!mayUseSchema || hasNoRights))
+    return unknown(
+      `${role} only monitors: it is a member of pg_monitor, and has no rights on the tables`,
+      "Fine for monitoring. For a check of the application's rights, run this as the application's role, too.",
     )
   const grant = `As the owner: pgstash migrate --app-role ${role}.`
   if (!mayUseSchema) return fail(`${role} may not use the schema`, grant)
@@ -94,12 +101,31 @@ export function files(tables: readonly TableFacts[], schema: string): Finding {
 
 const oneHourMs = 3_600_000
 
-export function sweep({ finishedAt, removed, isSweeping, now }: SweepFacts, tables: readonly TableFacts[]): Finding {
-  const hasRows = tables.some(({ liveRows }) => liveRows > 0)
-  const next = 'Leave the sweeper on in one process at least, or run pgstash cleanup from a job.'
-  if (isSweeping) return ok('somebody is sweeping, or has been a moment ago')
-  if (finishedAt === 0)
-    return hasRows ? warn('there was none yet', next) : ok('there was none yet, and nothing to sweep')
-  const detail = `the last one ended ${minutesAgo(finishedAt, now)} and removed ${grouped(removed)} rows`
-  return hasRows && now - finishedAt > oneHourMs ? warn(detail, next) : ok(detail)
+/** 32 MiB of all tables together: read in a moment. */
+const smallBlocks = 4_096
+
+/**
+ * A lease alone proves nothing: somebody may take it again and again, and fail in each turn.
+ * @param hasRemains asks whether a sweep would remove anything; of small tables only
+ */
+export async function sweep(
+  facts: SweepFacts,
+  tables: readonly TableFacts[],
+  hasRemains: () => Promise<boolean>,
+): Promise<Finding> {
+  const { finishedAt, now } = facts
+  if (finishedAt > 0 && now - finishedAt <= oneHourMs) return ok(toldOf(facts))
+  const isSmall = tables.reduce((sum, { blocks }) => sum + blocks, 0) <= smallBlocks
+  if (isSmall && !(await hasRemains())) return ok(`${toldOf(facts)}; there is nothing to sweep`)
+  return warn(
+    `${toldOf(facts)}${facts.isSweeping ? '; somebody is at it now' : ''}`,
+    "Look for sweeper: false, and for isolation: 'rls' without maintenance: one process at least has to sweep. Where one does, the channel pgstash:sweep says why its turns fail. pgstash cleanup sweeps now.",
+  )
+}
+
+function toldOf({ finishedAt, turnedAt, removed, now }: SweepFacts): string {
+  if (finishedAt === 0) return 'there was none yet'
+  const last = `the last one ended ${minutesAgo(finishedAt, now)} and removed ${number(removed)} rows`
+  if (turnedAt === finishedAt) return last
+  return `${last}; by the sweeper of a stash: ${turnedAt === 0 ? 'none yet' : minutesAgo(turnedAt, now)}`
 }

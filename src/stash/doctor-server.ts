@@ -1,6 +1,7 @@
 import type { ClockOffset, ServerFacts, TableFacts } from '../postgres/health'
 import type { PoolerFacts } from '../postgres/health-pooler'
-import { type Finding, fail, grouped, ok, warn } from './doctor-finding'
+import { type Finding, fail, ok, warn } from './doctor-finding'
+import { number } from './doctor-quantity'
 
 const oldestServer = 140_000
 
@@ -31,7 +32,7 @@ export function statistics({ tracksCounts, hasAutovacuum }: ServerFacts): Findin
 }
 
 export function clock({ offsetMs, uncertaintyMs }: ClockOffset): Finding {
-  const detail = `this machine is ${grouped(Math.abs(offsetMs))} ms ${offsetMs > 0 ? 'behind' : 'ahead of'} the database`
+  const detail = `this machine is ${number(Math.abs(offsetMs))} ms ${offsetMs > 0 ? 'behind' : 'ahead of'} the database`
   if (Math.abs(offsetMs) - uncertaintyMs <= largestOffsetMs) return ok(detail)
   return warn(
     `${detail}: what Keyv keeps in its envelopes expires by this machine's clock`,
@@ -45,6 +46,12 @@ export interface PoolPlan {
   readonly poolSize: number | undefined
   /** How many of them there are to be; undefined: nobody said. */
   readonly processes: number | undefined
+}
+
+/** Of a pool of the caller's what it says of itself, as pg.Pool does; undefined: it says nothing. */
+export function poolSizeOf(pool: object): number | undefined {
+  const { options } = pool as { options?: { max?: unknown } }
+  return typeof options?.max === 'number' ? options.max : undefined
 }
 
 export function connections(

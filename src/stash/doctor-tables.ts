@@ -1,5 +1,6 @@
 import type { TableFacts } from '../postgres/health'
-import { type Finding, grouped, minutesAgo, noTables, ok, percent, warn } from './doctor-finding'
+import { type Finding, minutesAgo, noTables, ok, warn } from './doctor-finding'
+import { number, percent } from './doctor-quantity'
 
 /** Autovacuum comes at a fifth of the rows; beyond this it does not keep up. */
 const largestDeadShare = 0.4
@@ -10,20 +11,25 @@ const noticedRows = 10_000
 /** With a fill factor of 80 and no index on what changes, far more are HOT. */
 const leastHotShare = 0.5
 
-export function deadRows(tables: readonly TableFacts[], now: number): Finding {
+/** @param isVacuumed autovacuum is on for the whole server */
+export function deadRows(tables: readonly TableFacts[], now: number, isVacuumed: boolean): Finding {
   if (tables.length === 0) return noTables
   const bloated = tables.filter((table) => table.deadRows > noticedRows && deadShare(table) > largestDeadShare)
   const [worst] = [...tables].sort((a, b) => b.deadRows - a.deadRows) as [TableFacts]
   if (bloated.length === 0)
-    return ok(`at most ${grouped(worst.deadRows)} in a table (${worst.name}, ${vacuumed(worst, now)})`)
+    return ok(`at most ${number(worst.deadRows)} in a table (${worst.name}, ${vacuumed(worst, now)})`)
   const told = bloated.map(
     (table) =>
-      `${table.name}: ${grouped(table.deadRows)}, ${percent(deadShare(table))} of its rows, ${vacuumed(table, now)}`,
+      `${table.name}: ${number(table.deadRows)}, ${percent(deadShare(table))} of its rows, ${vacuumed(table, now)}`,
   )
-  return warn(
-    told.join('; '),
-    'vacuum the table, and look for what holds autovacuum back: old transactions (pg_stat_activity.xact_start), replication slots.',
-  )
+  return warn(told.join('; '), `vacuum the table, and ${cureOf(bloated, isVacuumed)}`)
+}
+
+function cureOf(bloated: readonly TableFacts[], isVacuumed: boolean): string {
+  if (!isVacuumed) return 'set autovacuum = on in postgresql.conf: it is off, and nothing else removes dead rows.'
+  const off = bloated.filter(({ hasAutovacuum }) => !hasAutovacuum).map(({ name }) => name)
+  if (off.length > 0) return `Reset the storage parameter autovacuum_enabled, which is off, of ${off.join(', ')}.`
+  return 'look for what holds autovacuum back: old transactions (pg_stat_activity.xact_start), replication slots.'
 }
 
 export function hotUpdates(tables: readonly TableFacts[]): Finding {
@@ -31,7 +37,7 @@ export function hotUpdates(tables: readonly TableFacts[]): Finding {
   const updated = tables.filter(({ updates }) => updates > noticedRows)
   if (updated.length === 0) return ok('too few updates yet to tell')
   const told = updated
-    .map((table) => `${table.name} ${percent(hotShare(table))} of ${grouped(table.updates)}`)
+    .map((table) => `${table.name} ${percent(hotShare(table))} of ${number(table.updates)}`)
     .join(', ')
   if (updated.every((table) => hotShare(table) >= leastHotShare)) return ok(told)
   return warn(

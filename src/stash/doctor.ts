@@ -1,5 +1,5 @@
 import { CircuitOpenError, ConnectionError, StashClosedError } from '../errors'
-import type { Health } from '../postgres/health'
+import type { Health, ServerFacts } from '../postgres/health'
 import type { PoolerFacts } from '../postgres/health-pooler'
 import type { Isolation, SchemaState } from '../postgres/migrator'
 import { type CheckStatus, type Finding, noTables, ok, refused } from './doctor-finding'
@@ -51,13 +51,13 @@ export interface DoctorJob extends PoolPlan {
  * @throws {ConnectionError} nobody answers
  */
 export async function diagnose(job: DoctorJob): Promise<Diagnosis> {
-  const checks = [...(await ofServer(job)), ...(await ofSchema(job))]
+  const server = await job.health.server()
+  const checks = [...(await ofServer(job, server)), ...(await ofSchema(job, server))]
   return { isHealthy: checks.every(({ status }) => status !== 'fail'), checks }
 }
 
-async function ofServer(job: DoctorJob): Promise<Check[]> {
+async function ofServer(job: DoctorJob, server: ServerFacts): Promise<Check[]> {
   const { health, findPooler } = job
-  const server = await health.server()
   const tables = () => health.tables()
   return [
     { name: 'server', ...serverVersion(server) },
@@ -72,7 +72,7 @@ async function ofServer(job: DoctorJob): Promise<Check[]> {
   ]
 }
 
-async function ofSchema({ health, schema, readSchema, ...job }: DoctorJob): Promise<Check[]> {
+async function ofSchema({ health, schema, readSchema, ...job }: DoctorJob, server: ServerFacts): Promise<Check[]> {
   const tables = await health.tables()
   const facts = () => health.role()
   const now = Date.now()
@@ -83,9 +83,9 @@ async function ofSchema({ health, schema, readSchema, ...job }: DoctorJob): Prom
       tables.length === 0 ? noTables : isolation(await facts(), job.isolation, () => health.seesRows()),
     ),
     { name: 'files', ...files(tables, schema) },
-    { name: 'dead-rows', ...deadRows(tables, now) },
+    { name: 'dead-rows', ...deadRows(tables, now, server.hasAutovacuum) },
     { name: 'hot-updates', ...hotUpdates(tables) },
-    await check('sweep', async () => sweep(await health.sweep(), tables)),
+    await check('sweep', async () => sweep(await health.sweep(), tables, () => health.hasRemains())),
   ]
 }
 

@@ -1,4 +1,5 @@
 import type { Cache } from './cache'
+import { digestOf, type ImportSeal } from './import-seal'
 
 /** How far an import has come. */
 export interface ImportPosition {
@@ -20,30 +21,57 @@ const savedEveryMs = 200
 /** Keeps the position of one import in an entry of the target, so that a re-run goes on from there. */
 export class ImportCheckpoint {
   readonly #cache: Cache
-  readonly #key: string
+  readonly #identity: string
+  readonly #seal: ImportSeal
   #savedAt = performance.now()
+  #isKept = false
 
-  constructor(cache: Cache, key: string) {
+  /** @param identity of the import; its digest is the key, for patterns and prefixes are as private as keys */
+  constructor(cache: Cache, identity: string, seal: ImportSeal) {
     this.#cache = cache
-    this.#key = key
+    this.#identity = identity
+    this.#seal = seal
+  }
+
+  /** There is one, of this run or of the one it went on from. */
+  get isKept(): boolean {
+    return this.#isKept
   }
 
   /** @param written where the import writes: it may have been cleared since */
   async load(epoch: string | undefined, written: Cache): Promise<ImportPosition | undefined> {
-    const position = await this.#cache.get<ImportPosition>(this.#key)
+    const position = await this.#opened(await this.#cache.get<ImportPosition>(await this.#key()))
     if (position === undefined || position.epoch !== epoch) return undefined
-    const holds = position.witness === undefined || (await written.has(position.witness))
-    return holds ? position : undefined
+    this.#isKept = position.witness === undefined || (await written.has(position.witness))
+    return this.#isKept ? position : undefined
   }
 
-  /** Call it when everything before the position is written. */
+  /** Call it when everything before the position is written. From time to time it saves. */
+  async note(position: ImportPosition): Promise<void> {
+    if (performance.now() - this.#savedAt >= savedEveryMs) await this.save(position)
+  }
+
   async save(position: ImportPosition): Promise<void> {
-    if (performance.now() - this.#savedAt < savedEveryMs) return
     this.#savedAt = performance.now()
-    await this.#cache.set(this.#key, position, { ttl: keptMs })
+    const { cursor, witness } = position
+    const sealed = { cursor: await this.#seal.close(cursor), witness: witness && (await this.#seal.close(witness)) }
+    await this.#cache.set(await this.#key(), { ...position, ...sealed }, { ttl: keptMs })
+    this.#isKept = true
   }
 
   async remove(): Promise<void> {
-    await this.#cache.delete(this.#key)
+    await this.#cache.delete(await this.#key())
+    this.#isKept = false
+  }
+
+  #key(): Promise<string> {
+    return digestOf(this.#identity)
+  }
+
+  async #opened(sealed: ImportPosition | undefined): Promise<ImportPosition | undefined> {
+    if (sealed === undefined) return undefined
+    const cursor = await this.#seal.open(sealed.cursor)
+    const witness = sealed.witness && (await this.#seal.open(sealed.witness))
+    return cursor === undefined ? undefined : { ...sealed, cursor, witness }
   }
 }

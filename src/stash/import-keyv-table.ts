@@ -5,6 +5,8 @@ import type { ImportSource, SourceEntry, SourcePage } from './import-source'
 
 export interface KeyvTableSourceOptions {
   readonly url: string
+  /** What the connection calls itself. Default: pgstash-import. */
+  readonly applicationName?: string | undefined
   readonly table: TableName
   /** Only keys that match this glob, as Keyv 5 writes them: `namespace:key`. */
   readonly match?: string | undefined
@@ -16,15 +18,18 @@ export interface KeyvTableSourceOptions {
 /** The entries of a table that @keyv/postgres has made, in the order of their keys: a cursor holds as long as the table. */
 export class KeyvTableSource implements ImportSource {
   readonly name: string
+  readonly secret: string
   readonly #table: KeyvTable
   readonly #filter: KeyvTableFilter
   readonly #rowsPerPage: number
 
-  constructor({ url, table, match, prefix, rowsPerPage, timeoutMs }: KeyvTableSourceOptions) {
+  constructor({ url, table, match, prefix, rowsPerPage, timeoutMs, applicationName }: KeyvTableSourceOptions) {
     const { host, pathname } = new URL(url)
     const filter = match === undefined ? '' : `?match=${match}`
     this.name = `postgres://${host}${pathname} ${table.schema}.${table.table}${filter}`
-    this.#table = new KeyvTable({ connectionString: url }, table, timeoutMs)
+    this.secret = url
+    const named = applicationName === undefined ? {} : { application_name: applicationName }
+    this.#table = new KeyvTable({ connectionString: url, ...named }, table, timeoutMs)
     this.#filter = { prefix, expression: match === undefined ? undefined : keyPattern(match).expression }
     this.#rowsPerPage = rowsPerPage
   }

@@ -21,6 +21,9 @@ export interface ImportSource {
   /** The source without its credentials: for people, and to tell one import from another. */
   readonly name: string
 
+  /** What only those know who may read it: the address, with its password. */
+  readonly secret: string
+
   /** How long cursors hold: as long as this stays the same. undefined: nobody can tell. */
   epoch(): Promise<string | undefined>
 

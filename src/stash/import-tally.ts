@@ -3,6 +3,8 @@ export class ImportTally {
   written = 0
   /** Of the written: values that stayed text although JSON was asked for. */
   notJson = 0
+  /** Before the end, by the signal. */
+  isStopped = false
   readonly #skipped = new Map<string, number>()
   #read = 0
 

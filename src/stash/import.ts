@@ -2,6 +2,7 @@ import { resolveTenant } from '../entry/tenant'
 import { InvalidArgumentError } from '../errors'
 import type { Cache } from './cache'
 import { ImportCheckpoint, type ImportPosition } from './import-checkpoint'
+import { ImportSeal } from './import-seal'
 import { type ImportSource, readAhead, type SourceEntry, type SourcePage } from './import-source'
 import { ImportTally } from './import-tally'
 import { ifAbsent, overwriting, rehearsing, type WriteEntry } from './import-target'
@@ -26,22 +27,12 @@ export interface ImportOptions {
   /** Does not go on from where an earlier run stopped. */
   readonly restart?: boolean | undefined
   readonly onProgress?: ((tally: ImportTally) => void) | undefined
+  /** Ends it after the page under way; a re-run goes on from there. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Where imports keep how far they have come. */
 const progressNamespace = 'pgstash-import'
-
-/**
- * Copies all entries of a source with what is left of their ttl. Killed and run again it goes on where it stopped; entries written twice are the same.
- * @throws {InvalidArgumentError} a name that will not do, before anything is read
- */
-export async function importEntries(
-  stash: PgStash,
-  source: ImportSource,
-  options: ImportOptions,
-): Promise<ImportTally> {
-  return new Import(stash, source, options).run()
-}
 
 /** The namespace an import writes to. @throws {InvalidArgumentError} */
 export function importedNamespace(stash: PgStash, { tenant, namespace, version }: ImportOptions): Cache {
@@ -51,7 +42,8 @@ export function importedNamespace(stash: PgStash, { tenant, namespace, version }
   return stash.tenant(resolveTenant(tenant)).namespace(namespace, { version })
 }
 
-class Import {
+/** Copies all entries of a source with what is left of their ttl. Killed and run again it goes on where it stopped; entries written twice are the same. */
+export class Import {
   readonly #source: ImportSource
   readonly #options: ImportOptions
   readonly #cache: Cache
@@ -60,28 +52,49 @@ class Import {
   #tally = new ImportTally(0)
   #witness: string | undefined
 
+  /** @throws {InvalidArgumentError} a name that will not do */
   constructor(stash: PgStash, source: ImportSource, options: ImportOptions) {
     this.#source = source
     this.#options = options
     this.#cache = importedNamespace(stash, options)
     const progress = stash.tenant(resolveTenant(options.tenant)).namespace(progressNamespace)
-    this.#checkpoint = options.dryRun ? undefined : new ImportCheckpoint(progress, identityOf(source, options))
+    const seal = new ImportSeal(source.secret)
+    this.#checkpoint = options.dryRun ? undefined : new ImportCheckpoint(progress, identityOf(source, options), seal)
     if (options.dryRun) this.#write = rehearsing(stash.maxValueBytes)
     else this.#write = options.ifAbsent ? ifAbsent(this.#cache) : overwriting(this.#cache)
   }
 
+  /** Another one of the same source and options would go on where this one stopped. */
+  get canResume(): boolean {
+    return this.#checkpoint?.isKept === true
+  }
+
   async run(): Promise<ImportTally> {
     const epoch = await this.#source.epoch()
-    const start = this.#options.restart ? undefined : await this.#checkpoint?.load(epoch, this.#cache)
+    const start = await this.#start(epoch)
     this.#tally = new ImportTally(start?.read ?? 0)
     this.#witness = start?.witness
     let reached: ImportPosition | undefined
     for await (const page of readAhead(this.#source.pages(start?.cursor))) {
-      await Promise.all([reached && this.#checkpoint?.save(reached), this.#writePage(page)])
+      await Promise.all([reached && this.#checkpoint?.note(reached), this.#writePage(page)])
       reached = this.#positionBehind(page, epoch)
       this.#options.onProgress?.(this.#tally)
+      if (this.#options.signal?.aborted && page.next !== undefined) return this.#stopAt(reached)
     }
     await this.#checkpoint?.remove()
+    return this.#tally
+  }
+
+  async #start(epoch: string | undefined): Promise<ImportPosition | undefined> {
+    if (!this.#options.restart) return this.#checkpoint?.load(epoch, this.#cache)
+    // Or a run without --restart after this one would go on where that old one stopped.
+    await this.#checkpoint?.remove()
+    return undefined
+  }
+
+  async #stopAt(reached: ImportPosition | undefined): Promise<ImportTally> {
+    if (reached !== undefined) await this.#checkpoint?.save(reached)
+    this.#tally.isStopped = true
     return this.#tally
   }
 

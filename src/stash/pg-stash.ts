@@ -18,6 +18,7 @@ import { TenantScope } from '../postgres/tenant-scope'
 import type { Cache } from './cache'
 import { type Diagnosis, type DoctorOptions, diagnose } from './doctor'
 import { type SchemaStatus, schemaStatus } from './doctor-schema'
+import { poolSizeOf } from './doctor-server'
 import { metricsOf, type StashMetrics } from './metrics'
 import { type PgStashOptions, type ResolvedOptions, resolveOptions } from './options'
 import { type StashStats, type StatsOptions, stats } from './stats'
@@ -187,7 +188,7 @@ export class PgStash {
       isolation,
       readSchema: () => this.#database.guard(() => new Migrator(this.#driver, this.#options).check()),
       findPooler: (pool ?? pglite) ? undefined : () => this.#database.guard(() => findPooler(poolOptions)),
-      poolSize: options.poolSize ?? poolOptions.max,
+      poolSize: options.poolSize ?? (pool && poolSizeOf(pool)) ?? poolOptions.max,
       processes: options.processes,
     })
   }

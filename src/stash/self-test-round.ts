@@ -2,6 +2,8 @@
 export interface Round {
   readonly step: string
   readonly run: () => Promise<string | undefined>
+  /** Why it cannot be run here. */
+  readonly leftOut?: string | undefined
 }
 
 /** undefined where both are the same as JSON. */

@@ -2,7 +2,7 @@ import { PgStashError, PrivilegeError } from '../errors'
 import { temporaryName } from '../postgres/temporary-schema'
 import type { TenantRows } from '../postgres/tenant-rows'
 import type { PgStash } from './pg-stash'
-import { entryRounds } from './self-test-entries'
+import { entryRounds, forgetEntries } from './self-test-entries'
 import { limitRounds } from './self-test-limits'
 import type { Round } from './self-test-round'
 import { sessionRounds } from './self-test-sessions'
@@ -16,6 +16,8 @@ export interface SelfTestStep {
   readonly ms: number
   /** What went wrong; undefined: nothing. */
   readonly problem: string | undefined
+  /** Why it was not done; undefined: it was. */
+  readonly leftOut: string | undefined
 }
 
 export interface SelfTestReport {
@@ -23,17 +25,22 @@ export interface SelfTestReport {
   /** Where it was done; nothing of it is left. */
   readonly tenant: string
   readonly steps: readonly SelfTestStep[]
+  /** By the signal, before the end; what was begun is cleaned up. */
+  readonly isStopped: boolean
 }
 
-/** A round trip of every kind of store, in a tenant that nobody has; its rows are deleted afterwards. */
-export async function selfTest(stash: PgStash): Promise<SelfTestReport> {
+/** A round trip of every kind of store, in a tenant that nobody has; its rows are deleted afterwards, also where the signal ends it after the step under way. */
+export async function selfTest(stash: PgStash, signal?: AbortSignal): Promise<SelfTestReport> {
   await stash.ready()
   const tenant = temporaryName('test')
   const rows = stash.tenantRows(tenant)
   const mayForget = await canForget(rows)
   const steps: SelfTestStep[] = []
   const run = async (store: string, rounds: readonly Round[]) => {
-    for (const round of rounds) steps.push(await stepOf(store, round))
+    for (const round of rounds) {
+      if (signal?.aborted) return
+      steps.push(await stepOf(store, round))
+    }
   }
   try {
     // A clear leaves a generation, which a role without the right to delete it could not take away.
@@ -41,9 +48,10 @@ export async function selfTest(stash: PgStash): Promise<SelfTestReport> {
     await run('sessions', sessionRounds(stash, tenant))
     for (const { store, rounds } of limitRounds(stash, tenant)) await run(store, rounds)
   } finally {
-    await run('rows', [{ step: 'nothing is left', run: () => forget(rows, tenant, mayForget) }])
+    const forgotten = () => forget(stash, rows, tenant, mayForget)
+    steps.push(await stepOf('rows', { step: 'nothing is left', run: forgotten }))
   }
-  return { isOk: steps.every(({ isOk }) => isOk), tenant, steps }
+  return { isOk: steps.every(({ isOk }) => isOk), tenant, steps, isStopped: signal?.aborted === true }
 }
 
 async function canForget(rows: TenantRows): Promise<boolean> {
@@ -56,9 +64,15 @@ async function canForget(rows: TenantRows): Promise<boolean> {
   }
 }
 
-async function forget(rows: TenantRows, tenant: string, mayForget: boolean): Promise<string | undefined> {
+async function forget(
+  stash: PgStash,
+  rows: TenantRows,
+  tenant: string,
+  mayForget: boolean,
+): Promise<string | undefined> {
   if (mayForget) await rows.forget()
   else {
+    await forgetEntries(stash, tenant)
     await rows.delete('sessions', null)
     await rows.delete('rate-limits', null)
   }
@@ -66,10 +80,11 @@ async function forget(rows: TenantRows, tenant: string, mayForget: boolean): Pro
   return left === 0 ? undefined : `${left} rows of the tenant ${tenant} are left`
 }
 
-async function stepOf(store: string, { step, run }: Round): Promise<SelfTestStep> {
+async function stepOf(store: string, { step, run, leftOut }: Round): Promise<SelfTestStep> {
+  if (leftOut !== undefined) return { store, step, isOk: true, ms: 0, problem: undefined, leftOut }
   const started = performance.now()
   const problem = await run().catch(problemOf)
-  return { store, step, isOk: problem === undefined, ms: performance.now() - started, problem }
+  return { store, step, isOk: problem === undefined, ms: performance.now() - started, problem, leftOut }
 }
 
 function problemOf(error: unknown): string {

@@ -46,12 +46,12 @@ export interface SweepJob extends SweepOptions {
 
 const tables: readonly SweptTable[] = ['entry', 'session', 'counter']
 
-/** 1 MiB to begin with: some thousand rows, a few milliseconds, so that nobody waits long for a row lock. */
-const firstStep = 128
+/** Blocks of a step, 512 KiB to begin with: some thousand rows, a few milliseconds, so that nobody waits long for a row lock. */
+const smallestStep = 64
 
-/** A step shall take about so long, whatever the machine: it grows from step to step, twofold at most, and shrinks at once. 8 MiB are the most. */
+/** A step shall take about so long, whatever the machine: it grows from step to step, twofold at most, to 2 MiB at most, and shrinks at once. */
 const stepMs = 25
-const largestStep = 1_024
+const largestStep = 256
 
 /** As many as a step of blocks removes, about. */
 const evictedPerStep = 5_000
@@ -89,7 +89,7 @@ class Turn {
   evicted = 0
   readonly #job: SweepJob
   #tablesDone = 0
-  #step = firstStep
+  #step = smallestStep
 
   constructor(job: SweepJob) {
     this.#job = job
@@ -160,7 +160,8 @@ class Turn {
   /** Smaller steps on a slow machine, or a busy one. */
   #adapt(tookMs: number): void {
     const fitting = Math.round((this.#step * stepMs) / Math.max(tookMs, 0.1))
-    this.#step = Math.max(1, Math.min(fitting, this.#step * 2, largestStep))
+    // Not below the smallest: on a busy machine a statement takes that long however little it does, and a block at a time would take for ever.
+    this.#step = Math.max(smallestStep, Math.min(fitting, this.#step * 2, largestStep))
   }
 
   #tell(shareOfTable: number): void {

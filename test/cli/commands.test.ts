@@ -1,10 +1,15 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
+import { LoginLimiter } from '../../src/stash/login-limiter'
 import { PgStash } from '../../src/stash/pg-stash'
 import { RateLimiter } from '../../src/stash/rate-limiter'
 import { Sessions } from '../../src/stash/sessions'
+import { runCommand } from '../support/processes'
 import { sleep } from '../support/sleep'
-import { documentOf, freshName, pgstash } from './pgstash'
+import { documentOf, freshName, main, pgstash } from './pgstash'
 
 const schema = freshName()
 let stash: PgStash
@@ -97,9 +102,26 @@ describe('every command', () => {
 
   it('has help, and shows it where no command is named', async () => {
     expect(await pgstash(['--help'])).toEqual({ code: 0, stdout: expect.stringContaining('doctor'), stderr: '' })
-    expect((await pgstash([])).code).toBe(2)
+    expect(await pgstash([])).toMatchObject({ code: 2, stderr: expect.stringContaining('Usage: pgstash') })
+    for (const flag of ['--version', '-V'])
+      expect(await pgstash([flag])).toEqual({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/), stderr: '' })
     expect((await pgstash(['nonsense'])).code).toBe(2)
     for (const [name] of commands) expect((await pgstash([name as string, '--help'])).code).toBe(0)
+  })
+})
+
+describe.runIf(existsSync('/dev/full'))('a stdout that cannot be written', () => {
+  const shell = (command: string) => runCommand('sh', ['-c', command.replace('pgstash', `node ${main}`)])
+
+  it('is a failure, and told', async () => {
+    expect(await shell('pgstash migrate --print > /dev/full')).toEqual({
+      code: 1,
+      output: expect.stringMatching(/^ERR_PGSTASH_OUTPUT: stdout could not be written: ENOSPC.*\n$/),
+    })
+  })
+
+  it('is none where nobody reads on', async () => {
+    expect((await shell('pgstash migrate --print | head -1')).output).toMatch(/^-- pgstash: the whole schema.*\n$/)
   })
 })
 
@@ -129,6 +151,13 @@ describe('pgstash migrate', () => {
       { relname: 'counter', relpersistence: 'p' },
       { relname: 'entry', relpersistence: 'u' },
     ])
+    const again = await pgstash(['migrate', '--unlogged', '--logged-counters', ...own])
+    expect(again.stdout).toMatch(
+      /^The schema is current\.\n--unlogged had no effect.*\n--logged-counters had no effect/,
+    )
+    expect(documentOf(await pgstash(['migrate', '--unlogged', '--json', ...own]))).toMatchObject({
+      withoutEffect: ['--unlogged'],
+    })
     const unforced = await pgstash(['migrate', '--check', '--isolation', 'rls', ...own])
     expect(unforced).toEqual({ code: 1, stdout: expect.stringContaining('not forced'), stderr: '' })
     await pool.query(`drop schema ${own[1]} cascade`)
@@ -147,6 +176,7 @@ describe('pgstash migrate', () => {
       ['--print', '--check'],
       ['--from', '2'],
       ['--print', '--from', '-1'],
+      ['--print', '--from', '99'],
       ['--isolation', 'none'],
       ['--app-role', ''],
     ])
@@ -189,6 +219,21 @@ describe('pgstash stats', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toContain('last sweep')
     expect(stdout).not.toContain('\x1b')
+  })
+
+  it('ends at once, though a query hangs', async () => {
+    const client = await pool.connect()
+    const child = spawn(process.execPath, [main, 'stats', '--watch', '0.1', ...at, '--url', inject('postgresUrl')])
+    const end = once(child, 'close')
+    await once(child.stdout, 'data')
+    await client.query(`begin; lock table ${schema}.entry in access exclusive mode`)
+    await sleep(500)
+    const started = performance.now()
+    child.kill('SIGINT')
+    expect(await end).toEqual([0, null])
+    expect(performance.now() - started).toBeLessThan(2_000)
+    await client.query('rollback')
+    client.release()
   })
 
   it('refuses what does not go together, or will not do', async () => {
@@ -242,10 +287,15 @@ describe('pgstash cleanup and clear', () => {
       kind: 'entries',
       tenant,
       namespace: 'views',
-      live: 20,
+      live: null,
     })
-    expect(documentOf(await clear('--namespace', 'views', '--namespace-version', '2'))).toMatchObject({ live: 1 })
-    expect(documentOf(await clear())).toMatchObject({ namespace: null, live: 1 })
+    const live = async () => (await stash.tenant(tenant).stats()).live
+    expect(await live()).toBe(2)
+    await clear('--namespace', 'views', '--namespace-version', '2')
+    expect(await live()).toBe(1)
+    expect((await pgstash(['clear', '--tenant', tenant, '--yes', ...at])).stdout).toBe(
+      `Cleared all live entries of tenant ${tenant}.\n`,
+    )
     expect((await stash.tenant(tenant).stats()).live).toBe(0)
   })
 
@@ -260,6 +310,23 @@ describe('pgstash cleanup and clear', () => {
     expect(documentOf(await clear('--rate-limits'))).toMatchObject({ live: 1 })
     expect((await stash.tenant(tenant).stats()).live).toBe(22)
     expect(await new Sessions({ stash, tenant }).length()).toBe(0)
+  })
+
+  it('takes a limiter by its whole name', async () => {
+    const consume = (name: string) => new RateLimiter({ stash, tenant, name, limit: 5, windowMs: 60_000 }).consume('a')
+    for (const name of ['api', 'api/admin', 'api/gcra', 'apis']) await consume(name)
+    await new LoginLimiter({ stash, tenant, name: 'api' }).begin({ username: 'ada', ip: '192.0.2.1' })
+    const clear = ['clear', '--tenant', tenant, '--rate-limits', '--namespace', 'api', '--yes', '--json', ...at]
+    expect(documentOf(await pgstash(clear))).toMatchObject({ live: 4 })
+    const { rows } = await pool.query(
+      `select namespace from ${schema}.counter where tenant = $1 and namespace like 'api%' order by 1`,
+      [tenant],
+    )
+    expect(rows.map(({ namespace }) => namespace.replace(/\/[^/]+\/\d+$/, ''))).toEqual([
+      'api/admin',
+      'api/gcra',
+      'apis',
+    ])
   })
 
   it('refuses what does not go together', async () => {
@@ -289,6 +356,21 @@ describe('pgstash test', () => {
     )
     expect(await rowsOf(tenant)).toBe(0)
     expect((await pgstash(['test', ...at])).stdout).toContain('All is well, and nothing is left behind.')
+  })
+
+  it('cleans up when it is interrupted', async () => {
+    const child = spawn(process.execPath, [main, 'test', ...at, '--url', inject('postgresUrl')])
+    let stderr = ''
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk
+    })
+    const end = once(child, 'close')
+    const ofTest = () => pool.query(`select 1 from ${schema}.entry where tenant like 'pgstash_test_%'`)
+    while ((await ofTest()).rows.length === 0) await sleep(5)
+    child.kill('SIGINT')
+    expect(await end).toEqual([1, null])
+    expect(stderr).toBe('ERR_PGSTASH_STOPPED: before the end. Nothing of it is left.\n')
+    expect((await ofTest()).rows).toEqual([])
   })
 
   it('finds what is wrong', async () => {

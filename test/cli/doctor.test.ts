@@ -13,18 +13,19 @@ interface Document {
 }
 
 const schema = freshName()
-const [app, stranger] = [`${schema}_app`, `${schema}_stranger`]
+const [app, stranger, monitor] = [`${schema}_app`, `${schema}_stranger`, `${schema}_monitor`]
 let pool: pg.Pool
 
 beforeAll(async () => {
   pool = new pg.Pool({ connectionString: inject('postgresUrl'), max: 2 })
-  for (const role of [app, stranger]) await pool.query(`create role ${role} login`)
+  for (const role of [app, stranger, monitor]) await pool.query(`create role ${role} login`)
+  await pool.query(`grant pg_monitor to ${monitor}`)
   await pool.query(printSchema({ schema, appRole: app }))
 })
 
 afterAll(async () => {
   await pool.query(`drop schema ${schema} cascade`)
-  for (const role of [app, stranger]) await pool.query(`drop role ${role}`)
+  for (const role of [app, stranger, monitor]) await pool.query(`drop role ${role}`)
   await pool.end()
 })
 
@@ -86,6 +87,38 @@ describe('pgstash doctor', () => {
     expect(checkOf(run, 'sweep')).toMatchObject({ status: 'unknown' })
   })
 
+  it('knows a role that only monitors', async () => {
+    const run = await doctor(monitor)
+    expect(run.code).toBe(0)
+    expect(checkOf(run, 'role')).toMatchObject({ status: 'unknown', detail: expect.stringContaining('only monitors') })
+  })
+
+  it.each([
+    ['usage on sequence version', 'usage on version'],
+    ['select on migration', 'select on migration'],
+    ['insert on sweep', 'insert on sweep'],
+  ])('misses %s', async (right, told) => {
+    const [privilege, place] = right.split(' on ') as [string, string]
+    const at = place.replace(/(\w+)$/, `${schema}.$1`)
+    await pool.query(`revoke ${privilege} on ${at} from ${app}`)
+    const run = await doctor(app)
+    await pool.query(`grant ${privilege} on ${at} to ${app}`)
+    expect(run.code).toBe(1)
+    expect(checkOf(run, 'role')).toMatchObject({ status: 'fail', detail: `${app} lacks ${told}` })
+  })
+
+  it('fails under a schema of a newer version', async () => {
+    await pool.query(`insert into ${schema}.migration (id, name) values (99, 'from_tomorrow')`)
+    const run = await doctor(app)
+    await pool.query(`delete from ${schema}.migration where id = 99`)
+    expect(run.code).toBe(1)
+    expect(checkOf(run, 'schema')).toMatchObject({
+      status: 'fail',
+      detail: expect.stringContaining('migration 99'),
+      nextStep: expect.stringContaining('Upgrade pgstash'),
+    })
+  })
+
   it('measures pools against the server', async () => {
     expect(checkOf(await doctor(app, '--pool', '20', '--processes', '50'), 'connections')).toMatchObject({
       status: 'fail',
@@ -110,6 +143,7 @@ describe('pgstash doctor', () => {
     expect(checkOf(run, 'dead-rows')).toMatchObject({
       status: 'warn',
       detail: expect.stringMatching(/entry: 20,000, 100 %/),
+      nextStep: expect.stringContaining('off for entry'),
     })
     await pool.query(`select ${schema}.reserve_blocks()`)
     await pool.query(`vacuum ${schema}.entry`)
@@ -117,14 +151,26 @@ describe('pgstash doctor', () => {
   })
 
   it('warns of a sweep that nobody does', async () => {
-    await pool.query(`insert into ${schema}.entry (tenant, namespace, key, generation, version, format, written_at, value)
-      values ('t', 'n', 'k', 0, 0, 't', 0, '')`)
-    await pool.query('select pg_stat_force_next_flush()').catch(() => {})
+    const columns = 'tenant, namespace, key, generation, version, format, written_at, value, expires_at'
+    await pool.query(`insert into ${schema}.entry (${columns}) values ('t', 'n', 'k', 0, 0, 't', 0, '', null)`)
+    expect(checkOf(await doctor(app), 'sweep')).toMatchObject({
+      status: 'ok',
+      detail: 'there was none yet; there is nothing to sweep',
+    })
+    await pool.query(`insert into ${schema}.entry (${columns}) values ('t', 'n', 'brief', 0, 0, 't', 0, '', 1)`)
     expect(checkOf(await doctor(app), 'sweep')).toMatchObject({ status: 'warn' })
+    // Somebody takes the lease again and again, and fails.
+    await pool.query(`insert into ${schema}.sweep (name, holder, leased_until)
+      values ('sweeper', 'somebody', ${schema}.now_ms() + 60000)`)
+    expect(checkOf(await doctor(app), 'sweep')).toMatchObject({
+      status: 'warn',
+      detail: 'there was none yet; somebody is at it now',
+      nextStep: expect.stringContaining('pgstash:sweep'),
+    })
     await pgstash(['cleanup', '--schema', schema])
     expect(checkOf(await doctor(app), 'sweep')).toMatchObject({
       status: 'ok',
-      detail: expect.stringContaining('removed 0 rows'),
+      detail: expect.stringMatching(/removed 1 rows; by the sweeper of a stash: none yet$/),
     })
   })
 
@@ -161,11 +207,21 @@ describe('pgstash doctor', () => {
     expect(documentOf<{ steps: { isOk: boolean }[] }>(own).steps.filter(({ isOk }) => !isOk)).toEqual([])
     expect(own.code).toBe(0)
     expect((await pgstash(['test', ...as('postgres')])).code).toBe(0)
+    expect((await pgstash(['test', '--isolation', 'rls', ...as(app)])).stdout).toMatch(
+      /^skip +entries +clear +left out\n +it leaves a row/m,
+    )
+    const held = await pgstash(['stats', '--tenant', 't', '--isolation', 'rls', '--json', ...as(app)])
+    expect(documentOf(held)).toMatchObject({ tenant: 't', live: 1 })
+    expect(await pgstash(['stats', '--isolation', 'rls', ...as(app)])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--tenant'),
+    })
     const refused = await pgstash(['stats', ...as(app)])
     expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/^ERR_PGSTASH_UNSAFE_ROLE: /) })
     expect(
-      (await pgstash(['clear', '--tenant', 't', '--yes', '--isolation', 'rls', '--json', ...as(app)])).stdout,
+      (await pgstash(['clear', '--tenant', 't', '--dry-run', '--isolation', 'rls', '--json', ...as(app)])).stdout,
     ).toContain('"live":1')
+    expect((await pgstash(['clear', '--tenant', 't', '--yes', '--isolation', 'rls', ...as(app)])).code).toBe(0)
   })
 
   it('looks at PGlite, too', async () => {

@@ -15,11 +15,13 @@ import { startFakeRedis } from '../support/fake-redis'
 import { runCommand } from '../support/processes'
 import { hasRedisServer, type Redis, startRedisServer } from '../support/redis-server'
 import { sleep } from '../support/sleep'
+import { documentOf, pgstash } from './pgstash'
 
 const main = join(import.meta.dirname, '../../dist/cli/main.js')
 const url = inject('postgresUrl')
 
-const runImport = (...args: string[]) => runCommand('node', [main, 'import', ...args])
+/** With nobody at a terminal to ask. */
+const runImport = (...args: string[]) => runCommand('node', [main, 'import', '--yes', ...args])
 
 const connectTo = (redis: Redis) => createClient({ url: redis.url }).on('error', () => {})
 
@@ -96,13 +98,14 @@ describe.each(bodies)('pgstash import from %s', (_, isHere, start) => {
         notJson: 0,
         readBefore: 0,
         seconds: expect.any(Number),
+        isStopped: false,
       })
       await expectAll(20_000)
     }, 60_000)
 
     it('goes on where a killed run stopped, and ends complete', async () => {
       await fill(20_000)
-      const child = spawn('node', [main, 'import', ...from(), '--namespace', 'views', '--batch', '20'], {
+      const child = spawn('node', [main, 'import', '--yes', ...from(), '--namespace', 'views', '--batch', '20'], {
         stdio: 'ignore',
       })
       const exit = once(child, 'exit')
@@ -119,11 +122,43 @@ describe.each(bodies)('pgstash import from %s', (_, isHere, start) => {
       expect((await progress.keys().next()).done).toBe(true)
     }, 60_000)
 
+    it.each(['SIGINT', 'SIGTERM'] as const)(
+      'ends at %s after the page under way, and keeps its place',
+      async (how) => {
+        await fill(20_000)
+        const args = ['import', '--yes', ...from(), '--namespace', 'views', '--batch', '20', '--json']
+        const child = spawn('node', [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+        let [stdout, stderr] = ['', '']
+        child.stdout.on('data', (chunk: Buffer) => {
+          stdout += chunk
+        })
+        child.stderr.on('data', (chunk: Buffer) => {
+          stderr += chunk
+        })
+        const end = once(child, 'close')
+        while ((await stash.namespace('views').keys().next()).done) await sleep(5)
+        child.kill(how)
+        expect(await end).toEqual([1, null])
+        expect(stderr).toBe('ERR_PGSTASH_STOPPED: before the end. Run the same command again: it goes on from here.\n')
+        const report = JSON.parse(stdout)
+        expect(report).toMatchObject({ isStopped: true, read: expect.any(Number) })
+        for await (const [key, place] of stash.namespace('pgstash-import').entries()) {
+          expect(JSON.stringify([key, place])).not.toMatch(/user:|views|127\.0\.0\.1/)
+          expect(await stash.namespace('pgstash-import').ttl(key)).toBeGreaterThan(6 * 24 * 3_600_000)
+        }
+
+        const again = JSON.parse((await views()).output)
+        expect(again).toMatchObject({ readBefore: report.read, isStopped: false })
+        await expectAll(20_000)
+      },
+      60_000,
+    )
+
     it.each(['cleared', 'told to', 'Redis was restarted'])(
       'begins anew when %s',
       async (why) => {
         await fill(20_000)
-        const child = spawn('node', [main, 'import', ...from(), '--namespace', 'views', '--batch', '20'], {
+        const child = spawn('node', [main, 'import', '--yes', ...from(), '--namespace', 'views', '--batch', '20'], {
           stdio: 'ignore',
         })
         const progress = stash.namespace('pgstash-import')
@@ -343,6 +378,28 @@ describePostgres('pgstash import from @keyv/postgres', (body) => {
     expect(JSON.parse(every.output)).toMatchObject({ read: 7, written: 5 })
   })
 
+  it('goes on where it stopped, and keeps no key in the clear', async () => {
+    const store = new KeyvPostgres({ uri: url, table })
+    const old = new Keyv({ store, namespace: 'views' })
+    await old.setMany(Array.from({ length: 5_000 }, (_, n) => ({ key: `secret${n}`, value: n })))
+    await old.disconnect()
+    const stash = body.open()
+    const args = [...place(stash), '--namespace', 'views', '--batch', '10']
+    const child = spawn('node', [main, 'import', '--yes', ...args], { stdio: 'ignore' })
+    const end = once(child, 'close')
+    while ((await stash.namespace('views').keys().next()).done) await sleep(5)
+    child.kill('SIGINT')
+    expect(await end).toEqual([1, null])
+    const kept: unknown[] = []
+    for await (const entry of stash.namespace('pgstash-import').entries()) kept.push(entry)
+    expect(kept).toHaveLength(1)
+    expect(JSON.stringify(kept)).not.toMatch(/secret|views/)
+    const again = JSON.parse((await runImport(...args)).output)
+    expect(again.readBefore).toBeGreaterThan(0)
+    expect(again.read + again.readBefore).toBe(5_000)
+    expect((await stash.stats()).live).toBe(5_000)
+  })
+
   it('names the table that is not there', async () => {
     const ended = await runImport(...place(body.open()), '--namespace', 'views')
     expect(ended).toMatchObject({ code: 1, output: expect.stringMatching(/42P01.*does not exist/s) })
@@ -368,13 +425,34 @@ describe('pgstash import, wrongly used', () => {
     expect(await runImport(...args)).toMatchObject({ code: 2, output: expect.stringContaining(problem) })
   })
 
+  it('is refused as everywhere: in a line, as JSON too, and what is unknown first', async () => {
+    const run = await pgstash(['import', '--prefix', 'x', '--json'])
+    expect(run).toMatchObject({ code: 2, stderr: "ERR_PGSTASH_USAGE: unknown option '--prefix'\n" })
+    expect(documentOf(run)).toEqual({ error: { code: 'ERR_PGSTASH_USAGE', message: "unknown option '--prefix'" } })
+    const unasked = await pgstash(['import', ...redis, '--namespace', 'n'])
+    expect(unasked).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/^ERR_PGSTASH_USAGE: .*--yes/) })
+    for (const flag of ['--yes', '--if-absent', '--dry-run'])
+      expect((await pgstash(['import', ...redis, '--namespace', 'n', flag])).stderr).toMatch(
+        /^ERR_PGSTASH_IMPORT_SOURCE: [^\n]*\n$/,
+      )
+  })
+
   it('names the client that is missing', async () => {
     const resolve = `export function resolve(name, context, next) {
       if (name === '@redis/client') throw new Error('no such package')
       return next(name, context)
     }`
     const hook = `import { register } from 'node:module'; register(${JSON.stringify(dataUrl(resolve))})`
-    const ended = await runCommand('node', ['--import', dataUrl(hook), main, 'import', ...redis, '--namespace', 'n'])
+    const ended = await runCommand('node', [
+      '--import',
+      dataUrl(hook),
+      main,
+      'import',
+      '--yes',
+      ...redis,
+      '--namespace',
+      'n',
+    ])
     expect(ended).toMatchObject({ code: 1, output: expect.stringContaining('npm install @redis/client') })
   })
 

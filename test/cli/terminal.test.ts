@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process'
+import { createClient } from '@redis/client'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { PgStash } from '../../src/stash/pg-stash'
+import { startFakeRedis } from '../support/fake-redis'
 import { sleep } from '../support/sleep'
 import { freshName, onTerminal } from './pgstash'
 
@@ -36,6 +38,8 @@ describe.runIf(hasScript)('on a terminal', () => {
   it('tells a database that goes away, and goes on when it is back', async () => {
     const ended = onTerminal(['stats', '--watch', '0.2', ...at], /ERR_PGSTASH_[\s\S]*last sweep/, '\x03')
     const pool = new pg.Pool({ connectionString: inject('postgresUrl'), max: 1 })
+    // The first screen has to come.
+    await sleep(1_000)
     for (let at = 0; at < 40; at += 1) {
       await pool.query(
         `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pgstash cli' and query like '%"${schema}"%'`,
@@ -65,6 +69,30 @@ describe.runIf(hasScript)('on a terminal', () => {
       stdout: expect.stringContaining('Cleared 1 live entry'),
     })
     expect(await stash.namespace('views').has('k')).toBe(false)
+  })
+
+  it('asks before it imports over entries, and takes no for no', async () => {
+    const redis = await startFakeRedis()
+    const client = createClient({ url: redis.url })
+    await client.connect()
+    await client.set('k', 'theirs')
+    const cache = stash.namespace('imported')
+    await cache.set('k', 'ours')
+    const copy = ['import', '--from', redis.url, '--namespace', 'imported', ...at]
+    const question = /The namespace imported holds entries; same keys are overwritten\. Go on\? \[y\/N\] /
+    for (const no of ['\r', '\x03', '\x04'])
+      expect(await onTerminal(copy, question, no)).toMatchObject({
+        code: 1,
+        stdout: expect.stringContaining('ERR_PGSTASH_STOPPED: nothing was done.'),
+      })
+    expect(await cache.get('k')).toBe('ours')
+    expect(await onTerminal(copy, question, 'y\r')).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('Wrote 1 to'),
+    })
+    expect(await cache.get('k')).toBe('theirs')
+    client.destroy()
+    await redis.close()
   })
 
   it('has colours, and a bar that goes away', async () => {

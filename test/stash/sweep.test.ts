@@ -87,7 +87,7 @@ describePostgres('sweeps of several processes', (body) => {
     const removed = ended.map(({ output }) => Number(output))
     expect(removed.reduce((sum, one) => sum + one, 0)).toBe(30_000)
     // One turn of the table, and at most a step of each beyond it.
-    expect(await position()).toBeLessThanOrEqual(blocks + 3 * 1_024)
+    expect(await position()).toBeLessThanOrEqual(blocks + 3 * 256)
     expect((await stash.stats()).expired).toBe(0)
   })
 
