@@ -28,7 +28,7 @@ export function deadRows(tables: readonly TableFacts[], now: number, isVacuumed:
 function cureOf(bloated: readonly TableFacts[], isVacuumed: boolean): string {
   if (!isVacuumed) return 'set autovacuum = on in postgresql.conf: it is off, and nothing else removes dead rows.'
   const off = bloated.filter(({ hasAutovacuum }) => !hasAutovacuum).map(({ name }) => name)
-  if (off.length > 0) return `Reset the storage parameter autovacuum_enabled, which is off, of ${off.join(', ')}.`
+  if (off.length > 0) return `reset the storage parameter autovacuum_enabled: it is off for ${off.join(', ')}.`
   return 'look for what holds autovacuum back: old transactions (pg_stat_activity.xact_start), replication slots.'
 }
 

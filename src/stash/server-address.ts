@@ -6,6 +6,9 @@ const highestPort = 65_535
 /** What `pg` puts into its first message as text. */
 const texts = ['host', 'user', 'database', 'application_name'] as const
 
+/** Numbers of `pg-pool`, which compares them as they are; `max` counts from 1, the others from 0, which is none. */
+const counts = ['max', 'min', 'idleTimeoutMillis', 'connectionTimeoutMillis', 'maxUses', 'maxLifetimeSeconds'] as const
+
 /**
  * Where the server is, and as whom. `pg` looks at these when it connects, and some of them throw out of its queue then: a stash would wait for its time limit
  * at every call.
@@ -15,6 +18,7 @@ export function assertServerAddress(options: PgPoolOptions): void {
   for (const field of texts) assertText(field, options[field])
   if (typeof options.password !== 'function') assertText('password', options.password)
   assertPort(options.port)
+  for (const field of counts) assertCount(field, (options as Readonly<Record<string, unknown>>)[field])
 }
 
 /**
@@ -64,6 +68,13 @@ function assertText(field: string, value: unknown): void {
   if (value === undefined || value === null) return
   if (typeof value === 'string' && !value.includes('\0')) return
   throw new InvalidArgumentError(field, 'must be a string without NUL', 'Leave it out for the default.')
+}
+
+function assertCount(field: (typeof counts)[number], value: unknown): void {
+  const least = field === 'max' ? 1 : 0
+  if (value === undefined || value === null || value === Number.POSITIVE_INFINITY) return
+  if (typeof value === 'number' && Number.isInteger(value) && value >= least) return
+  throw new InvalidArgumentError(field, `must be a whole number of at least ${least}`, 'Leave it out for the default.')
 }
 
 function assertPort(port: unknown): void {
