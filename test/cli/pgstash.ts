@@ -45,12 +45,15 @@ export function pgstash(
   })
 }
 
-/** Runs it on a pseudo-terminal (util-linux' `script`), and types `keys` once `prompt` has come. */
+/**
+ * Runs it on a pseudo-terminal (util-linux' `script`), and types `keys` once `prompt` has come. In the shell's place: at Ctrl-C dash would end with 130,
+ * whatever the program ends with.
+ */
 export function onTerminal(args: readonly string[], prompt: string | RegExp, keys: string): Promise<Run> {
   return new Promise((resolve, reject) => {
     const command = [process.execPath, main, ...args].map((word) => `'${word}'`).join(' ')
-    const env = { ...process.env, DATABASE_URL: inject('postgresUrl'), TERM: 'xterm', NO_COLOR: '' }
-    const child = spawn('script', ['-qefc', `stty cols 100 rows 40; ${command}`, '/dev/null'], { env })
+    const env = { ...process.env, DATABASE_URL: inject('postgresUrl'), SHELL: '/bin/sh', TERM: 'xterm', NO_COLOR: '' }
+    const child = spawn('script', ['-qefc', `stty cols 100 rows 40; exec ${command}`, '/dev/null'], { env })
     let [stdout, hasTyped] = ['', false]
     child.stdout.on('data', (chunk: Buffer) => {
       stdout += chunk

@@ -66,7 +66,7 @@ describeBodies('a sweep', (body) => {
 describePostgres('sweeps of several processes', (body) => {
   const script = (work: string) => `
     import { PgStash } from 'pgstash'
-    const stash = new PgStash({ connectionString: process.env.URL, schema: process.env.SCHEMA, sweeper: false })
+    const stash = new PgStash({ connectionString: process.env.URL, schema: process.env.SCHEMA, sweeper: false, timeoutMs: 30_000 })
     await stash.ready()
     ${work}
     await stash.close()`
@@ -78,11 +78,18 @@ describePostgres('sweeps of several processes', (body) => {
       Number((await body.sql(`select position from ${stash.schema}.sweep where name = 'entry'`))[0]?.[0])
     const blocks = Number((await body.sql(`select pg_relation_size('${stash.schema}.entry') / 8192`))[0]?.[0])
     const env = { URL: inject('postgresUrl'), SCHEMA: stash.schema }
-    // They start together, at a moment on the clock of all.
-    const at = Date.now() + 3_000
-    const sweep = script(`await new Promise((go) => setTimeout(go, ${at} - Date.now()))
-      console.log((await stash.sweep()).expired)`)
-    const ended = await Promise.all([1, 2, 3].map(() => runNode(sweep, env)))
+    // They begin together, however late one of them comes up: whoever comes to a turn that is over begins one of his own.
+    const gate = new pg.Client(inject('postgresUrl'))
+    await gate.connect()
+    await gate.query('begin')
+    await gate.query(`lock table ${stash.schema}.sweep in share mode`)
+    const sweep = script('console.log((await stash.sweep()).expired)')
+    const sweeping = Promise.all([1, 2, 3].map(() => runNode(sweep, env)))
+    const waiting = `select count(*) from pg_locks where relation = '${stash.schema}.sweep'::regclass and not granted`
+    await expect.poll(async () => Number((await body.sql(waiting))[0]?.[0]), { timeout: 30_000 }).toBe(3)
+    await gate.query('commit')
+    await gate.end()
+    const ended = await sweeping
     expect(ended.map(({ code }) => code)).toEqual([0, 0, 0])
     const removed = ended.map(({ output }) => Number(output))
     expect(removed.reduce((sum, one) => sum + one, 0)).toBe(30_000)
