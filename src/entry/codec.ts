@@ -44,10 +44,17 @@ function encode(value: unknown): EncodedValue {
     return { format: 't', text: value }
   }
   if (typeof value === 'number') return encodeNumber(value)
-  if (isUint8Array(value)) {
-    return { format: 'b', text: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64') }
-  }
+  if (isUint8Array(value)) return { format: 'b', text: bytesOf(value).toString('base64') }
   return { format: 'j', text: toJson(value) }
+}
+
+/** Also of an array over memory that is shared, not of one whose memory was given to another thread. */
+function bytesOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  try {
+    return Buffer.from(buffer, byteOffset, byteLength)
+  } catch (error) {
+    throw new UnserialisableValueError('has given its bytes away (its buffer is detached)', error)
+  }
 }
 
 function encodeNumber(value: number): EncodedValue {

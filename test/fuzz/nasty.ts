@@ -58,6 +58,11 @@ export const nastyThings = oneOf({
   'new Number(5)': () => new Number(5),
   'Object(1n)': () => Object(1n),
   'new Uint8Array(3)': () => new Uint8Array(3),
+  'a detached Uint8Array': () => {
+    const bytes = new Uint8Array(3)
+    structuredClone(bytes, { transfer: [bytes.buffer] })
+    return bytes
+  },
   'new Float64Array([NaN])': () => new Float64Array([Number.NaN]),
   'new BigInt64Array(1)': () => new BigInt64Array(1),
   'new ArrayBuffer(3)': () => new ArrayBuffer(3),

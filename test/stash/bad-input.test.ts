@@ -28,6 +28,9 @@ const keyProblems: [name: string, key: unknown][] = [
 const cyclic: Record<string, unknown> = {}
 cyclic.self = cyclic
 
+const detached = new Uint8Array(3)
+structuredClone(detached, { transfer: [detached.buffer] })
+
 const valueProblems: [name: string, value: unknown][] = [
   ['a BigInt', 1n],
   ['a BigInt inside', { n: 1n }],
@@ -37,6 +40,7 @@ const valueProblems: [name: string, value: unknown][] = [
   ['a symbol', Symbol('v')],
   ['NaN', Number.NaN],
   ['an infinity', Number.NEGATIVE_INFINITY],
+  ['bytes given to another thread', detached],
   ['a value over the limit', 'x'.repeat(2_000)],
 ]
 
