@@ -4,7 +4,7 @@ import type { PgPool, PgPoolOptions } from '../postgres/pg-driver'
 import type { Pglite } from '../postgres/pglite-driver'
 import { assertKnown } from './known-options'
 import { assertQuota, type QuotaSource } from './quota'
-import { assertAddress, assertServerAddress } from './server-address'
+import { assertAddress, assertEnvironment, assertServerAddress } from './server-address'
 
 export type { Isolation }
 
@@ -144,6 +144,8 @@ export function resolveOptions(given: string | PgStashOptions): ResolvedOptions 
   assertKnown('batch', batch, batchNames)
   if (breaker !== false) assertKnown('breaker', breaker, breakerNames)
   assertServerAddress(poolOptions)
+  const address = connection(connectionString, poolOptions)
+  if (pool === undefined && pglite === undefined) assertEnvironment({ ...poolOptions, ...address })
   return Object.freeze({
     pool: pool === undefined ? undefined : assertPool(pool),
     pglite: pglite === undefined ? undefined : assertPglite(pglite),
@@ -151,7 +153,7 @@ export function resolveOptions(given: string | PgStashOptions): ResolvedOptions 
       max: defaultPoolSize,
       application_name: 'pgstash',
       ...poolOptions,
-      ...connection(connectionString, poolOptions),
+      ...address,
     },
     schema: schemaName(schema ?? 'pgstash'),
     isUnlogged: bool('unlogged', unlogged, false),

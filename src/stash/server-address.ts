@@ -37,6 +37,26 @@ export function assertAddress(field: string, address: unknown): string {
   )
 }
 
+/**
+ * PGPORT, where nothing else names a port. `pg` takes the number that it begins with.
+ * @throws {InvalidArgumentError}
+ */
+export function assertEnvironment({ port, connectionString }: PgPoolOptions): void {
+  const given = process.env.PGPORT
+  if (!given || port || (connectionString !== undefined && namesPort(connectionString))) return
+  if (isPort(Number.parseInt(given, 10))) return
+  throw new InvalidArgumentError(
+    'PGPORT',
+    `must be a whole number from 1 to ${highestPort}`,
+    'Unset it for 5432, or name the port in the address.',
+  )
+}
+
+function namesPort(address: string): boolean {
+  const { port, searchParams } = urlOf(encoded(address))
+  return port !== '' || searchParams.has('port')
+}
+
 function isReadable(address: string): boolean {
   try {
     const { username, password, hostname, pathname, searchParams } = urlOf(encoded(address))

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { pgStore } from '../../src/adapters/cache-manager'
 import { fastifyRateLimitStore } from '../../src/adapters/fastify-rate-limit'
 import { PgSessionStore } from '../../src/adapters/fastify-session'
@@ -229,6 +229,25 @@ describe('bad input is told before SQL, naming the field', () => {
     [{ connectionString: 'postgres://user:a b%@localhost/x' }],
   ])('but anywhere else: %j', async (options) => {
     await new PgStash(anything(options)).close()
+  })
+
+  it('PGPORT, where nothing else names the port', async () => {
+    const address = 'postgres://nobody@nowhere.invalid/x'
+    try {
+      for (const port of ['abc', '0', '70000', 'tcp://10.0.0.1:5432']) {
+        vi.stubEnv('PGPORT', port)
+        await refusal(async () => new PgStash({ host: 'nowhere.invalid' }), 'PGPORT')
+        await refusal(async () => new PgStash(address), 'PGPORT')
+        await new PgStash({ host: 'nowhere.invalid', port: 5432 }).close()
+        await new PgStash(address.replace('/x', ':5432/x')).close()
+        await new PgStash(`${address}?port=5432`).close()
+      }
+      // As `pg` reads it.
+      vi.stubEnv('PGPORT', '5433/tcp')
+      await new PgStash(address).close()
+    } finally {
+      vi.unstubAllEnvs()
+    }
   })
 
   it('a session that is no object in JSON', async () => {
