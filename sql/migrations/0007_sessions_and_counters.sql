@@ -156,6 +156,90 @@ begin
   return coalesce(cardinality(v_doomed), 0);
 end $$;
 
+-- What follows deletes in two statements: the second one sees each row as whoever held its lock has left it. One statement would not, and would spare the
+-- session that is touched at that moment.
+
+-- Deletes the sessions of a user but those in p_except, locked in the order of all who write sessions; answers how many were alive. Found as in
+-- list-user-sessions.sql.
+create function "pgstash".delete_user_sessions(p_tenant text, p_namespace text, p_user text, p_except text[]) returns bigint
+language plpgsql
+set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_now bigint := "pgstash".now_ms();
+  v_doomed tid[];
+  v_live bigint;
+begin
+  select array_agg(d.ctid), count(*) filter (where d.is_live) into v_doomed, v_live from (
+    select s.ctid, s.expires_at > v_now as is_live from "pgstash".session s
+    where (s.tenant || E'\x01' || s.namespace || E'\x01' || s.user_id) = p_tenant || E'\x01' || p_namespace || E'\x01' || p_user
+      and s.user_id is not null and s.tenant is not distinct from p_tenant and s.namespace is not distinct from p_namespace
+      and s.user_id is not distinct from p_user and s.id <> all (p_except)
+    order by s.id for update
+  ) d;
+  delete from "pgstash".session s where s.ctid = any (v_doomed);
+  return v_live;
+end $$;
+
+-- For the command line: a step of deleting a tenant's sessions, of one namespace or (null) of all. Fewer removed than p_limit means that none is left.
+create function "pgstash".delete_tenant_sessions(p_tenant text, p_namespace text, p_limit bigint)
+returns table (removed bigint, live bigint)
+language plpgsql rows 1
+set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_now bigint := "pgstash".now_ms();
+  v_doomed tid[];
+begin
+  select array_agg(d.ctid), count(*), count(*) filter (where d.is_live) into v_doomed, removed, live from (
+    select s.ctid, s.expires_at > v_now as is_live from "pgstash".session s
+    where s.tenant = p_tenant and (p_namespace is null or s.namespace = p_namespace)
+    order by s.namespace, s.id limit p_limit for update
+  ) d;
+  delete from "pgstash".session s where s.ctid = any (v_doomed);
+  return next;
+end $$;
+
+-- The same for rate limits, of one limiter or of all; its name is found as in count-tenant-counters.sql.
+create function "pgstash".delete_tenant_counters(p_tenant text, p_limiter text, p_limit bigint)
+returns table (removed bigint, live bigint)
+language plpgsql rows 1
+set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_now bigint := "pgstash".now_ms();
+  v_doomed tid[];
+begin
+  select array_agg(d.ctid), count(*), count(*) filter (where d.is_live) into v_doomed, removed, live from (
+    select c.ctid, c.expires_at > v_now as is_live from "pgstash".counter c
+    where c.tenant = p_tenant
+      and (p_limiter is null or starts_with(c.namespace, p_limiter || '/') and substr(c.namespace, length(p_limiter) + 2)
+        ~ '^((username|usernameAndIp|ip)/)?(fixed-window|sliding-window|gcra)/[^/]+$')
+    order by c.namespace, c.key limit p_limit for update
+  ) d;
+  delete from "pgstash".counter c where c.ctid = any (v_doomed);
+  return next;
+end $$;
+
+-- A step of forgetting the counters of a namespace whose keys begin with p_prefix, from p_from on and in the order of all who write counters: each of them
+-- is forgotten at one moment, and what is counted anew stays. Answers where the next step begins, or null where nothing was left.
+create function "pgstash".clear_counters(p_tenant text, p_namespace text, p_prefix text, p_from text, p_limit bigint) returns text
+language plpgsql
+set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_doomed tid[];
+  v_last text;
+begin
+  select array_agg(d.ctid), max(d.key) into v_doomed, v_last from (
+    select c.ctid, c.key from "pgstash".counter c
+    where c.tenant = p_tenant and c.namespace = p_namespace and c.key >= p_from and starts_with(coalesce(c.long_key, c.key), p_prefix)
+    order by c.key limit p_limit for update
+  ) d;
+  delete from "pgstash".counter c where c.ctid = any (v_doomed);
+  return v_last || E'\x01';
+end $$;
+
 -- Several limits at once, and limits that block. Rows are locked in the order given, which all processes share, before anything is
 -- decided; then call for call: one is granted where all of its limits have room and none blocks, and only then counted, in all of them.
 --   rows     p_tenant … p_key, distinct; p_algorithm (f fixed window, s sliding window, g GCRA), p_most, p_window; p_block: milliseconds that

@@ -1,2 +1,1 @@
--- Forgets all counters of some namespaces of a tenant.
-delete from "pgstash".counter c where c.tenant = $1 and c.namespace = any ($2::text[])
+select "pgstash".clear_counters($1, $2, $3, $4, $5)

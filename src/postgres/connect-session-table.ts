@@ -19,7 +19,7 @@ import { joinTexts } from './text-list'
 
 const rowsPerPage = 500
 
-const sweptPerStep = 2_000
+const deletedPerStep = 2_000
 
 /**
  * A table that connect-pg-simple has made, `(sid, sess, expire)`, read and written as it does, so that both may run side by side. It knows
@@ -128,22 +128,24 @@ export class ConnectSessionTable implements SessionTable {
   }
 
   async clear(address: Address, options?: CallOptions): Promise<void> {
-    await this.#coalescer.aloneIn(
-      'session.clear',
-      address,
-      () => this.#database.write(this.#statements.clear, []),
-      options,
-    )
+    const work = async (onStep: () => void) => {
+      for (;;) {
+        const [row] = await this.#database.write(this.#statements.clear, [deletedPerStep])
+        if ((row?.[0] as number) < deletedPerStep) return
+        onStep()
+      }
+    }
+    await this.#coalescer.aloneIn('session.clear', address, work, options)
   }
 
   /** Removes what is expired, in small steps; answers how many. */
   async sweep(): Promise<number> {
     let total = 0
     for (;;) {
-      const [row] = await this.#database.write(this.#statements.sweep, [sweptPerStep])
+      const [row] = await this.#database.write(this.#statements.sweep, [deletedPerStep])
       const swept = row?.[0] as number
       total += swept
-      if (swept < sweptPerStep) return total
+      if (swept < deletedPerStep) return total
     }
   }
 }

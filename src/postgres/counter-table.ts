@@ -1,6 +1,5 @@
 import adjustCounters from '../../sql/statements/adjust-counters.sql'
 import clearCounters from '../../sql/statements/clear-counters.sql'
-import clearCountersPrefix from '../../sql/statements/clear-counters-prefix.sql'
 import deleteCounters from '../../sql/statements/delete-counters.sql'
 import readCounters from '../../sql/statements/read-counters.sql'
 import type { StoredKey } from '../entry/key'
@@ -26,6 +25,9 @@ interface Adjustment extends StoredKey {
   readonly by: number
 }
 
+/** So many a statement: a step stays far below the time limit of a call. */
+const forgottenPerStep = 5_000
+
 /** The verbs on counters, each with its statement; all but `clear` coalesce. A namespace is a limiter with its algorithm and window. */
 export class CounterTable {
   readonly #database: StatementRunner
@@ -36,7 +38,6 @@ export class CounterTable {
   readonly #reads: Lane<null, Found<Row>>
   readonly #deletes: Lane<null, void>
   readonly #clear: Statement
-  readonly #clearPrefix: Statement
 
   constructor(database: StatementRunner, coalescer: Coalescer, schema: string) {
     const consume = (algorithm: Algorithm) => coalescer.lane(consumeRules(database, schema, algorithm))
@@ -52,7 +53,6 @@ export class CounterTable {
     this.#reads = coalescer.lane(readRules(database, schema))
     this.#deletes = coalescer.lane(deleteRules(database, schema))
     this.#clear = statementOf(clearCounters, schema)
-    this.#clearPrefix = statementOf(clearCountersPrefix, schema)
   }
 
   /** Counts a hit of that cost if it fits. */
@@ -86,24 +86,52 @@ export class CounterTable {
 
   /** Forgets all of a namespace whose keys begin so. */
   async clearPrefix(tenant: string, namespace: string, prefix: string, options?: CallOptions): Promise<void> {
-    const ask = () => this.#database.write(this.#clearPrefix, [tenant, namespace, prefix])
-    await this.#coalescer.aloneIn('limit.clear', addressOf(tenant, namespace, 'counter'), ask, options)
+    const work = (onStep: () => void) => this.#forget(tenant, namespace, prefix, onStep)
+    await this.#coalescer.aloneIn('limit.clear', addressOf(tenant, namespace, 'counter'), work, options)
   }
 
   /** Forgets everybody in some namespaces of a tenant: those of one limiter. */
   async clear(tenant: string, limiter: string, namespaces: readonly string[], options?: CallOptions): Promise<void> {
-    const ask = () => this.#database.write(this.#clear, [tenant, namespaces])
-    const behindCounters = namespaces.reduceRight(
-      (work: () => Promise<unknown>, namespace) => () => this.aloneIn(addressOf(tenant, namespace, 'counter'), work),
-      () => this.#coalescer.aloneIn('limit.clear', addressOf(tenant, limiter, 'limits'), ask, options),
-    )
-    await behindCounters()
+    const work = async (onStep: () => void) => {
+      for (const namespace of namespaces) await this.#forget(tenant, namespace, '', onStep)
+    }
+    const alone = (inner: SteppedWork) => (onStep: () => void) =>
+      this.#coalescer.aloneIn('limit.clear', addressOf(tenant, limiter, 'limits'), stepping(inner, onStep), options)
+    const behind = (namespace: string, inner: SteppedWork) => (onStep: () => void) =>
+      this.aloneIn(addressOf(tenant, namespace, 'counter'), stepping(inner, onStep))
+    await namespaces.reduceRight((inner, namespace) => behind(namespace, inner), alone(work))(() => {})
   }
 
   /** Runs `work` after all that was asked there before, and before all that is asked after. */
-  aloneIn<T>(address: Address, work: () => Promise<T>): Promise<T> {
+  aloneIn<T>(address: Address, work: (onStep: () => void) => Promise<T>): Promise<T> {
     return this.#coalescer.aloneIn(undefined, address, work)
   }
+
+  async #forget(tenant: string, namespace: string, prefix: string, onStep: () => void): Promise<void> {
+    let from: string | null = ''
+    while (from !== null) {
+      const [row]: readonly Row[] = await this.#database.write(this.#clear, [
+        tenant,
+        namespace,
+        prefix,
+        from,
+        forgottenPerStep,
+      ])
+      from = row?.[0] as string | null
+      onStep()
+    }
+  }
+}
+
+type SteppedWork = (onStep: () => void) => Promise<void>
+
+/** The time limits of all whom the work holds up begin anew with each step. */
+function stepping(work: SteppedWork, outer: () => void): SteppedWork {
+  return (own) =>
+    work(() => {
+      own()
+      outer()
+    })
 }
 
 /** Those of one sign share: the floor of none lies between the others. */
