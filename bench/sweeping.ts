@@ -1,4 +1,4 @@
-import type { PgStash } from 'pgstash'
+import type { PgStash, SweepProgress } from 'pgstash'
 import { type Figure, figureOf, measure } from './measure'
 import { load, withOwnStash } from './own-stash'
 import type { Settings } from './settings'
@@ -9,7 +9,6 @@ const callers = 16
 interface TimedSweep {
   readonly expired: number
   readonly seconds: number
-  /** From the end of one step to that of the next: claiming blocks, and sweeping them. */
   readonly longestStepMs: number
 }
 
@@ -59,12 +58,9 @@ async function loadAlternately(stash: PgStash, count: number): Promise<void> {
 
 async function timedSweep(stash: PgStash): Promise<TimedSweep> {
   const started = performance.now()
-  let last = started
   let longestStepMs = 0
-  const onProgress = () => {
-    const now = performance.now()
-    longestStepMs = Math.max(longestStepMs, now - last)
-    last = now
+  const onProgress = ({ stepMs }: SweepProgress) => {
+    longestStepMs = Math.max(longestStepMs, stepMs)
   }
   const { expired } = await stash.sweep({ onProgress })
   return { expired, seconds: (performance.now() - started) / 1_000, longestStepMs }

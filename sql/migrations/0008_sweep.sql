@@ -138,10 +138,12 @@ declare
   v_claim record;
   v_end bigint;
   v_removed bigint := 0;
+  v_began timestamptz;
 begin
   foreach v_table in array array['entry', 'session', 'counter'] loop
     v_end := null;
     loop
+      v_began := clock_timestamp();
       select c.* into v_claim from "pgstash".claim_blocks(v_table, 128) c;
       v_end := coalesce(v_end, v_claim.first_position + v_claim.blocks);
       if v_table = 'entry' then
@@ -153,6 +155,8 @@ begin
       end if;
       commit;
       exit when v_claim.first_position + v_claim.to_block - v_claim.from_block >= v_end;
+      -- Lets others pass.
+      perform pg_sleep(extract(epoch from clock_timestamp() - v_began));
     end loop;
   end loop;
   insert into "pgstash".sweep as s (name, finished_at, removed) values ('sweeper', "pgstash".now_ms(), v_removed)

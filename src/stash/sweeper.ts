@@ -16,6 +16,8 @@ export interface Swept {
 export interface SweepProgress extends Swept {
   /** Of the blocks of all tables, 0 to 1. */
   readonly share: number
+  /** How long the step took that is told: a claim of blocks, and their sweep. Milliseconds. */
+  readonly stepMs: number
 }
 
 export interface SweepOptions {
@@ -40,7 +42,7 @@ export interface SweepJob extends SweepOptions {
   /** Tables that are not of the schema. */
   readonly others: readonly Sweepable[]
   readonly quota: QuotaSource | undefined
-  /** Waits between two steps, for who sweeps in the background; told how long the last one took. */
+  /** Waits between two steps; told how long the last one took. Default: as long again, so that the sweep takes half of one connection's time. */
   readonly pause?: ((stepMs: number) => Promise<void>) | undefined
 }
 
@@ -50,7 +52,7 @@ const tables: readonly SweptTable[] = ['entry', 'session', 'counter']
 const smallestStep = 64
 
 /** A step shall take about so long, whatever the machine: it grows from step to step, twofold at most, to 2 MiB at most, and shrinks at once. */
-const stepMs = 25
+const fittingMs = 25
 const largestStep = 256
 
 /** As many as a step of blocks removes, about. */
@@ -89,7 +91,7 @@ class Turn {
   evicted = 0
   readonly #job: SweepJob
   #tablesDone = 0
-  #step = smallestStep
+  #blocks = smallestStep
 
   constructor(job: SweepJob) {
     this.#job = job
@@ -104,15 +106,16 @@ class Turn {
     const { maintenance, signal } = this.#job
     let end: number | undefined
     while (!signal?.aborted) {
-      const { from, to, position, blocks } = await maintenance.claim(table, this.#step)
-      end ??= position + blocks
       const started = performance.now()
+      const { from, to, position, blocks } = await maintenance.claim(table, this.#blocks)
+      end ??= position + blocks
       const { expired, cleared } = await maintenance.sweep(table, from, to)
       this.expired += expired
       this.cleared += cleared
-      this.#tell(1 - Math.max(0, end - position - (to - from)) / blocks)
+      const tookMs = performance.now() - started
+      this.#tell(1 - Math.max(0, end - position - (to - from)) / blocks, tookMs)
       if (position + (to - from) >= end) break
-      this.#adapt(performance.now() - started)
+      this.#adapt(tookMs)
       await this.#goesOn(started)
     }
     this.#tablesDone += 1
@@ -151,21 +154,26 @@ class Turn {
     this.evicted += await maintenance.evict(held.tenant, cut, evictedPerStep, goesOn)
   }
 
-  /** After a step: rests, if whoever sweeps does; false when the sweep is to end. */
+  /** After a step: rests; false when the sweep is to end. */
   async #goesOn(started: number): Promise<boolean> {
-    await this.#job.pause?.(performance.now() - started)
+    const { pause = rest } = this.#job
+    await pause(performance.now() - started)
     return !this.#job.signal?.aborted
   }
 
   /** Smaller steps on a slow machine, or a busy one. */
   #adapt(tookMs: number): void {
-    const fitting = Math.round((this.#step * stepMs) / Math.max(tookMs, 0.1))
+    const fitting = Math.round((this.#blocks * fittingMs) / Math.max(tookMs, 0.1))
     // Not below the smallest: on a busy machine a statement takes that long however little it does, and a block at a time would take for ever.
-    this.#step = Math.max(smallestStep, Math.min(fitting, this.#step * 2, largestStep))
+    this.#blocks = Math.max(smallestStep, Math.min(fitting, this.#blocks * 2, largestStep))
   }
 
-  #tell(shareOfTable: number): void {
+  #tell(shareOfTable: number, stepMs: number): void {
     const share = Math.min(1, (this.#tablesDone + shareOfTable) / tables.length)
-    this.#job.onProgress?.({ ...this.swept, share })
+    this.#job.onProgress?.({ ...this.swept, share, stepMs })
   }
+}
+
+function rest(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }
