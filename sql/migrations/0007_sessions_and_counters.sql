@@ -5,6 +5,7 @@ create table "pgstash".session (
   namespace   text collate "C" not null,
   id          text collate "C" not null,   -- the session's id, or '#sha256:…' where that would not fit an index row
   user_id     text collate "C",            -- whose session it is, where the application says so
+  user_key    text collate "C" generated always as (tenant || E'\x01' || namespace || E'\x01' || user_id) stored,
   version     bigint not null,             -- grows with every change of data
   expires_at  bigint not null,             -- epoch milliseconds
   written_at  bigint not null,             -- epoch milliseconds
@@ -15,9 +16,10 @@ create table "pgstash".session (
 )
 with (fillfactor = 80, vacuum_truncate = off);
 
--- Touched only where a session gets another user: moving an expiry stays HOT. One expression, because with the columns by themselves the primary key
--- serves the same question, and a plan made while one user had all sessions may then read all of them for ever.
-create index session_by_user on "pgstash".session ((tenant || E'\x01' || namespace || E'\x01' || user_id)) where user_id is not null;
+-- Touched only where a session gets another user: moving an expiry stays HOT. One column, because with the three by themselves the primary key serves the
+-- same question, and a plan made while one user had all sessions may then read all of them for ever. Stored, because under row-level security an
+-- expression of a row may not be looked up before the policy has seen the row: "||" is not leakproof, "=" is.
+create index session_by_user on "pgstash".session (user_key) where user_key is not null;
 
 -- Unlogged: a crash of the server forgets what was counted, which lets everybody begin anew.
 create unlogged table "pgstash".counter (
@@ -159,25 +161,26 @@ end $$;
 -- What follows deletes in two statements: the second one sees each row as whoever held its lock has left it. One statement would not, and would spare the
 -- session that is touched at that moment.
 
--- Deletes the sessions of a user but those in p_except, locked in the order of all who write sessions; answers how many were alive. Found as in
--- list-user-sessions.sql.
+-- Deletes the sessions of a user but those in p_except (which holds no null), locked in the order of all who write sessions; answers how many were alive. Found
+-- as in list-user-sessions.sql.
 create function "pgstash".delete_user_sessions(p_tenant text, p_namespace text, p_user text, p_except text[]) returns bigint
 language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_now bigint := "pgstash".now_ms();
-  v_doomed tid[];
+  v_doomed text[];
   v_live bigint;
 begin
-  select array_agg(d.ctid), count(*) filter (where d.is_live) into v_doomed, v_live from (
-    select s.ctid, s.expires_at > v_now as is_live from "pgstash".session s
-    where (s.tenant || E'\x01' || s.namespace || E'\x01' || s.user_id) = p_tenant || E'\x01' || p_namespace || E'\x01' || p_user
-      and s.user_id is not null and s.tenant is not distinct from p_tenant and s.namespace is not distinct from p_namespace
-      and s.user_id is not distinct from p_user and s.id <> all (p_except)
+  select array_agg(d.id), count(*) filter (where d.is_live) into v_doomed, v_live from (
+    select s.id, s.expires_at > v_now as is_live from "pgstash".session s
+    where s.user_key = p_tenant || E'\x01' || p_namespace || E'\x01' || p_user
+      and s.tenant is not distinct from p_tenant and s.namespace is not distinct from p_namespace and s.user_id is not distinct from p_user
+      and s.id <> all (p_except)
     order by s.id for update
   ) d;
-  delete from "pgstash".session s where s.ctid = any (v_doomed);
+  -- By key: by address, a plan for few rows may be the policy's look-up of all that the tenant has.
+  delete from "pgstash".session s where s.tenant = p_tenant and s.namespace = p_namespace and s.id = any (v_doomed);
   return v_live;
 end $$;
 
@@ -222,7 +225,7 @@ begin
 end $$;
 
 -- A step of forgetting the counters of a namespace whose keys begin with p_prefix, from p_from on and in the order of all who write counters: each of them
--- is forgotten at one moment, and what is counted anew stays. Answers where the next step begins, or null where nothing was left.
+-- is forgotten at one moment, and what is counted anew stays. Answers where the next step begins, or null where fewer than p_limit were left.
 create function "pgstash".clear_counters(p_tenant text, p_namespace text, p_prefix text, p_from text, p_limit bigint) returns text
 language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan
@@ -237,7 +240,7 @@ begin
     order by c.key limit p_limit for update
   ) d;
   delete from "pgstash".counter c where c.ctid = any (v_doomed);
-  return v_last || E'\x01';
+  return case when cardinality(v_doomed) = p_limit then v_last || E'\x01' end;
 end $$;
 
 -- Several limits at once, and limits that block. Rows are locked in the order given, which all processes share, before anything is

@@ -129,7 +129,8 @@ begin
   end loop;
 end $$;
 
--- The whole sweep, for pg_cron: call "pgstash".sweep_all(). In small transactions; what is over quota is left to stash.sweep(), which knows the quotas.
+-- The whole sweep, for pg_cron: call "pgstash".sweep_all(). In small transactions, and between two of them it rests as long as the last one took, a second at
+-- most: without that callers notice (bench/README.md). What is over quota is left to stash.sweep(), which knows the quotas.
 create procedure "pgstash".sweep_all()
 language plpgsql
 as $$
@@ -155,8 +156,7 @@ begin
       end if;
       commit;
       exit when v_claim.first_position + v_claim.to_block - v_claim.from_block >= v_end;
-      -- Lets others pass.
-      perform pg_sleep(extract(epoch from clock_timestamp() - v_began));
+      perform pg_sleep(least(1, extract(epoch from clock_timestamp() - v_began)));
     end loop;
   end loop;
   insert into "pgstash".sweep as s (name, finished_at, removed) values ('sweeper', "pgstash".now_ms(), v_removed)

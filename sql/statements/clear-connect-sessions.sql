@@ -1,5 +1,5 @@
--- A step of emptying the table, in the order of all who write it; $1 how many at most. By sid, not by row address: the address may be that of a row as
--- somebody else has just left it, which this statement cannot see.
+-- A step of emptying the table; $1 how many at most. By sid, not by row address: the address may be that of a row as somebody else has just left it, which
+-- this statement cannot see.
 with doomed as materialized (
   select d.sid from "pgstash"."connect_session" d order by d.sid limit $1 for update
 ),

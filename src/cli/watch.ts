@@ -1,4 +1,5 @@
 import { PgStashError } from '../errors'
+import { rest } from '../stash/rest'
 import { interruption } from './stash-command'
 import { paint } from './terminal'
 
@@ -41,17 +42,4 @@ function redrawn(screen: string, seconds: number): string {
 function told(error: unknown): string {
   if (!(error instanceof PgStashError)) throw error
   return paint('red', `${error.code}: ${error.message}`)
-}
-
-/** Over at once when the signal is aborted; the listener goes with the rest, or thousands would gather. */
-function rest(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', end)
-      resolve()
-    }
-    const timer = setTimeout(end, ms)
-    signal.addEventListener('abort', end)
-  })
 }

@@ -48,7 +48,10 @@ function encode(value: unknown): EncodedValue {
   return { format: 'j', text: toJson(value) }
 }
 
-/** Also of an array over memory that is shared, not of one whose memory was given to another thread. */
+/**
+ * A view, not a copy.
+ * @throws {UnserialisableValueError} the buffer was transferred
+ */
 function bytesOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
   try {
     return Buffer.from(buffer, byteOffset, byteLength)

@@ -19,6 +19,7 @@ import { joinTexts } from './text-list'
 
 const rowsPerPage = 500
 
+/** Some 10 ms a statement. */
 const deletedPerStep = 2_000
 
 /**
@@ -138,14 +139,17 @@ export class ConnectSessionTable implements SessionTable {
     await this.#coalescer.aloneIn('session.clear', address, work, options)
   }
 
-  /** Removes what is expired, in small steps; answers how many. */
-  async sweep(): Promise<number> {
+  /**
+   * Removes what is expired, in small steps; answers how many.
+   * @param goesOn asked before each further step
+   */
+  async sweep(goesOn: () => Promise<boolean>): Promise<number> {
     let total = 0
     for (;;) {
       const [row] = await this.#database.write(this.#statements.sweep, [deletedPerStep])
       const swept = row?.[0] as number
       total += swept
-      if (swept < deletedPerStep) return total
+      if (swept < deletedPerStep || !(await goesOn())) return total
     }
   }
 }

@@ -25,10 +25,13 @@ interface Adjustment extends StoredKey {
   readonly by: number
 }
 
-/** So many a statement: a step stays far below the time limit of a call. */
+/** Told of each of its steps. */
+type SteppedWork = (onStep: () => void) => Promise<void>
+
+/** Some 20 ms a statement. */
 const forgottenPerStep = 5_000
 
-/** The verbs on counters, each with its statement; all but `clear` coalesce. A namespace is a limiter with its algorithm and window. */
+/** The verbs on counters, each with its statement; all but the clears coalesce. A namespace is a limiter with its algorithm and window. */
 export class CounterTable {
   readonly #database: StatementRunner
   readonly #coalescer: Coalescer
@@ -86,52 +89,53 @@ export class CounterTable {
 
   /** Forgets all of a namespace whose keys begin so. */
   async clearPrefix(tenant: string, namespace: string, prefix: string, options?: CallOptions): Promise<void> {
-    const work = (onStep: () => void) => this.#forget(tenant, namespace, prefix, onStep)
+    const work: SteppedWork = (onStep) => this.#forget(tenant, namespace, prefix, onStep)
     await this.#coalescer.aloneIn('limit.clear', addressOf(tenant, namespace, 'counter'), work, options)
   }
 
   /** Forgets everybody in some namespaces of a tenant: those of one limiter. */
   async clear(tenant: string, limiter: string, namespaces: readonly string[], options?: CallOptions): Promise<void> {
-    const work = async (onStep: () => void) => {
+    const forgetAll: SteppedWork = async (onStep) => {
       for (const namespace of namespaces) await this.#forget(tenant, namespace, '', onStep)
     }
-    const alone = (inner: SteppedWork) => (onStep: () => void) =>
-      this.#coalescer.aloneIn('limit.clear', addressOf(tenant, limiter, 'limits'), stepping(inner, onStep), options)
-    const behind = (namespace: string, inner: SteppedWork) => (onStep: () => void) =>
-      this.aloneIn(addressOf(tenant, namespace, 'counter'), stepping(inner, onStep))
-    await namespaces.reduceRight((inner, namespace) => behind(namespace, inner), alone(work))(() => {})
+    const inCounters = (work: SteppedWork, namespace: string) =>
+      this.#alone(undefined, addressOf(tenant, namespace, 'counter'), work, options)
+    // The limiter first, then its counters, as whoever asks about several of them: the other way round the two would wait for each other.
+    const inLimiter = namespaces.reduce(inCounters, forgetAll)
+    await this.#alone('limit.clear', addressOf(tenant, limiter, 'limits'), inLimiter, options)(() => {})
   }
 
   /** Runs `work` after all that was asked there before, and before all that is asked after. */
-  aloneIn<T>(address: Address, work: (onStep: () => void) => Promise<T>): Promise<T> {
+  aloneIn<T>(address: Address, work: () => Promise<T>): Promise<T> {
     return this.#coalescer.aloneIn(undefined, address, work)
   }
 
+  /** The work, alone at one more address; with each of its steps the time limits of all who wait for it begin anew. */
+  #alone(
+    operation: string | undefined,
+    address: Address,
+    work: SteppedWork,
+    options: CallOptions | undefined,
+  ): SteppedWork {
+    return (onOuterStep) => {
+      const both = (onStep: () => void) => () => {
+        onStep()
+        onOuterStep()
+      }
+      return this.#coalescer.aloneIn(operation, address, (onStep) => work(both(onStep)), options)
+    }
+  }
+
+  /** Step by step, each counter at one moment. With a prefix that few keys have, a step may read the whole namespace. */
   async #forget(tenant: string, namespace: string, prefix: string, onStep: () => void): Promise<void> {
     let from: string | null = ''
     while (from !== null) {
-      const [row]: readonly Row[] = await this.#database.write(this.#clear, [
-        tenant,
-        namespace,
-        prefix,
-        from,
-        forgottenPerStep,
-      ])
+      const values = [tenant, namespace, prefix, from, forgottenPerStep]
+      const [row]: readonly Row[] = await this.#database.write(this.#clear, values)
       from = row?.[0] as string | null
       onStep()
     }
   }
-}
-
-type SteppedWork = (onStep: () => void) => Promise<void>
-
-/** The time limits of all whom the work holds up begin anew with each step. */
-function stepping(work: SteppedWork, outer: () => void): SteppedWork {
-  return (own) =>
-    work(() => {
-      own()
-      outer()
-    })
 }
 
 /** Those of one sign share: the floor of none lies between the others. */

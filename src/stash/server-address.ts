@@ -38,13 +38,13 @@ export function assertAddress(field: string, address: unknown): string {
 }
 
 /**
- * PGPORT, where nothing else names a port. `pg` takes the number that it begins with.
+ * PGPORT, where nothing else names a port. `pg` takes the number that it begins with; beside an address, the option `port` counts for nothing.
  * @throws {InvalidArgumentError}
  */
 export function assertEnvironment({ port, connectionString }: PgPoolOptions): void {
   const given = process.env.PGPORT
-  if (!given || port || (connectionString !== undefined && namesPort(connectionString))) return
-  if (isPort(Number.parseInt(given, 10))) return
+  const isNamed = connectionString === undefined ? Boolean(port) : namesPort(connectionString)
+  if (!given || isNamed || isPort(Number.parseInt(given, 10))) return
   throw new InvalidArgumentError(
     'PGPORT',
     `must be a whole number from 1 to ${highestPort}`,
@@ -54,7 +54,7 @@ export function assertEnvironment({ port, connectionString }: PgPoolOptions): vo
 
 function namesPort(address: string): boolean {
   const { port, searchParams } = urlOf(encoded(address))
-  return port !== '' || searchParams.has('port')
+  return port !== '' || Boolean(searchParams.get('port'))
 }
 
 function isReadable(address: string): boolean {

@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { PgStashError } from '../errors'
 import type { Maintenance } from '../postgres/maintenance'
+import { rest } from './rest'
 import { removedBy, type SweepJob, type Swept } from './sweeper'
 
 /** Published after each turn by the clock; README, "Events", documents it. */
@@ -28,6 +29,9 @@ const leaseMs = 60_000
 /** A pause is so many times as long as the step before it: the sweep takes a fifth of one connection's time. */
 const pauseFactor = 4
 
+/** However long the step took: well within the lease. */
+const longestPauseMs = 5_000
+
 const longestBusyPauseMs = 1_000
 
 /** Node's timers count in 32 bits. */
@@ -42,11 +46,10 @@ export class SweepClock {
   readonly #options: SweepClockOptions
   readonly #holder = `${process.pid}-${Math.random().toString(36).slice(2)}`
   readonly #stop = new AbortController()
-  /** Until the next turn, or the next step: never both. */
+  /** Until the next turn. */
   #timer: NodeJS.Timeout | undefined
   #turn: Promise<void> | undefined
   #leasedAt = 0
-  #wake: (() => void) | undefined
 
   constructor(options: SweepClockOptions) {
     this.#options = options
@@ -61,7 +64,6 @@ export class SweepClock {
   async stop(): Promise<void> {
     this.#stop.abort()
     clearTimeout(this.#timer)
-    this.#wake?.()
     await this.#turn
   }
 
@@ -92,7 +94,7 @@ export class SweepClock {
 
   async #pause(stepMs: number): Promise<void> {
     if (performance.now() - this.#leasedAt > leaseMs / 3) await this.#renewLease()
-    await this.#rest(stepMs * pauseFactor)
+    await this.#rest(Math.min(stepMs * pauseFactor, longestPauseMs))
     for (let rested = 0; this.#options.isBusy() && rested < longestBusyPauseMs; rested += busyPauseMs) {
       await this.#rest(busyPauseMs)
     }
@@ -100,11 +102,7 @@ export class SweepClock {
 
   /** Over at once when the clock is stopped: close() waits for it. */
   #rest(ms: number): Promise<void> {
-    if (this.#stop.signal.aborted) return Promise.resolve()
-    return new Promise((resolve) => {
-      this.#timer = setTimeout(resolve, ms).unref()
-      this.#wake = resolve
-    })
+    return rest(ms, this.#stop.signal, false)
   }
 
   async #renewLease(): Promise<void> {

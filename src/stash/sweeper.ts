@@ -2,6 +2,7 @@ import { InvalidArgumentError } from '../errors'
 import type { Maintenance, SweptTable, TenantCount } from '../postgres/maintenance'
 import { assertKnown } from './known-options'
 import { type QuotaSource, quotaOf } from './quota'
+import { rest } from './rest'
 
 /** What a sweep removed. */
 export interface Swept {
@@ -16,7 +17,7 @@ export interface Swept {
 export interface SweepProgress extends Swept {
   /** Of the blocks of all tables, 0 to 1. */
   readonly share: number
-  /** How long the step took that is told: a claim of blocks, and their sweep. Milliseconds. */
+  /** Milliseconds the step took: claiming blocks, and sweeping them. */
   readonly stepMs: number
 }
 
@@ -33,7 +34,11 @@ export function removedBy({ expired, cleared, evicted }: Swept): number {
 
 /** A table that knows by itself what of it is expired. */
 export interface Sweepable {
-  sweep(): Promise<number>
+  /**
+   * In steps; answers how many went.
+   * @param goesOn asked before each further step
+   */
+  sweep(goesOn: () => Promise<boolean>): Promise<number>
 }
 
 /** What a sweep works on, and with. */
@@ -54,6 +59,9 @@ const smallestStep = 64
 /** A step shall take about so long, whatever the machine: it grows from step to step, twofold at most, to 2 MiB at most, and shrinks at once. */
 const fittingMs = 25
 const largestStep = 256
+
+/** However long the step took: that may have been waiting, for a lock or for the disk. */
+const longestRestMs = 1_000
 
 /** As many as a step of blocks removes, about. */
 const evictedPerStep = 5_000
@@ -134,9 +142,7 @@ class Turn {
 
   async overOther(other: Sweepable): Promise<void> {
     if (this.#job.signal?.aborted) return
-    const started = performance.now()
-    this.expired += await other.sweep()
-    await this.#goesOn(started)
+    this.expired += await other.sweep(this.#steps())
   }
 
   async #evictFrom(held: TenantCount, quota: QuotaSource): Promise<void> {
@@ -145,18 +151,22 @@ class Turn {
     const isWithin = held.entries <= (maxEntries ?? Infinity) && held.bytes <= (maxBytes ?? Infinity)
     const cut = isWithin ? undefined : await maintenance.quotaCut(held.tenant, maxEntries, maxBytes)
     if (cut === undefined) return
+    this.evicted += await maintenance.evict(held.tenant, cut, evictedPerStep, this.#steps())
+  }
+
+  /** For who makes steps by himself: asked after each but the last. */
+  #steps(): () => Promise<boolean> {
     let started = performance.now()
-    const goesOn = async () => {
+    return async () => {
       const isOn = await this.#goesOn(started)
       started = performance.now()
       return isOn
     }
-    this.evicted += await maintenance.evict(held.tenant, cut, evictedPerStep, goesOn)
   }
 
   /** After a step: rests; false when the sweep is to end. */
   async #goesOn(started: number): Promise<boolean> {
-    const { pause = rest } = this.#job
+    const { signal, pause = (stepMs) => rest(Math.min(stepMs, longestRestMs), signal) } = this.#job
     await pause(performance.now() - started)
     return !this.#job.signal?.aborted
   }
@@ -172,8 +182,4 @@ class Turn {
     const share = Math.min(1, (this.#tablesDone + shareOfTable) / tables.length)
     this.#job.onProgress?.({ ...this.swept, share, stepMs })
   }
-}
-
-function rest(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

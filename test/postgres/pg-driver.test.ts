@@ -6,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest'
 import type { PgPool } from '../../src/postgres/pg-driver'
 import { PgStash } from '../../src/stash/pg-stash'
 import { RateLimiter, type RateLimiterOptions } from '../../src/stash/rate-limiter'
+import { printSchema } from '../../src/stash/schema-script'
 import { Sessions } from '../../src/stash/sessions'
-import { freshSchema } from '../support/bodies'
+import { freshSchema, urlAs } from '../support/bodies'
 import { hasPgBouncer, PgBouncer } from '../support/pgbouncer'
 import { TestServer } from '../support/server'
 import { sleep } from '../support/sleep'
@@ -277,56 +278,72 @@ describe('plans', () => {
     await pool.end()
   })
 
-  it('look up sessions and counters, however small their tables were', { timeout: 60_000 }, async () => {
-    const pool = new pg.Pool({ connectionString: inject('postgresUrl'), max: 1 })
-    const stash = new PgStash({ pool: pool as PgPool, schema: freshSchema() })
-    const sessions = new Sessions({ stash, userId: ({ user }) => user as string })
-    const limiterOf = (options: RateLimiterOptions) => new RateLimiter({ stash, denyCache: false, ...options })
-    const limiters = (['fixed-window', 'sliding-window', 'gcra'] as const).map((algorithm) =>
-      limiterOf({ limit: 10, windowMs: 3_600_000, algorithm }),
-    )
-    const several = limiterOf({ name: 'several', limits: [1_000, 2_000].map((windowMs) => ({ limit: 5, windowMs })) })
-    const keys = Array.from({ length: 50 }, (_, at) => `k${at}`)
-    const all = (run: (key: string) => Promise<unknown>) => () => Promise.all(keys.map(run))
-    await stash.ready()
-    for (const table of ['session', 'counter']) {
-      await pool.query(`alter table ${stash.schema}.${table} set (autovacuum_enabled = off)`)
-    }
-    await sessions.set('only', { user: 'u' })
-    await limiters[0]?.consume('only')
-    await pool.query(`analyze ${stash.schema}.session; analyze ${stash.schema}.counter`)
-    const verbs: [name: string, run: () => Promise<unknown>][] = [
-      ['get one', () => sessions.get('k1')],
-      ['get', all((key) => sessions.get(key))],
-      ['set', all((key) => sessions.set(key, { user: key, at: Math.random() }))],
-      ['touch', all((key) => sessions.touch(key, {}))],
-      ['destroy', all((key) => sessions.destroy(key))],
-      ['listByUser', () => sessions.listByUser('k1')],
-      ['destroyByUser', () => sessions.destroyByUser('k2')],
-      ...limiters.map((limiter, at): [string, () => Promise<unknown>] => [
-        `consume ${at}`,
-        all((key) => limiter.consume(key)),
-      ]),
-      ['peek', all((key) => limiters[0]?.peek(key) as Promise<unknown>)],
-      ['penalty', all((key) => limiters[1]?.penalty(key) as Promise<unknown>)],
-      ['several', all((key) => several.consume(key))],
-      ['reset', all((key) => limiters[2]?.reset(key) as Promise<unknown>)],
-    ]
-    for (let round = 0; round < 7; round += 1) for (const [, run] of verbs) await run()
-    const crowd = Array.from({ length: 20_000 }, (_, at) => `c${at}`)
-    await Promise.all(crowd.map((id) => sessions.set(id, { user: id, text: 'x'.repeat(100) })))
-    for (const limiter of [...limiters, several]) await Promise.all(crowd.map((key) => limiter.consume(key)))
-    const costs: Record<string, number> = {}
-    for (const [name, run] of verbs) {
-      const before = await touched(pool, stash.schema, ['session', 'counter'])
-      await run()
-      costs[name] = (await touched(pool, stash.schema, ['session', 'counter'])) - before
-    }
-    // A scan would touch more than two thousand; 50 look-ups of two rows each, locked and written, stay well below.
-    expect(Object.entries(costs).filter(([, blocks]) => blocks > 1_500)).toEqual([])
-    await stash.close()
-    await pool.end()
-  })
+  it.each(['column', 'rls'] as const)(
+    'look up sessions and counters, however small their tables were: %s',
+    { timeout: 60_000 },
+    async (isolation) => {
+      const schema = freshSchema()
+      const pool = new pg.Pool({ connectionString: inject('postgresUrl'), max: 1 })
+      if (isolation === 'rls') {
+        await pool.query(`create role ${schema}_app login`)
+        await pool.query(printSchema({ schema, isolation, appRole: `${schema}_app` }))
+      }
+      // One connection, so one plan for each statement.
+      const connectionString =
+        isolation === 'rls' ? urlAs(`${schema}_app`, inject('postgresUrl')) : inject('postgresUrl')
+      const own = new pg.Pool({ connectionString, max: 1 })
+      const stash = new PgStash({ pool: own as PgPool, schema, isolation, migrate: isolation === 'column' })
+      const sessions = new Sessions({ stash, userId: ({ user }) => user as string })
+      const limiterOf = (options: RateLimiterOptions) => new RateLimiter({ stash, denyCache: false, ...options })
+      const limiters = (['fixed-window', 'sliding-window', 'gcra'] as const).map((algorithm) =>
+        limiterOf({ limit: 10, windowMs: 3_600_000, algorithm }),
+      )
+      const several = limiterOf({ name: 'several', limits: [1_000, 2_000].map((windowMs) => ({ limit: 5, windowMs })) })
+      const keys = Array.from({ length: 50 }, (_, at) => `k${at}`)
+      const all = (run: (key: string) => Promise<unknown>) => () => Promise.all(keys.map(run))
+      await stash.ready()
+      for (const table of ['session', 'counter']) {
+        await pool.query(`alter table ${stash.schema}.${table} set (autovacuum_enabled = off)`)
+      }
+      await sessions.set('only', { user: 'u' })
+      await limiters[0]?.consume('only')
+      await pool.query(`analyze ${stash.schema}.session; analyze ${stash.schema}.counter`)
+      const verbs: [name: string, run: () => Promise<unknown>][] = [
+        ['get one', () => sessions.get('k1')],
+        ['get', all((key) => sessions.get(key))],
+        ['set', all((key) => sessions.set(key, { user: key, at: Math.random() }))],
+        ['touch', all((key) => sessions.touch(key, {}))],
+        ['destroy', all((key) => sessions.destroy(key))],
+        ['listByUser', () => sessions.listByUser('k1')],
+        ['destroyByUser', () => sessions.destroyByUser('k2')],
+        ...limiters.map((limiter, at): [string, () => Promise<unknown>] => [
+          `consume ${at}`,
+          all((key) => limiter.consume(key)),
+        ]),
+        ['peek', all((key) => limiters[0]?.peek(key) as Promise<unknown>)],
+        ['penalty', all((key) => limiters[1]?.penalty(key) as Promise<unknown>)],
+        ['several', all((key) => several.consume(key))],
+        ['reset', all((key) => limiters[2]?.reset(key) as Promise<unknown>)],
+      ]
+      for (let round = 0; round < 7; round += 1) for (const [, run] of verbs) await run()
+      const crowd = Array.from({ length: 20_000 }, (_, at) => `c${at}`)
+      await Promise.all(crowd.map((id) => sessions.set(id, { user: id, text: 'x'.repeat(100) })))
+      for (const limiter of [...limiters, several]) await Promise.all(crowd.map((key) => limiter.consume(key)))
+      const costs: Record<string, number> = {}
+      for (const [name, run] of verbs) {
+        const before = await touched(own, stash.schema, ['session', 'counter'])
+        await run()
+        costs[name] = (await touched(own, stash.schema, ['session', 'counter'])) - before
+      }
+      // A scan would touch more than two thousand; 50 look-ups of two rows each, locked and written, stay well below.
+      expect(Object.entries(costs).filter(([, blocks]) => blocks > 1_500)).toEqual([])
+      await stash.close()
+      await own.end()
+      await pool.query(`drop schema ${schema} cascade`)
+      if (isolation === 'rls') await pool.query(`drop role ${schema}_app`)
+      await pool.end()
+    },
+  )
 })
 
 describe.runIf(hasPgBouncer)('PgBouncer in transaction mode', () => {

@@ -238,6 +238,8 @@ describe('bad input is told before SQL, naming the field', () => {
         vi.stubEnv('PGPORT', port)
         await refusal(async () => new PgStash({ host: 'nowhere.invalid' }), 'PGPORT')
         await refusal(async () => new PgStash(address), 'PGPORT')
+        await refusal(async () => new PgStash(`${address}?port=`), 'PGPORT')
+        await refusal(async () => new PgStash({ connectionString: address, port: 5432 }), 'PGPORT')
         await new PgStash({ host: 'nowhere.invalid', port: 5432 }).close()
         await new PgStash(address.replace('/x', ':5432/x')).close()
         await new PgStash(`${address}?port=5432`).close()

@@ -148,3 +148,42 @@ describePostgres('clearing a large limiter', (body) => {
       )
     ).map(([name, count]) => [name, Number(count)])
 })
+
+describePostgres('clearing a limiter of several limits', (body) => {
+  it('waits for nobody who waits for it', async () => {
+    const stash = body.open({ sweeper: false, timeoutMs: 5_000 })
+    const limits = [60_000, 90_000].map((windowMs) => ({ limit: 50, windowMs }))
+    const limiter = new RateLimiter({ stash, name: 'a', limits })
+    const same = new RateLimiter({ stash, name: 'a', limits: limits.toReversed() })
+    const calls = [
+      () => limiter.peek('k'),
+      () => limiter.clear(),
+      () => limiter.penalty('k', 1),
+      () => same.clear(),
+      () => limiter.consume('k'),
+      () => limiter.reset('k'),
+      () => same.peek('k'),
+    ]
+    for (const first of calls)
+      for (const second of calls) await Promise.all([first(), second(), ...calls.map((c) => c())])
+  })
+
+  it('ends for whoever aborts it while it waits', async () => {
+    const stash = body.open({ sweeper: false })
+    const limits = [60_000, 90_000].map((windowMs) => ({ limit: 5, windowMs }))
+    const limiter = new RateLimiter({ stash, name: 'a', limits })
+    await limiter.consume('k')
+    const stop = new AbortController()
+    const writer = new pg.Client(inject('postgresUrl'))
+    await writer.connect()
+    await writer.query(`begin; update ${stash.schema}.counter set hits = 0`)
+    const hit = limiter.consume('k')
+    const clearing = limiter.clear({ signal: stop.signal })
+    stop.abort()
+    await expect(clearing).rejects.toMatchObject({ code: 'ERR_PGSTASH_ABORTED' })
+    await writer.query('commit')
+    await writer.end()
+    await hit
+    expect((await limiter.peek('k')).limits.map(({ used }) => used)).toEqual([1, 1])
+  })
+})

@@ -3,6 +3,7 @@ import { channel } from 'node:diagnostics_channel'
 import pg from 'pg'
 import { describe, expect, inject, it } from 'vitest'
 import { PgStash } from '../../src/stash/pg-stash'
+import { Sessions } from '../../src/stash/sessions'
 import type { SweepMessage } from '../../src/stash/sweep-clock'
 import type { SweepProgress } from '../../src/stash/sweeper'
 import { describeBodies, describePostgres, freshSchema } from '../support/bodies'
@@ -194,6 +195,26 @@ describePostgres('a sweep by the clock', (body) => {
     await stash.sweep()
     clearInterval(growing)
     expect((await stash.stats({ exact: true })).expired).toBe(0)
+  })
+
+  it('takes tables of connect-pg-simple in steps as well, which its signal ends', async () => {
+    const stash = body.open({ sweeper: false })
+    await stash.ready()
+    const table = `${stash.schema}.theirs`
+    await body.sql(`create table ${table} (sid varchar primary key, sess json not null, expire timestamp(6) not null)`)
+    await body.sql(
+      `insert into ${table} select i, '{}', localtimestamp - interval '1 day' from generate_series(1, 9000) i`,
+    )
+    await new Sessions({ stash, table }).length()
+    const left = async () => Number((await body.sql(`select count(*) from ${table}`))[0]?.[0])
+    const stop = new AbortController()
+    const stopping = setInterval(() => void left().then((n) => n < 9_000 && stop.abort()), 1)
+    await stash.sweep({ signal: stop.signal })
+    clearInterval(stopping)
+    expect(await left()).toBeGreaterThan(0)
+    const { expired } = await stash.sweep()
+    expect(expired).toBeGreaterThan(0)
+    expect(await left()).toBe(0)
   })
 
   it("is the owner's alone under row-level security", async () => {
