@@ -149,7 +149,7 @@ export class ConnectionError extends PgStashError {
   ) {
     super(
       'CONNECTION',
-      `no connection to PostgreSQL (${detailOf(cause)}); ${told(outcome)}. Check the connection options and the server; the next call tries again.`,
+      `no connection to PostgreSQL (${detailOf(cause)}); ${told(outcome)}. Check the address (an option, or DATABASE_URL) and the server; the next call tries again.`,
       { cause },
     )
   }
@@ -157,10 +157,12 @@ export class ConnectionError extends PgStashError {
 
 /** Connections failed repeatedly: calls fail at once until a probe gets through. */
 export class CircuitOpenError extends PgStashError {
+  readonly outcome: Outcome = 'not-sent'
+
   constructor(cause?: unknown) {
     super(
       'CIRCUIT_OPEN',
-      'PostgreSQL was unreachable several times in a row, so calls fail at once for a moment. They work again as soon as it does.',
+      'PostgreSQL was unreachable several times in a row, so calls fail at once for a moment; nothing was sent. Check the server: calls work again as soon as it does.',
       { cause },
     )
   }

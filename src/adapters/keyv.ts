@@ -3,6 +3,7 @@ import { assertList } from '../entry/list'
 import { resolveTenant } from '../entry/tenant'
 import { InvalidArgumentError } from '../errors'
 import type { Cache } from '../stash/cache'
+import { assertKnown } from '../stash/known-options'
 import type { PgStashOptions } from '../stash/options'
 import { assertStoreOptions, holdStash, isStash, type PgStash, type TenantSource } from '../stash/pg-stash'
 import { type Attachment, Attachments, type KeyvContract } from './keyv-attachments'
@@ -45,6 +46,8 @@ export interface KeyvPgStoreEntry {
   readonly expires?: number | undefined
 }
 
+const storeOptionNames: ReadonlySet<string> = new Set(['tenant', 'namespace', 'version', 'contract'])
+
 const defaultNamespace = 'keyv'
 
 /** Keyv 5 builds its iterator only for stores whose `opts` it knows; its own test suite assigns to them. */
@@ -73,6 +76,7 @@ export class KeyvPgStore {
   /** @throws {InvalidArgumentError} naming the option that will not do */
   constructor(source?: KeyvPgStoreSource, options?: KeyvPgStoreOptions) {
     const inline = typeof source === 'object' && source !== null && !isStash(source) ? source : undefined
+    assertKnown('options', options, storeOptionNames)
     const { tenant, namespace, version, contract, ...connection } = { ...inline, ...options }
     this.#options = { tenant, namespace, version, contract }
     this.#attachments = new Attachments(contractOf(contract), (namespace) => this.#stored(namespace))

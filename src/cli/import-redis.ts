@@ -120,7 +120,7 @@ async function loadClient(): Promise<RedisModule> {
   try {
     return await import('@redis/client')
   } catch (cause) {
-    const message = 'reading Redis needs its client beside pgstash. Run: npm install @redis/client'
+    const message = 'reading Redis needs its client, version 5 or 6, beside pgstash. Run: npm install @redis/client@5'
     throw new PgStashError('REDIS_CLIENT_MISSING', message, { cause })
   }
 }

@@ -74,7 +74,7 @@ function idleFlags({ unlogged, loggedCounters }: MigrateFlags, applied: readonly
 }
 
 function idleLine(flag: string): string {
-  return `${flag} had no effect: the table is there. README, "What is durable", says how to change it.`
+  return `${flag} had no effect: the table is there. README says how to change it ("What is durable", "Rate limits").`
 }
 
 async function check(flags: MigrateFlags): Promise<void> {

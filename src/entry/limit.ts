@@ -45,9 +45,14 @@ const maxLimit = 1_000_000_000
 const epsilon = 1e-6
 
 /** @throws {InvalidArgumentError} a limit below 0, a window that is no time, an algorithm nobody knows */
-export function resolveLimit(limit: unknown, windowMs: unknown, algorithm: unknown = 'fixed-window'): Limit {
+export function resolveLimit(
+  limit: unknown,
+  windowMs: unknown,
+  algorithm: unknown = 'fixed-window',
+  field = 'limit',
+): Limit {
   return {
-    limit: whole('limit', limit, 0, maxLimit),
+    limit: whole(field, limit, 0, maxLimit),
     windowMs: whole('windowMs', windowMs, 1, maxWindowMs),
     algorithm: algorithmOf(algorithm),
   }

@@ -9,6 +9,7 @@ import { InvalidArgumentError, VersionConflictError } from '../errors'
 import type { Address } from '../postgres/address'
 import type { CallOptions } from '../postgres/call'
 import type { CompareAndSetResult, EntryTable, Listing, Write, WriteResult } from '../postgres/entry-table'
+import { assertKnown } from './known-options'
 import type { OnError } from './options'
 import { isOutage } from './outage'
 
@@ -126,7 +127,7 @@ export class Cache {
     } catch (error) {
       return Promise.reject(error)
     }
-    const ask = () => this.#table.set(this.#address, this.#write(key, value, ttlOf(options)), options)
+    const ask = () => this.#table.set(this.#address, this.#write(key, value, ttlOf(options, setNames)), options)
     return this.#orMiss(ask, notWritten)
   }
 
@@ -215,8 +216,9 @@ export class Cache {
     return this.#table.entries(this.#address, listing(options), options) as AsyncGenerator<[string, Value], void>
   }
 
-  async #setIf(expected: number, key: string, value: unknown, options: WriteOptions): Promise<WriteResult> {
-    const { ok, version } = await this.compareAndSet(key, expected, value, options)
+  async #setIf(expected: number, key: string, value: unknown, options: SetOptions): Promise<WriteResult> {
+    const checked = { ttl: ttlOf(options, setNames), signal: options.signal }
+    const { ok, version } = await this.compareAndSet(key, expected, value, checked)
     if (!ok) throw new VersionConflictError(expected, version)
     return { version: version as number }
   }
@@ -232,6 +234,7 @@ export class Cache {
         'Use set or compareAndSet; they travel together.',
       )
     }
+    assertKnown('entries', entry, entryNames)
     return this.#write(entry.key, entry.value, entry.ttl)
   }
 
@@ -267,10 +270,18 @@ function missOf<T>(error: unknown, miss: () => T): T {
 
 const nothing = () => undefined
 
-/** A number in the place of the options is another library's habit, and would make an entry that never expires. */
-function ttlOf(options: WriteOptions | undefined): Ttl {
+const writeNames: ReadonlySet<string> = new Set(['ttl', 'signal'])
+const setNames: ReadonlySet<string> = new Set([...writeNames, 'ifVersion'])
+const entryNames: ReadonlySet<string> = new Set(['key', 'value', 'ttl'])
+const listNames: ReadonlySet<string> = new Set(['prefix', 'match', 'signal'])
+
+/** A number in the place of the options is another library's habit, and would make an entry that never expires; so would a misspelt name. */
+function ttlOf(options: WriteOptions | undefined, names = writeNames): Ttl {
   if (options === undefined || options === null) return undefined
-  if (typeof options === 'object') return options.ttl
+  if (typeof options === 'object') {
+    assertKnown('options', options, names)
+    return options.ttl
+  }
   throw new InvalidArgumentError('options', 'must be an object', 'Pass { ttl: milliseconds }.')
 }
 
@@ -279,6 +290,7 @@ function indexKeys(keys: readonly string[]): string[] {
 }
 
 function listing(options: ListOptions | undefined): Listing {
+  assertKnown('options', options ?? {}, listNames)
   const { prefix, match } = options ?? {}
   if (prefix !== undefined) assertPrefix(prefix)
   if (match === undefined) return { prefix }

@@ -6,8 +6,8 @@ export interface DenyCacheOptions {
   /** Callers remembered at most; the oldest goes first. Default: 10,000. */
   readonly maxKeys?: number | undefined
   /**
-   * For how long a denial is answered from memory before the database is asked again, in milliseconds. So long a `reset` by another process
-   * may go unnoticed. Default: 10,000.
+   * For how long a denial is answered from memory before the database is asked again, in milliseconds. So long a `reset` or `clear` by another
+   * limiter, of this process or another, may go unnoticed. Default: 10,000.
    */
   readonly maxMs?: number | undefined
 }

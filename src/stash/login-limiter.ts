@@ -85,7 +85,7 @@ export class LoginLimiter {
     this.#limits = loginKeys.flatMap((by) => {
       const own = limits?.[by] ?? attempts
       if (own === false) return []
-      const limit = resolveLimit(own, windowMs)
+      const limit = resolveLimit(own, windowMs, undefined, limits?.[by] === undefined ? 'attempts' : `limits.${by}`)
       const named = `${login}/${by}`
       return [{ by, name: named, namespace: counterNamespace(named, limit), limit }]
     })
@@ -175,14 +175,17 @@ export interface LoginAttempt extends RateLimitResult {
   succeed(): Promise<void>
 }
 
+const callerNames: ReadonlySet<string> = new Set(['username', 'ip'])
+
 /** Of all keys of a user with an address: JSON ends the name where it ends, so that no name is the start of another. */
 function startOf(username: string): string {
   return `${JSON.stringify(username)} at `
 }
 
 function assertCaller<Caller extends Partial<LoginCaller>>(caller: Caller): Caller {
-  if (typeof caller === 'object' && caller !== null) return caller
-  throw new InvalidArgumentError('caller', 'must be an object', 'Pass { username, ip }.')
+  if (caller === undefined) throw new InvalidArgumentError('caller', 'must be an object', 'Pass { username, ip }.')
+  assertKnown('caller', caller, callerNames)
+  return caller
 }
 
 function assertText(field: string, text: unknown): void {

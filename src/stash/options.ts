@@ -104,6 +104,25 @@ const poolOptionNames: ReadonlySet<string> = new Set(
   stream log Client verify onConnect`.split(/\s+/),
 )
 
+const ownOptionNames: readonly (keyof PgStashOptions)[] = [
+  'connectionString',
+  'pool',
+  'pglite',
+  'schema',
+  'isolation',
+  'maintenance',
+  'quota',
+  'sweeper',
+  'migrate',
+  'unlogged',
+  'loggedCounters',
+  'timeoutMs',
+  'onError',
+  'maxValueBytes',
+  'batch',
+  'breaker',
+]
+
 /** Two reads and two writes in flight, and one for the sweep, listings and clears. */
 const defaultPoolSize = 5
 
@@ -140,7 +159,8 @@ export function resolveOptions(given: string | PgStashOptions): ResolvedOptions 
     ...poolOptions
   } = options
   assertOneSource({ connectionString, pool, pglite })
-  assertKnown('options', poolOptions, poolOptionNames)
+  const listed = `${ownOptionNames.join(', ')}, and those of pg.Pool; a store also takes stash, and options of its own`
+  assertKnown('options', poolOptions, poolOptionNames, listed)
   assertKnown('batch', batch, batchNames)
   if (breaker !== false) assertKnown('breaker', breaker, breakerNames)
   assertServerAddress(poolOptions)

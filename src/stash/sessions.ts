@@ -217,7 +217,12 @@ function exceptedBy(options: DestroyByUserOptions): readonly string[] {
   if (!('except' in options)) return []
   const { except } = options
   if (typeof except === 'string') return [except]
-  return assertList('except', except as readonly string[])
+  if (Array.isArray(except)) return assertList('except', except)
+  throw new InvalidArgumentError(
+    'except',
+    'must be an id or an array of ids',
+    'Pass the id of the request: req.sessionID.',
+  )
 }
 
 /** undefined: the row holds no session. */

@@ -4,6 +4,7 @@ import { addressOf } from '../postgres/address'
 import type { CallOptions } from '../postgres/call'
 import type { TenantTables } from '../postgres/tables'
 import { Cache, type CacheRules } from './cache'
+import { assertKnown } from './known-options'
 import { type TenantStats, tenantStats } from './stats'
 
 export interface NamespaceOptions {
@@ -31,9 +32,10 @@ export class Tenant {
 
   /**
    * A namespace; made by its first write, and cheap to ask for at every call.
-   * @throws {InvalidArgumentError} an empty or unfit name, version or ttl
+   * @throws {InvalidArgumentError} an empty or unfit name, version or ttl; an option that there is not
    */
   namespace(name: string, options?: NamespaceOptions): Cache {
+    assertKnown('options', options, namespaceOptionNames)
     const stored = namespaceName(name, options?.version)
     const defaultTtl = resolveTtl(options?.ttl)
     return new Cache(this.tables.entries, addressOf(this.name, stored), { ...this.#rules, defaultTtl })
@@ -49,3 +51,5 @@ export class Tenant {
     await this.tables.entries.clearTenant(this.name, options)
   }
 }
+
+const namespaceOptionNames: ReadonlySet<string> = new Set(['version', 'ttl'])

@@ -5,6 +5,7 @@ import { PgSessionStore } from '../../src/adapters/fastify-session'
 import { KeyvPgStore } from '../../src/adapters/keyv'
 import { PgStashError } from '../../src/errors'
 import type { Cache } from '../../src/stash/cache'
+import { LoginLimiter } from '../../src/stash/login-limiter'
 import { PgStash } from '../../src/stash/pg-stash'
 import { decodeSession } from '../../src/stash/session-codec'
 import { Sessions } from '../../src/stash/sessions'
@@ -177,6 +178,31 @@ describe('bad input is told before SQL, naming the field', () => {
     await refusal(() => new KeyvPgStore(stash).get(anything(5)), 'key')
     await refusal(() => new KeyvPgStore(stash).set('k', 1, Number.NaN), 'ttl')
     await refusal(() => pgStore({ stash }).set('k', 1, -5), 'ttl')
+  })
+
+  it('misspelt options, wherever a value would live for ever, or with somebody else', async () => {
+    const misspelt = anything({ tll: 5 })
+    const logins = new LoginLimiter({ stash })
+    for (const call of [
+      () => cache.set('k', 1, misspelt),
+      () => cache.set('k', 1, anything({ ifVersion: 1, tll: 5 })),
+      () => cache.add('k', 1, misspelt),
+      () => cache.increment('k', 1, misspelt),
+      () => cache.compareAndSet('k', 1, 1, misspelt),
+      async () => cache.keys(anything({ prefx: 'k' })),
+      async () => stash.namespace('n', misspelt),
+      async () => new KeyvPgStore(stash, anything({ tennant: 'acme' })),
+      async () => new KeyvPgStore(nowhere, anything({ schema: 'elsewhere' })),
+      async () => new PgStash(anything({ shema: 'x' })),
+    ])
+      await refusal(call, 'options')
+    await refusal(() => cache.setMany([anything({ key: 'k', value: 1, tll: 5 })]), 'entries')
+    await refusal(() => logins.begin(anything({ username: 'ada', IP: '10.0.0.1' })), 'caller')
+    await refusal(async () => new LoginLimiter({ stash, limits: { ip: anything('5') } }), 'limits.ip')
+    await refusal(
+      () => new Sessions({ stash, userId: () => 'u' }).destroyByUser('u', { except: anything(undefined) }),
+      'except',
+    )
   })
 
   it('lists with holes, and then closes at once', async () => {
