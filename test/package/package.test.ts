@@ -105,12 +105,16 @@ describe('the package', () => {
   it('holds what it says, and no sources', async () => {
     const files = await readdir(join(project, 'node_modules/pgstash'))
     expect(files.sort()).toEqual([
+      'ARCHITECTURE.md',
       'CHANGELOG.md',
+      'CONTRIBUTING.md',
       'LICENSE',
       'README.md',
       'SECURITY.md',
+      'bench',
       'dist',
       'docs',
+      'examples',
       'package.json',
       'sql',
     ])

@@ -185,7 +185,7 @@ describe('bad input of the login limiter', () => {
       expect.objectContaining({ field: 'options' }),
     )
     expect(() => new LoginLimiter({ connectionString, attempts: -1 })).toThrow(
-      expect.objectContaining({ field: 'limit' }),
+      expect.objectContaining({ field: 'attempts' }),
     )
   })
 })
