@@ -25,8 +25,9 @@ describeBodies('cache-manager', (body) => {
   let names = 0
   const fresh = () => `n${names++}`
 
-  beforeAll(() => {
+  beforeAll(async () => {
     stash = body.open()
+    await stash.ready()
   })
 
   describe('5: caching(pgStore, { … })', () => {

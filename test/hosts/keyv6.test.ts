@@ -13,8 +13,9 @@ describeBodies('Keyv 6', (body) => {
   const fresh = () => `n${names++}`
   const keyvOn = (namespace = fresh()) => new Keyv6({ store: new KeyvPgStore(stash), namespace })
 
-  beforeAll(() => {
+  beforeAll(async () => {
     stash = body.open()
+    await stash.ready()
   })
 
   it('is used directly, without a bridge', () => {
