@@ -112,9 +112,13 @@ function pgBouncerBody(serverUrl: string): Body {
 }
 
 function pgliteBody(): Body {
-  const pglite = new PGlite()
+  let pglite: PGlite
   return withStashes({
     name: 'PGlite',
+    // Not at once: it holds the process for seconds when it starts, in which the body before it would be at work.
+    start: async () => {
+      pglite = await PGlite.create()
+    },
     connection: () => ({ pglite }),
     connectionAs: async () => ({ pglite }),
     sql: async (text) => (await pglite.query<unknown[]>(text, [], { rowMode: 'array' })).rows,
