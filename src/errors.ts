@@ -176,10 +176,8 @@ export class DatabaseError extends PgStashError {
   ) {
     super(
       'DATABASE',
-      `PostgreSQL refused the statement (${sqlState ?? 'no SQLSTATE'}: ${detailOf(cause)}). Look the SQLSTATE up; the cause has the server's own words.`,
-      {
-        cause,
-      },
+      `PostgreSQL refused the statement (${sqlState ?? 'no SQLSTATE'}: ${detailOf(cause)}). ${afterRefusal(sqlState)}`,
+      { cause },
     )
   }
 }
@@ -210,12 +208,12 @@ export class UnsafeRoleError extends PgStashError {
 function unsafeRoleMessage(reason: UnsafeRoleReason, role: string, schema: string): string {
   const [who, where] = [JSON.stringify(role), JSON.stringify(schema)]
   if (reason === 'not-forced')
-    return `row-level security is not forced on the tables of ${where}. Run "pgstash migrate --isolation rls" as their owner.`
+    return `row-level security is not forced on the tables of ${where}. Run "${migrateCommand(schema, '--isolation rls')}" as their owner.`
   if (reason === 'isolated')
     return `the tables of ${where} are under row-level security, which holds for the role ${who}. Pass isolation: 'rls'; for \`maintenance\`, connect as the owner of the tables.`
   return (
     `row-level security does not hold for the role ${who}: it ${standing[reason]}. Connect as another ` +
-    `("create role app login password '…'"), after "pgstash migrate --isolation rls --app-role app" as the owner, and give the owner's connection as \`maintenance\`.`
+    `("create role app login password '…'"), after "${migrateCommand(schema, '--isolation rls --app-role app')}" as the owner, and give the owner's connection as \`maintenance\`.`
   )
 }
 
@@ -245,7 +243,7 @@ export class SchemaOutdatedError extends PgStashError {
     super(
       'SCHEMA_OUTDATED',
       `the schema ${JSON.stringify(schema)} is at migration ${found}, this version of pgstash needs ${needed}, and this stash may not change it (migrate: false, or isolation: 'rls' without maintenance). ` +
-        `Run "pgstash migrate", or apply the output of "pgstash migrate --print${found > 0 ? ` --from ${found}` : ''}".`,
+        `Run "${migrateCommand(schema)}", or apply the output of "${migrateCommand(schema, found > 0 ? `--print --from ${found}` : '--print')}".`,
     )
   }
 }
@@ -271,6 +269,30 @@ export class UnsupportedServerError extends PgStashError {
       'UNSUPPORTED_SERVER',
       `PostgreSQL ${Math.floor(serverVersion / 10_000)} is too old: pgstash needs 14 or later. Upgrade the server.`,
     )
+  }
+}
+
+/** What to type, for next steps. A schema is a plain name, but for `$`. */
+export function migrateCommand(schema: string, flags = ''): string {
+  const name = schema.includes('$') ? `'${schema}'` : schema
+  return `pgstash migrate${schema === 'pgstash' ? '' : ` --schema ${name}`}${flags === '' ? '' : ` ${flags}`}`
+}
+
+/** https://www.postgresql.org/docs/current/errcodes-appendix.html */
+function afterRefusal(sqlState: string | undefined): string {
+  switch (sqlState) {
+    case '25006': // read_only_sql_transaction
+      return 'Connect to the primary, or end the read-only state.'
+    case '3F000': // invalid_schema_name
+    case '42704': // undefined_object: a role
+    case '42P01': // undefined_table
+      return 'Check the name, and the database that the address leads to; or create it first.'
+    case '42703': // undefined_column
+      return 'The table is of another make: check its name.'
+    case '53100': // disk_full
+      return "Make room on the server's disk."
+    default:
+      return "Look the SQLSTATE up; the cause has the server's own words."
   }
 }
 

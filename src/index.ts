@@ -1,4 +1,27 @@
-export * from './errors'
+export type { Outcome, UnsafeRoleReason } from './errors'
+export {
+  AmbiguousNamespaceError,
+  CallAbortedError,
+  CallTimeoutError,
+  CircuitOpenError,
+  ConnectionError,
+  DatabaseError,
+  InvalidArgumentError,
+  MaintenanceRequiredError,
+  NotAnIntegerError,
+  NotCacheableError,
+  PgStashError,
+  PrivilegeError,
+  SchemaOutdatedError,
+  SchemaTooNewError,
+  StashClosedError,
+  TenantRequiredError,
+  UnsafeRoleError,
+  UnserialisableValueError,
+  UnsupportedServerError,
+  ValueTooLargeError,
+  VersionConflictError,
+} from './errors'
 export type {
   CallOptions,
   CompareAndSetResult,

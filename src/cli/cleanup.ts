@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { PgStash } from '../stash/pg-stash'
+import type { Swept } from '../stash/sweeper'
 import { StoppedError } from './failure'
 import { ProgressBar } from './progress-bar'
 import { counted, number } from './quantity'
@@ -26,12 +27,10 @@ async function cleanup(flags: CleanupFlags): Promise<void> {
 }
 
 async function look(stash: PgStash, json: boolean | undefined): Promise<void> {
-  const { expired, cleared, sessions, rateLimits } = await stash.stats({ exact: true })
-  const document = { isDryRun: true, expired, cleared, sessions: sessions.expired, rateLimits: rateLimits.expired }
-  const text =
-    `Would remove ${counted(expired, 'expired entry', 'expired entries')}, ${number(cleared)} cleared, ` +
-    `${counted(sessions.expired, 'session', 'sessions')}, ${counted(rateLimits.expired, 'rate limit', 'rate limits')}.`
-  print(json, document, text)
+  const stats = await stash.stats({ exact: true })
+  const [sessions, rateLimits] = [stats.sessions.expired, stats.rateLimits.expired]
+  const found = { expired: stats.expired + sessions + rateLimits, sessions, rateLimits, cleared: stats.cleared }
+  print(json, { isDryRun: true, ...found }, `Would remove ${toldOf(found)}.`)
 }
 
 async function sweep(stash: PgStash, json: boolean | undefined): Promise<void> {
@@ -44,7 +43,20 @@ async function sweep(stash: PgStash, json: boolean | undefined): Promise<void> {
         bar.show(share, `${number(expired + cleared)} removed`)
   const swept = await stash.sweep({ signal, onProgress }).finally(() => bar.end())
   const seconds = Math.round(performance.now() - started) / 1_000
-  const text = `Removed ${number(swept.expired)} expired and ${number(swept.cleared)} cleared rows in ${seconds.toFixed(1)} s.`
+  const text = `Removed ${toldOf(swept)}${toldEvicted(swept)} in ${seconds.toFixed(1)} s.`
   if (signal.aborted) throw new StoppedError(`before the end. ${text}`)
   print(json, { isDryRun: false, ...swept, seconds }, text)
+}
+
+type Found = Pick<Swept, 'expired' | 'sessions' | 'rateLimits' | 'cleared'>
+
+function toldOf({ expired, sessions, rateLimits, cleared }: Found): string {
+  const entries = counted(expired - sessions - rateLimits, 'expired entry', 'expired entries')
+  const others = `${counted(sessions, 'session', 'sessions')}, ${counted(rateLimits, 'rate limit', 'rate limits')}`
+  return `${entries}, ${others}, ${number(cleared)} cleared`
+}
+
+/** Only where there are quotas. */
+function toldEvicted({ evicted }: Swept): string {
+  return evicted === 0 ? '' : `, ${number(evicted)} over quota`
 }

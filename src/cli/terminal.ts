@@ -21,7 +21,12 @@ export function columns(rows: readonly (readonly string[])[], rightFrom = 1): st
   return rows.map((row) => line(row).join('  ').trimEnd()).join('\n')
 }
 
+/** More is noise: of clocks, and of sums of doubles. */
+function inSixDigits(_key: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value
+}
+
 /** One JSON document, or what people read. */
 export function print(isJson: boolean | undefined, document: unknown, text: string): void {
-  process.stdout.write(isJson ? `${JSON.stringify(document)}\n` : text.endsWith('\n') ? text : `${text}\n`)
+  process.stdout.write(isJson ? `${JSON.stringify(document, inSixDigits)}\n` : text.endsWith('\n') ? text : `${text}\n`)
 }

@@ -10,7 +10,13 @@ import makeEntriesUnlogged from '../../sql/statements/make-entries-unlogged.sql'
 import readMigration from '../../sql/statements/read-migration.sql'
 import recordMigration from '../../sql/statements/record-migration.sql'
 import reserveBlocks from '../../sql/statements/reserve-blocks.sql'
-import { PrivilegeError, SchemaOutdatedError, SchemaTooNewError, UnsupportedServerError } from '../errors'
+import {
+  migrateCommand,
+  PrivilegeError,
+  SchemaOutdatedError,
+  SchemaTooNewError,
+  UnsupportedServerError,
+} from '../errors'
 import type { Connection, Driver, Transaction } from './driver'
 import { latestMigration, migrations } from './migrations'
 import { inSchema, quoteLiteral, statementOf } from './statement'
@@ -87,7 +93,7 @@ export class Migrator {
       if (sqlStateOf(error) !== insufficientPrivilege) throw error
       throw new PrivilegeError(
         `to create the schema ${JSON.stringify(this.#schema)}`,
-        'Run "pgstash migrate" as a role that may, or give the output of "pgstash migrate --print" to whoever administers the database, and start with migrate: false.',
+        `Run "${migrateCommand(this.#schema)}" as a role that may, or give the output of "${migrateCommand(this.#schema, '--print')}" to whoever administers the database, and start with migrate: false.`,
         error,
       )
     }

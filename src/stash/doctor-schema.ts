@@ -1,3 +1,4 @@
+import { migrateCommand } from '../errors'
 import type { RoleFacts, SweepFacts, TableFacts } from '../postgres/health'
 import { latestMigration, migrations } from '../postgres/migrations'
 import type { Isolation, SchemaState } from '../postgres/migrator'
@@ -26,26 +27,24 @@ export function schemaStatus(schema: string, { hasSchema, migration, isForced }:
 
 export function schemaFinding({ schema, isCurrent, migration, needed, missing }: SchemaStatus): Finding {
   if (isCurrent) return ok(`${schema} is current, at migration ${migration}`)
-  if (migration === 0) return fail(`${schema} is not there`, 'Run pgstash migrate.')
-  return fail(
-    `${schema} is at migration ${migration} of ${needed}: ${missing.join(', ')} missing`,
-    'Run pgstash migrate.',
-  )
+  const nextStep = `Run ${migrateCommand(schema)}.`
+  if (migration === 0) return fail(`${schema} is not there`, nextStep)
+  return fail(`${schema} is at migration ${migration} of ${needed}: ${missing.join(', ')} missing`, nextStep)
 }
 
-export function role(facts: RoleFacts): Finding {
+export function role(facts: RoleFacts, schema: string): Finding {
   const { role, isSuperuser, mayUseSchema, missingRights, hasNoRights, isMonitor } = facts
   if (isSuperuser)
     return warn(
       `${role} is a superuser, which an application does not need`,
-      "create role app login password '…', then pgstash migrate --app-role app.",
+      `create role app login password '…', then ${migrateCommand(schema, '--app-role app')}.`,
     )
   if (isMonitor && (!mayUseSchema || hasNoRights))
     return unknown(
       `${role} only monitors: it is a member of pg_monitor, and has no rights on the tables`,
       "Fine for monitoring. For a check of the application's rights, run this as the application's role, too.",
     )
-  const grant = `As the owner: pgstash migrate --app-role ${role}.`
+  const grant = `As the owner: ${migrateCommand(schema, `--app-role ${role}`)}.`
   if (!mayUseSchema) return fail(`${role} may not use the schema`, grant)
   if (missingRights !== '') return fail(`${role} lacks ${missingRights}`, grant)
   return ok(`${role} has the rights it needs`)
@@ -59,14 +58,15 @@ function isHeld({ isSuperuser, hasBypass, isOwner, isForced }: RoleFacts): boole
 /** @param seesRows asks whether a statement that names no tenant sees any */
 export async function isolation(
   facts: RoleFacts,
+  schema: string,
   wanted: Isolation,
   seesRows: () => Promise<boolean>,
 ): Promise<Finding> {
   const { role, isForced } = facts
   if (wanted === 'rls' && !isForced)
-    return fail('row-level security is not forced', 'As the owner: pgstash migrate --isolation rls.')
+    return fail('row-level security is not forced', `As the owner: ${migrateCommand(schema, '--isolation rls')}.`)
   if (!isForced) return ok('by a column: every statement names its tenant; row-level security is not in use')
-  if (!isHeld(facts)) return unheld(facts, wanted)
+  if (!isHeld(facts)) return unheld(facts, schema, wanted)
   if (await seesRows())
     return fail(
       `row-level security is forced, and ${role} sees rows without naming a tenant`,
@@ -77,12 +77,12 @@ export async function isolation(
   return ok(`row-level security is forced, and holds for ${role}`)
 }
 
-function unheld({ role, isSuperuser, hasBypass }: RoleFacts, wanted: Isolation): Finding {
+function unheld({ role, isSuperuser, hasBypass }: RoleFacts, schema: string, wanted: Isolation): Finding {
   const why = isSuperuser ? 'is a superuser' : hasBypass ? 'has BYPASSRLS' : 'owns the tables'
   if (wanted === 'column') return ok(`row-level security is forced; ${role} ${why} and sees all tenants`)
   return fail(
     `row-level security does not hold for ${role}: it ${why}`,
-    "create role app login password '…', then pgstash migrate --isolation rls --app-role app; connect as app.",
+    `create role app login password '…', then ${migrateCommand(schema, '--isolation rls --app-role app')}; connect as app.`,
   )
 }
 

@@ -78,9 +78,9 @@ async function ofSchema({ health, schema, readSchema, ...job }: DoctorJob, serve
   const now = Date.now()
   return [
     await check('schema', async () => schemaFinding(schemaStatus(schema, await readSchema()))),
-    await check('role', async () => role(await facts())),
+    await check('role', async () => role(await facts(), schema)),
     await check('isolation', async () =>
-      tables.length === 0 ? noTables : isolation(await facts(), job.isolation, () => health.seesRows()),
+      tables.length === 0 ? noTables : isolation(await facts(), schema, job.isolation, () => health.seesRows()),
     ),
     { name: 'files', ...files(tables, schema) },
     { name: 'dead-rows', ...deadRows(tables, now, server.hasAutovacuum) },

@@ -30,6 +30,8 @@ export function assertAddress(field: string, address: unknown): string {
   if (typeof address === 'string' && /^(postgres|postgresql|socket):/.test(address) && isReadable(address)) {
     return address
   }
+  if (typeof address === 'string' && namesNoPort(address))
+    throw new InvalidArgumentError(field, 'names no port that there is', `Ports go from 1 to ${highestPort}.`)
   throw new InvalidArgumentError(
     field,
     'is no PostgreSQL address',
@@ -55,6 +57,12 @@ export function assertEnvironment({ port, connectionString }: PgPoolOptions): vo
 function namesPort(address: string): boolean {
   const { port, searchParams } = urlOf(encoded(address))
   return port !== '' || Boolean(searchParams.get('port'))
+}
+
+/** As in `host:70000/`, which to a URL is no address at all. */
+function namesNoPort(address: string): boolean {
+  const [, port] = /(?::|[?&]port=)(\d+)(?:[/?&]|$)/.exec(address) ?? []
+  return port !== undefined && !isPort(port)
 }
 
 function isReadable(address: string): boolean {

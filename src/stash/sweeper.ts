@@ -8,6 +8,10 @@ import { rest } from './rest'
 export interface Swept {
   /** Entries, sessions and rate limits. */
   readonly expired: number
+  /** Of the expired. */
+  readonly sessions: number
+  /** Of the expired. */
+  readonly rateLimits: number
   readonly cleared: number
   /** Over a tenant's quota. */
   readonly evicted: number
@@ -32,7 +36,7 @@ export function removedBy({ expired, cleared, evicted }: Swept): number {
   return expired + cleared + evicted
 }
 
-/** A table that knows by itself what of it is expired. */
+/** A table of sessions that knows by itself what of it is expired. */
 export interface Sweepable {
   /**
    * In steps; answers how many went.
@@ -52,6 +56,9 @@ export interface SweepJob extends SweepOptions {
 }
 
 const tables: readonly SweptTable[] = ['entry', 'session', 'counter']
+
+/** How the answer calls what was expired in a table; entries are only in the sum. */
+const kinds = { entry: undefined, session: 'sessions', counter: 'rateLimits' } as const
 
 /** Blocks of a step, 512 KiB to begin with: some thousand rows, a few milliseconds, so that nobody waits long for a row lock. */
 const smallestStep = 64
@@ -94,9 +101,7 @@ export function assertSweepOptions(options: unknown): void {
 const optionNames: ReadonlySet<string> = new Set(['onProgress', 'signal'])
 
 class Turn {
-  expired = 0
-  cleared = 0
-  evicted = 0
+  readonly #removed = { expired: 0, sessions: 0, rateLimits: 0, cleared: 0, evicted: 0 }
   readonly #job: SweepJob
   #tablesDone = 0
   #blocks = smallestStep
@@ -106,7 +111,7 @@ class Turn {
   }
 
   get swept(): Swept {
-    return { expired: this.expired, cleared: this.cleared, evicted: this.evicted }
+    return { ...this.#removed }
   }
 
   /** Until all blocks have been walked that the table had at the beginning, by this process or by others. */
@@ -118,8 +123,8 @@ class Turn {
       const { from, to, position, blocks } = await maintenance.claim(table, this.#blocks)
       end ??= position + blocks
       const { expired, cleared } = await maintenance.sweep(table, from, to)
-      this.expired += expired
-      this.cleared += cleared
+      this.#countExpired(expired, kinds[table])
+      this.#removed.cleared += cleared
       const tookMs = performance.now() - started
       this.#tell(1 - Math.max(0, end - position - (to - from)) / blocks, tookMs)
       if (position + (to - from) >= end) break
@@ -142,7 +147,7 @@ class Turn {
 
   async overOther(other: Sweepable): Promise<void> {
     if (this.#job.signal?.aborted) return
-    this.expired += await other.sweep(this.#steps())
+    this.#countExpired(await other.sweep(this.#steps()), 'sessions')
   }
 
   async #evictFrom(held: TenantCount, quota: QuotaSource): Promise<void> {
@@ -151,7 +156,12 @@ class Turn {
     const isWithin = held.entries <= (maxEntries ?? Infinity) && held.bytes <= (maxBytes ?? Infinity)
     const cut = isWithin ? undefined : await maintenance.quotaCut(held.tenant, maxEntries, maxBytes)
     if (cut === undefined) return
-    this.evicted += await maintenance.evict(held.tenant, cut, evictedPerStep, this.#steps())
+    this.#removed.evicted += await maintenance.evict(held.tenant, cut, evictedPerStep, this.#steps())
+  }
+
+  #countExpired(rows: number, kind: 'sessions' | 'rateLimits' | undefined): void {
+    this.#removed.expired += rows
+    if (kind !== undefined) this.#removed[kind] += rows
   }
 
   /** For who makes steps by himself: asked after each but the last. */

@@ -171,6 +171,14 @@ describe('pgstash migrate', () => {
     })
   })
 
+  it('says what to do about a role that is not there', async () => {
+    const { code, stderr } = await pgstash(['migrate', '--app-role', 'nope', ...at])
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(/^ERR_PGSTASH_DATABASE: .*there is no role nope.* create it first\.\n$/),
+    })
+  })
+
   it('refuses flags that do not go together', async () => {
     for (const flags of [
       ['--print', '--check'],
@@ -258,14 +266,18 @@ describe('pgstash cleanup and clear', () => {
 
   it('says what a cleanup would remove, and then removes it', async () => {
     const dry = documentOf<{ expired: number }>(await pgstash(['cleanup', '--dry-run', '--json', ...at]))
-    expect(dry).toMatchObject({ isDryRun: true, expired: expect.any(Number), sessions: 0 })
+    expect(dry).toMatchObject({ isDryRun: true, expired: expect.any(Number), sessions: 0, rateLimits: 0 })
     expect(dry.expired).toBeGreaterThanOrEqual(5)
     expect((await pgstash(['cleanup', '--dry-run', ...at])).stdout).toMatch(/^Would remove \d+ expired entries, /)
     expect(documentOf(await pgstash(['cleanup', '--json', ...at]))).toMatchObject({
       isDryRun: false,
       expired: dry.expired,
+      sessions: 0,
+      rateLimits: 0,
     })
-    expect((await pgstash(['cleanup', ...at])).stdout).toMatch(/^Removed 0 expired and 0 cleared rows in /)
+    expect((await pgstash(['cleanup', ...at])).stdout).toMatch(
+      /^Removed 0 expired entries, 0 sessions, 0 rate limits, 0 cleared in /,
+    )
     expect(documentOf(await pgstash(['stats', '--json', ...at]))).toMatchObject({
       expired: 0,
       lastSweep: { removed: 0 },

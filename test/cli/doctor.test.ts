@@ -69,7 +69,9 @@ describe('pgstash doctor', () => {
   it('is a page for people, each trouble with its next step', async () => {
     const { code, stdout } = await pgstash(['doctor', '--schema', 'cli_not_there'])
     expect(code).toBe(1)
-    expect(stdout).toMatch(/^fail +schema +cli_not_there is not there\n +→ Run pgstash migrate\.$/m)
+    expect(stdout).toMatch(
+      /^fail +schema +cli_not_there is not there\n +→ Run pgstash migrate --schema cli_not_there\.$/m,
+    )
     expect(stdout).toMatch(/\d+ ok, \d+ warn, 1 fail, \d+ unknown\n$/)
   })
 
@@ -78,7 +80,7 @@ describe('pgstash doctor', () => {
     expect(run.code).toBe(1)
     expect(checkOf(run, 'role')).toMatchObject({
       status: 'fail',
-      nextStep: `As the owner: pgstash migrate --app-role ${stranger}.`,
+      nextStep: `As the owner: pgstash migrate --schema ${schema} --app-role ${stranger}.`,
     })
     expect(checkOf(run, 'schema')).toMatchObject({
       status: 'unknown',

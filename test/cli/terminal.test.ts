@@ -98,7 +98,9 @@ describe.runIf(hasScript)('on a terminal', () => {
   it('has colours, and a bar that goes away', async () => {
     const { code, stdout } = await onTerminal(['cleanup', ...at], 'Removed', '')
     expect(code).toBe(0)
-    expect(stdout).toMatch(/\[[#-]{30}\] \d+ %[\s\S]*\r.\[KRemoved 0 expired and 1 cleared rows/)
+    expect(stdout).toMatch(
+      /\[[#-]{30}\] \d+ %[\s\S]*\r.\[KRemoved 0 expired entries, 0 sessions, 0 rate limits, 1 cleared in/,
+    )
     expect((await onTerminal(['doctor', ...at], 'unknown', '')).stdout).toContain('\x1b[32mok     \x1b[0m')
   })
 })

@@ -325,8 +325,8 @@ describeEveryBody('cache', (body) => {
     await b.set('k0', 'abc')
     await sleep(20)
     expect(await swept.stats()).toMatchObject({ live: 301, expired: 200, cleared: 299, bytes: 303, isUnlogged: false })
-    expect(await swept.sweep()).toEqual({ expired: 200, cleared: 299, evicted: 0 })
-    expect(await swept.sweep()).toEqual({ expired: 0, cleared: 0, evicted: 0 })
+    expect(await swept.sweep()).toEqual({ expired: 200, sessions: 0, rateLimits: 0, cleared: 299, evicted: 0 })
+    expect(await swept.sweep()).toEqual({ expired: 0, sessions: 0, rateLimits: 0, cleared: 0, evicted: 0 })
     expect(await swept.stats()).toMatchObject({ live: 301, expired: 0, cleared: 0 })
   })
 

@@ -241,7 +241,7 @@ for (const isolation of ['column', 'rls'] as const) {
       await Promise.all(Array.from({ length: 30 }, (_, at) => limiter.consume(`caller-${at}`)))
       await sleep(40)
       if (isolation === 'rls') return
-      expect((await stash.sweep()).expired).toBeGreaterThanOrEqual(30)
+      expect((await stash.sweep()).rateLimits).toBeGreaterThanOrEqual(30)
       expect(
         await body.sql(`select count(*)::int from ${stash.schema}.counter where namespace like '${limiter.name}/%'`),
       ).toEqual([[0]])

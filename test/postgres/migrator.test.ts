@@ -185,10 +185,10 @@ describePostgres('migrations with several processes and roles', (body) => {
   it('tell a role without rights what to do', async () => {
     const role = freshSchema()
     await body.sql(`create role ${role} login`)
-    const stash = new PgStash({ connectionString: inDatabase(role), schema: freshSchema() })
+    const stash = new PgStash({ connectionString: inDatabase(role), schema: `${freshSchema()}$s` })
     await expect(stash.ready()).rejects.toMatchObject({
       code: 'ERR_PGSTASH_PRIVILEGE',
-      message: expect.stringContaining('pgstash migrate --print'),
+      message: expect.stringContaining(`pgstash migrate --schema '${stash.schema}' --print`),
     })
     await stash.close()
     await body.sql(`drop role ${role}`)

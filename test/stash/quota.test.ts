@@ -59,7 +59,7 @@ describeBodies('a quota', (body) => {
     await cache.setMany(entries(10))
     await cache.clear()
     await cache.setMany(entries(10, 100))
-    expect(await stash.sweep()).toEqual({ expired: 0, cleared: 10, evicted: 0 })
+    expect(await stash.sweep()).toMatchObject({ expired: 0, cleared: 10, evicted: 0 })
     expect(await keysOf(cache)).toHaveLength(10)
   })
 
