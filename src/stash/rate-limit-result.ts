@@ -19,6 +19,7 @@ export interface RateLimitResult {
   /** Of the limit that decides: the one that has least left. */
   readonly limit: number
   readonly used: number
+  /** 0 for a denial; what a call of less cost would find is in `limits`. */
   readonly remaining: number
   readonly resetMs: number
   /** Milliseconds after which the same call would be allowed; 0 where it is. */
