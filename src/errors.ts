@@ -1,3 +1,5 @@
+import { flagsOf, migrateStep } from './migrate-step'
+
 /** What every error of this package answers: which rule, the facts as fields, and what to do next. */
 export class PgStashError extends Error {
   /** Stable, for `switch`: `ERR_PGSTASH_…`. The message may change, this does not. */
@@ -208,12 +210,12 @@ export class UnsafeRoleError extends PgStashError {
 function unsafeRoleMessage(reason: UnsafeRoleReason, role: string, schema: string): string {
   const [who, where] = [JSON.stringify(role), JSON.stringify(schema)]
   if (reason === 'not-forced')
-    return `row-level security is not forced on the tables of ${where}. Run "${migrateCommand(schema, '--isolation rls')}" as their owner.`
+    return `row-level security is not forced on the tables of ${where}. Run "${migrateStep(schema, '--isolation rls')}" as their owner.`
   if (reason === 'isolated')
-    return `the tables of ${where} are under row-level security, which holds for the role ${who}. Pass isolation: 'rls'; for \`maintenance\`, connect as the owner of the tables.`
+    return `the tables of ${where} are under row-level security, which holds for the role ${who}. Pass isolation: 'rls' (on the command line --isolation rls); where all tenants are looked at, for \`maintenance\` and for cleanup, connect as the owner of the tables.`
   return (
     `row-level security does not hold for the role ${who}: it ${standing[reason]}. Connect as another ` +
-    `("create role app login password '…'"), after "${migrateCommand(schema, '--isolation rls --app-role app')}" as the owner, and give the owner's connection as \`maintenance\`.`
+    `("create role app login password '…'"), after "${migrateStep(schema, '--isolation rls --app-role app')}" as the owner, and give the owner's connection as \`maintenance\`.`
   )
 }
 
@@ -239,11 +241,15 @@ export class SchemaOutdatedError extends PgStashError {
     readonly schema: string,
     readonly found: number,
     readonly needed: number,
+    isolation: 'column' | 'rls' = 'column',
   ) {
+    const flags = flagsOf(isolation)
+    const from = found > 0 ? `--print --from ${found}` : '--print'
     super(
       'SCHEMA_OUTDATED',
-      `the schema ${JSON.stringify(schema)} is at migration ${found}, this version of pgstash needs ${needed}, and this stash may not change it (migrate: false, or isolation: 'rls' without maintenance). ` +
-        `Run "${migrateCommand(schema)}", or apply the output of "${migrateCommand(schema, found > 0 ? `--print --from ${found}` : '--print')}".`,
+      `the schema ${JSON.stringify(schema)} is ${found === 0 ? 'not there' : `at migration ${found}`}; this version of pgstash needs it at ${needed}. ` +
+        `Run "${migrateStep(schema, flags)}", or apply the output of "${migrateStep(schema, flags === '' ? from : `${from} ${flags}`)}". ` +
+        "A stash does it by itself, but not with migrate: false, nor with isolation: 'rls' without maintenance.",
     )
   }
 }
@@ -270,12 +276,6 @@ export class UnsupportedServerError extends PgStashError {
       `PostgreSQL ${Math.floor(serverVersion / 10_000)} is too old: pgstash needs 14 or later. Upgrade the server.`,
     )
   }
-}
-
-/** What to type, for next steps. A schema is a plain name, but for `$`. */
-export function migrateCommand(schema: string, flags = ''): string {
-  const name = schema.includes('$') ? `'${schema}'` : schema
-  return `pgstash migrate${schema === 'pgstash' ? '' : ` --schema ${name}`}${flags === '' ? '' : ` ${flags}`}`
 }
 
 /** https://www.postgresql.org/docs/current/errcodes-appendix.html */

@@ -1,27 +1,4 @@
-export type { Outcome, UnsafeRoleReason } from './errors'
-export {
-  AmbiguousNamespaceError,
-  CallAbortedError,
-  CallTimeoutError,
-  CircuitOpenError,
-  ConnectionError,
-  DatabaseError,
-  InvalidArgumentError,
-  MaintenanceRequiredError,
-  NotAnIntegerError,
-  NotCacheableError,
-  PgStashError,
-  PrivilegeError,
-  SchemaOutdatedError,
-  SchemaTooNewError,
-  StashClosedError,
-  TenantRequiredError,
-  UnsafeRoleError,
-  UnserialisableValueError,
-  UnsupportedServerError,
-  ValueTooLargeError,
-  VersionConflictError,
-} from './errors'
+export * from './errors'
 export type {
   CallOptions,
   CompareAndSetResult,

@@ -9,10 +9,11 @@ const arrows: Record<string, readonly string[]> = {
   index: ['stash', 'errors'],
   cli: ['cli', 'stash', 'errors'],
   adapters: ['stash', 'entry', 'errors'],
-  stash: ['stash', 'postgres', 'entry', 'errors'],
-  postgres: ['postgres', 'entry', 'errors', 'sql'],
+  stash: ['stash', 'postgres', 'entry', 'errors', 'migrate-step'],
+  postgres: ['postgres', 'entry', 'errors', 'migrate-step', 'sql'],
   entry: ['entry', 'errors'],
-  errors: [],
+  errors: ['migrate-step'],
+  'migrate-step': [],
 }
 
 /** What a room may use from outside the project. */

@@ -43,7 +43,7 @@ async function sweep(stash: PgStash, json: boolean | undefined): Promise<void> {
         bar.show(share, `${number(expired + cleared)} removed`)
   const swept = await stash.sweep({ signal, onProgress }).finally(() => bar.end())
   const seconds = Math.round(performance.now() - started) / 1_000
-  const text = `Removed ${toldOf(swept)}${toldEvicted(swept)} in ${seconds.toFixed(1)} s.`
+  const text = `Removed ${toldOf(swept)} in ${seconds.toFixed(1)} s.`
   if (signal.aborted) throw new StoppedError(`before the end. ${text}`)
   print(json, { isDryRun: false, ...swept, seconds }, text)
 }
@@ -54,9 +54,4 @@ function toldOf({ expired, sessions, rateLimits, cleared }: Found): string {
   const entries = counted(expired - sessions - rateLimits, 'expired entry', 'expired entries')
   const others = `${counted(sessions, 'session', 'sessions')}, ${counted(rateLimits, 'rate limit', 'rate limits')}`
   return `${entries}, ${others}, ${number(cleared)} cleared`
-}
-
-/** Only where there are quotas. */
-function toldEvicted({ evicted }: Swept): string {
-  return evicted === 0 ? '' : `, ${number(evicted)} over quota`
 }

@@ -1,5 +1,5 @@
 import { InvalidArgumentError as InvalidFlagError } from 'commander'
-import { InvalidArgumentError } from '../errors'
+import { assertAddress } from '../stash/server-address'
 
 export function wholeNumber(text: string): number {
   const value = Number(text)
@@ -22,19 +22,5 @@ export function seconds(text: string): number {
 
 /** What `pg` would stumble over is told before it is given to it; without the address, for it may hold a password. */
 export function address(text: string): string {
-  if (/^(postgres|postgresql|socket):/.test(text) && URL.canParse(text) && isDecodable(text)) return text
-  throw new InvalidArgumentError(
-    '--url',
-    'is no PostgreSQL address',
-    'Write postgres://user:password@host:5432/database.',
-  )
-}
-
-function isDecodable(text: string): boolean {
-  try {
-    decodeURIComponent(text)
-    return true
-  } catch {
-    return false
-  }
+  return assertAddress('--url', text)
 }

@@ -90,11 +90,21 @@ function toldOf({ schema, isCurrent, exists, migration, needed, missing }: Schem
   return `The schema ${schema} ${found}. Missing: ${missing.join(', ')}.`
 }
 
+/** @throws what the grant failed of, once it is told what was done before */
+function ungranted(error: unknown, applied: readonly string[]): never {
+  process.stderr.write(`${toldApplied(applied)} Nothing was granted.\n`)
+  throw error
+}
+
+function toldApplied(applied: readonly string[]): string {
+  return applied.length === 0 ? 'The schema is current.' : `Applied ${applied.join(', ')}.`
+}
+
 async function apply(flags: MigrateFlags): Promise<void> {
   const { url, unlogged, loggedCounters, isolation, appRole, json } = flags
   const run = async (stash: PgStash) => {
     const applied = await stash.migrate()
-    if (appRole !== undefined) await stash.grantTo(appRole)
+    if (appRole !== undefined) await stash.grantTo(appRole).catch((error: unknown) => ungranted(error, applied))
     return applied
   }
   // The role that runs this is the owner.
@@ -103,7 +113,7 @@ async function apply(flags: MigrateFlags): Promise<void> {
   const isForced = isolation === 'rls'
   const withoutEffect = idleFlags(flags, applied)
   const lines = [
-    applied.length === 0 ? 'The schema is current.' : `Applied ${applied.join(', ')}.`,
+    toldApplied(applied),
     ...(isForced ? ['Row-level security is forced.'] : []),
     ...(appRole === undefined ? [] : [`Granted what it needs to ${appRole}.`]),
     ...withoutEffect.map(idleLine),

@@ -9,6 +9,8 @@ export interface DatabaseOptions {
   readonly timeoutMs: number
   /** null: never fail fast. */
   readonly breaker: { readonly failures: number; readonly cooldownMs: number } | null
+  /** For next steps; undefined: the tables are somebody else's. */
+  readonly schema: string | undefined
 }
 
 /** Whether a statement that failed so may be sent once more. */
@@ -88,7 +90,7 @@ export class Database implements StatementRunner {
       return await this.guard(retry)
     } catch (later) {
       throw later instanceof CircuitOpenError || later instanceof StashClosedError
-        ? toPgStashError(error, this.#options.timeoutMs)
+        ? toPgStashError(error, this.#options.timeoutMs, this.#options.schema)
         : later
     }
   }
@@ -118,7 +120,7 @@ export class Database implements StatementRunner {
       }
       if (error instanceof BrokenCircuitError) throw new CircuitOpenError(this.#lastFailure)
       if (isConnectionFailure(error)) this.#lastFailure = error
-      throw toPgStashError(error, this.#options.timeoutMs)
+      throw toPgStashError(error, this.#options.timeoutMs, this.#options.schema)
     }
   }
 

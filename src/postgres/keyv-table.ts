@@ -31,7 +31,7 @@ export class KeyvTable {
 
   constructor(options: PgPoolOptions, name: TableName, timeoutMs: number) {
     const driver = PgDriver.open({ max: 1, application_name: 'pgstash-import', ...options }, timeoutMs)
-    this.#database = new Database(driver, async () => {}, { timeoutMs, breaker: null })
+    this.#database = new Database(driver, async () => {}, { timeoutMs, breaker: null, schema: undefined })
     this.#read = statementOfTable(readKeyvTable, name)
   }
 

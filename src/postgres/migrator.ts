@@ -10,13 +10,8 @@ import makeEntriesUnlogged from '../../sql/statements/make-entries-unlogged.sql'
 import readMigration from '../../sql/statements/read-migration.sql'
 import recordMigration from '../../sql/statements/record-migration.sql'
 import reserveBlocks from '../../sql/statements/reserve-blocks.sql'
-import {
-  migrateCommand,
-  PrivilegeError,
-  SchemaOutdatedError,
-  SchemaTooNewError,
-  UnsupportedServerError,
-} from '../errors'
+import { PrivilegeError, SchemaOutdatedError, SchemaTooNewError, UnsupportedServerError } from '../errors'
+import { flagsOf, migrateStep } from '../migrate-step'
 import type { Connection, Driver, Transaction } from './driver'
 import { latestMigration, migrations } from './migrations'
 import { inSchema, quoteLiteral, statementOf } from './statement'
@@ -78,7 +73,8 @@ export class Migrator {
   /** @throws {SchemaOutdatedError} when the schema is missing or behind */
   async requireCurrent(): Promise<void> {
     const { migration } = await this.check()
-    if (migration < latestMigration) throw new SchemaOutdatedError(this.#schema, migration, latestMigration)
+    if (migration < latestMigration)
+      throw new SchemaOutdatedError(this.#schema, migration, latestMigration, this.#isolation)
   }
 
   /**
@@ -91,9 +87,10 @@ export class Migrator {
       return await this.#driver.transaction((transaction) => this.#apply(transaction))
     } catch (error) {
       if (sqlStateOf(error) !== insufficientPrivilege) throw error
+      const flags = flagsOf(this.#isolation)
       throw new PrivilegeError(
         `to create the schema ${JSON.stringify(this.#schema)}`,
-        `Run "${migrateCommand(this.#schema)}" as a role that may, or give the output of "${migrateCommand(this.#schema, '--print')}" to whoever administers the database, and start with migrate: false.`,
+        `Run "${migrateStep(this.#schema, flags)}" as a role that may, or give the output of "${migrateStep(this.#schema, flags === '' ? '--print' : `--print ${flags}`)}" to whoever administers the database, and start with migrate: false.`,
         error,
       )
     }

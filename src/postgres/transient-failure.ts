@@ -1,4 +1,5 @@
 import { CallTimeoutError, ConnectionError, DatabaseError, PgStashError, PrivilegeError } from '../errors'
+import { migrateStep } from '../migrate-step'
 
 /** No connection was had, so nothing was sent. https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const refusedCodes = new Set([
@@ -111,21 +112,27 @@ function isBeforeSending(error: unknown): boolean {
   )
 }
 
-/** The error as a caller sees it. */
-export function toPgStashError(error: unknown, timeoutMs: number): PgStashError {
+/**
+ * The error as a caller sees it.
+ * @param schema undefined: what was asked for is in none of ours
+ */
+export function toPgStashError(error: unknown, timeoutMs: number, schema: string | undefined): PgStashError {
   if (error instanceof PgStashError) return error
   if (isReadTimeout(error)) return new CallTimeoutError(timeoutMs, 'unknown', error)
   const sqlState = sqlStateOf(error)
   if (isConnectionFailure(error))
     return new ConnectionError(isBeforeSending(error) ? 'not-sent' : 'unknown', sqlState, error)
-  if (sqlState === '42501') {
-    return new PrivilegeError(
-      'to use the tables and functions of the schema',
-      'As the owner, run "pgstash migrate --app-role …" or stash.grantTo(…): usage on the schema and its sequence, and select, insert, update and delete on its tables.',
-      error,
-    )
-  }
+  if (sqlState === '42501') return privilegeError(schema, error)
   return new DatabaseError(sqlState, error)
+}
+
+function privilegeError(schema: string | undefined, error: unknown): PrivilegeError {
+  if (schema === undefined) return new PrivilegeError('to read the table', 'Connect as a role that may.', error)
+  return new PrivilegeError(
+    'to use the tables and functions of the schema',
+    `As the owner, run "${migrateStep(schema, '--app-role …')}" or stash.grantTo(…): usage on the schema and its sequence, and select, insert, update and delete on its tables.`,
+    error,
+  )
 }
 
 function codeOf(error: unknown): string | undefined {

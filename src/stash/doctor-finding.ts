@@ -37,7 +37,7 @@ export function refused(error: unknown): Finding {
   if (error instanceof DatabaseError && goneStates.has(error.sqlState ?? '')) return noTables
   if (!(error instanceof PgStashError)) throw error
   if (error.code === 'ERR_PGSTASH_PRIVILEGE')
-    return unknown(wordsOf(error), "Ask again as the application's role, or as the owner of the tables.")
+    return unknown(wordsOf(error), "Ask again as the owner of the tables, or as the application's role.")
   return unknown(error.cause === undefined ? error.message : wordsOf(error))
 }
 

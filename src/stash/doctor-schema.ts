@@ -1,4 +1,4 @@
-import { migrateCommand } from '../errors'
+import { flagsOf, migrateStep } from '../migrate-step'
 import type { RoleFacts, SweepFacts, TableFacts } from '../postgres/health'
 import { latestMigration, migrations } from '../postgres/migrations'
 import type { Isolation, SchemaState } from '../postgres/migrator'
@@ -25,9 +25,12 @@ export function schemaStatus(schema: string, { hasSchema, migration, isForced }:
   return { schema, isCurrent, exists: hasSchema, migration, needed: latestMigration, missing, isForced }
 }
 
-export function schemaFinding({ schema, isCurrent, migration, needed, missing }: SchemaStatus): Finding {
+export function schemaFinding(
+  { schema, isCurrent, migration, needed, missing }: SchemaStatus,
+  isolation: Isolation,
+): Finding {
   if (isCurrent) return ok(`${schema} is current, at migration ${migration}`)
-  const nextStep = `Run ${migrateCommand(schema)}.`
+  const nextStep = `Run ${migrateStep(schema, flagsOf(isolation))}.`
   if (migration === 0) return fail(`${schema} is not there`, nextStep)
   return fail(`${schema} is at migration ${migration} of ${needed}: ${missing.join(', ')} missing`, nextStep)
 }
@@ -37,14 +40,14 @@ export function role(facts: RoleFacts, schema: string): Finding {
   if (isSuperuser)
     return warn(
       `${role} is a superuser, which an application does not need`,
-      `create role app login password '…', then ${migrateCommand(schema, '--app-role app')}.`,
+      `create role app login password '…', then ${migrateStep(schema, '--app-role app')}.`,
     )
   if (isMonitor && (!mayUseSchema || hasNoRights))
     return unknown(
       `${role} only monitors: it is a member of pg_monitor, and has no rights on the tables`,
       "Fine for monitoring. For a check of the application's rights, run this as the application's role, too.",
     )
-  const grant = `As the owner: ${migrateCommand(schema, `--app-role ${role}`)}.`
+  const grant = `As the owner: ${migrateStep(schema, `--app-role ${role}`)}.`
   if (!mayUseSchema) return fail(`${role} may not use the schema`, grant)
   if (missingRights !== '') return fail(`${role} lacks ${missingRights}`, grant)
   return ok(`${role} has the rights it needs`)
@@ -64,7 +67,7 @@ export async function isolation(
 ): Promise<Finding> {
   const { role, isForced } = facts
   if (wanted === 'rls' && !isForced)
-    return fail('row-level security is not forced', `As the owner: ${migrateCommand(schema, '--isolation rls')}.`)
+    return fail('row-level security is not forced', `As the owner: ${migrateStep(schema, flagsOf('rls'))}.`)
   if (!isForced) return ok('by a column: every statement names its tenant; row-level security is not in use')
   if (!isHeld(facts)) return unheld(facts, schema, wanted)
   if (await seesRows())
@@ -82,7 +85,7 @@ function unheld({ role, isSuperuser, hasBypass }: RoleFacts, schema: string, wan
   if (wanted === 'column') return ok(`row-level security is forced; ${role} ${why} and sees all tenants`)
   return fail(
     `row-level security does not hold for ${role}: it ${why}`,
-    `create role app login password '…', then ${migrateCommand(schema, '--isolation rls --app-role app')}; connect as app.`,
+    `create role app login password '…', then ${migrateStep(schema, '--isolation rls --app-role app')}; connect as app.`,
   )
 }
 
@@ -114,12 +117,12 @@ export async function sweep(
   hasRemains: () => Promise<boolean>,
 ): Promise<Finding> {
   const { finishedAt, now } = facts
-  if (finishedAt > 0 && now - finishedAt <= oneHourMs) return ok(toldOf(facts))
+  if (finishedAt > 0 && Math.abs(now - finishedAt) <= oneHourMs) return ok(toldOf(facts))
   const isSmall = tables.reduce((sum, { blocks }) => sum + blocks, 0) <= smallBlocks
   if (isSmall && !(await hasRemains())) return ok(`${toldOf(facts)}; there is nothing to sweep`)
   return warn(
     `${toldOf(facts)}${facts.isSweeping ? '; somebody is at it now' : ''}`,
-    "Look for sweeper: false, and for isolation: 'rls' without maintenance: one process at least has to sweep. Where one does, the channel pgstash:sweep says why its turns fail. pgstash cleanup sweeps now.",
+    "Look for sweeper: false, and for isolation: 'rls' without maintenance: one process at least has to sweep. Where one does, the channel pgstash:sweep says why its turns fail. pgstash cleanup sweeps at once.",
   )
 }
 

@@ -77,7 +77,7 @@ async function ofSchema({ health, schema, readSchema, ...job }: DoctorJob, serve
   const facts = () => health.role()
   const now = Date.now()
   return [
-    await check('schema', async () => schemaFinding(schemaStatus(schema, await readSchema()))),
+    await check('schema', async () => schemaFinding(schemaStatus(schema, await readSchema()), job.isolation)),
     await check('role', async () => role(await facts(), schema)),
     await check('isolation', async () =>
       tables.length === 0 ? noTables : isolation(await facts(), schema, job.isolation, () => health.seesRows()),

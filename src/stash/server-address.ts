@@ -30,8 +30,8 @@ export function assertAddress(field: string, address: unknown): string {
   if (typeof address === 'string' && /^(postgres|postgresql|socket):/.test(address) && isReadable(address)) {
     return address
   }
-  if (typeof address === 'string' && namesNoPort(address))
-    throw new InvalidArgumentError(field, 'names no port that there is', `Ports go from 1 to ${highestPort}.`)
+  if (typeof address === 'string' && namesHighPort(address))
+    throw new InvalidArgumentError(field, 'names a port that is none', `They go up to ${highestPort}.`)
   throw new InvalidArgumentError(
     field,
     'is no PostgreSQL address',
@@ -59,10 +59,10 @@ function namesPort(address: string): boolean {
   return port !== '' || Boolean(searchParams.get('port'))
 }
 
-/** As in `host:70000/`, which to a URL is no address at all. */
-function namesNoPort(address: string): boolean {
-  const [, port] = /(?::|[?&]port=)(\d+)(?:[/?&]|$)/.exec(address) ?? []
-  return port !== undefined && !isPort(port)
+/** As in `host:70000/`, which to a URL is no address at all. Where an @ follows, the number may be of a password. */
+function namesHighPort(address: string): boolean {
+  const [, port] = /(?::|[?&]port=)(\d+)(?:[/?&][^@]*)?$/.exec(address) ?? []
+  return Number(port) > highestPort
 }
 
 function isReadable(address: string): boolean {

@@ -30,6 +30,6 @@ async function drop(options: PgStashOptions, stash: PgStash): Promise<void> {
   const resolved = resolveOptions({ ...options, max: 1 })
   const driver = driverOf(resolved)
   await dropTemporarySchema(driver, stash.schema)
-    .catch((error: unknown) => Promise.reject(toPgStashError(error, resolved.timeoutMs)))
+    .catch((error: unknown) => Promise.reject(toPgStashError(error, resolved.timeoutMs, resolved.schema)))
     .finally(() => driver.close())
 }

@@ -175,7 +175,9 @@ describe('pgstash migrate', () => {
     const { code, stderr } = await pgstash(['migrate', '--app-role', 'nope', ...at])
     expect({ code, stderr }).toEqual({
       code: 1,
-      stderr: expect.stringMatching(/^ERR_PGSTASH_DATABASE: .*there is no role nope.* create it first\.\n$/),
+      stderr: expect.stringMatching(
+        /^The schema is current\. Nothing was granted\.\nERR_PGSTASH_DATABASE: .*there is no role nope.* create it first\.\n$/,
+      ),
     })
   })
 
@@ -265,15 +267,22 @@ describe('pgstash cleanup and clear', () => {
   })
 
   it('says what a cleanup would remove, and then removes it', async () => {
-    const dry = documentOf<{ expired: number }>(await pgstash(['cleanup', '--dry-run', '--json', ...at]))
-    expect(dry).toMatchObject({ isDryRun: true, expired: expect.any(Number), sessions: 0, rateLimits: 0 })
-    expect(dry.expired).toBeGreaterThanOrEqual(5)
-    expect((await pgstash(['cleanup', '--dry-run', ...at])).stdout).toMatch(/^Would remove \d+ expired entries, /)
+    await new Sessions({ stash, tenant }).set('brief', { cookie: { maxAge: 1 } })
+    const brief = new RateLimiter({ stash, tenant, name: 'brief', limit: 5, windowMs: 1 })
+    await Promise.all([brief.consume('ada'), brief.consume('eve')])
+    await sleep(20)
+    const dry = documentOf<{ expired: number; cleared: number }>(
+      await pgstash(['cleanup', '--dry-run', '--json', ...at]),
+    )
+    expect(dry).toMatchObject({ isDryRun: true, sessions: 1, rateLimits: 2 })
+    expect(dry.expired).toBeGreaterThanOrEqual(8)
+    const words = `${dry.expired - 3} expired entries, 1 session, 2 rate limits, ${dry.cleared} cleared`
+    expect((await pgstash(['cleanup', '--dry-run', ...at])).stdout).toBe(`Would remove ${words}.\n`)
     expect(documentOf(await pgstash(['cleanup', '--json', ...at]))).toMatchObject({
       isDryRun: false,
       expired: dry.expired,
-      sessions: 0,
-      rateLimits: 0,
+      sessions: 1,
+      rateLimits: 2,
     })
     expect((await pgstash(['cleanup', ...at])).stdout).toMatch(
       /^Removed 0 expired entries, 0 sessions, 0 rate limits, 0 cleared in /,

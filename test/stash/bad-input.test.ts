@@ -246,8 +246,8 @@ describe('bad input is told before SQL, naming the field', () => {
 
   it('and says so of a port, which is no secret', () => {
     for (const port of ['h:99999/x', 'h:99999', 'h:99999?sslmode=no', 'h/x?port=99999&sslmode=no', 'u:p@h:65536/x'])
-      expect(() => new PgStash({ connectionString: `postgres://${port}` }), port).toThrow('Ports go from 1 to 65535.')
-    for (const other of ['[::1/x', '%', 'u:99999@[h/x'])
+      expect(() => new PgStash({ connectionString: `postgres://${port}` }), port).toThrow('They go up to 65535.')
+    for (const other of ['[::1/x', '%', 'u:99999@[h/x', 'u:99999/secret@h/x'])
       expect(() => new PgStash({ connectionString: `postgres://${other}` }), other).toThrow('is no PostgreSQL address')
   })
 
