@@ -23,7 +23,15 @@ import { metricsOf, type StashMetrics } from './metrics'
 import { type PgStashOptions, type ResolvedOptions, resolveOptions } from './options'
 import { type StashStats, type StatsOptions, stats } from './stats'
 import { SweepClock } from './sweep-clock'
-import { assertSweepOptions, removedBy, type SweepJob, type SweepOptions, type Swept, sweep } from './sweeper'
+import {
+  assertSweepOptions,
+  removedBy,
+  type SweepJob,
+  type SweepOptions,
+  type Swept,
+  sweep,
+  type Turned,
+} from './sweeper'
 import { type NamespaceOptions, Tenant } from './tenant'
 
 export type { TenantSource }
@@ -151,8 +159,9 @@ export class PgStash {
     this.#assertOpen()
     this.#assertOwner('sweep')
     assertSweepOptions(options)
-    const swept = await this.#sweepOnce(options)
+    const { swept, failure } = await this.#sweepOnce(options)
     if (!options.signal?.aborted) await this.#maintenance.finish(removedBy(swept), null)
+    if (failure !== undefined) throw failure
     return swept
   }
 
@@ -241,7 +250,7 @@ export class PgStash {
     })
   }
 
-  #sweepOnce(options: Pick<SweepJob, 'signal' | 'onProgress' | 'pause'>): Promise<Swept> {
+  #sweepOnce(options: Pick<SweepJob, 'signal' | 'onProgress' | 'pause'>): Promise<Turned> {
     const { quota } = this.#options
     return sweep({ ...options, maintenance: this.#maintenance, others: this.#tables.connectTables, quota })
   }

@@ -2,7 +2,7 @@ import { channel } from 'node:diagnostics_channel'
 import { PgStashError } from '../errors'
 import type { Maintenance } from '../postgres/maintenance'
 import { rest } from './rest'
-import { removedBy, type SweepJob, type Swept } from './sweeper'
+import { removedBy, type SweepJob, type Swept, type Turned } from './sweeper'
 
 /** Published after each turn by the clock; README, "Events", documents it. */
 const sweeps = channel('pgstash:sweep')
@@ -20,7 +20,7 @@ export interface SweepClockOptions {
   readonly intervalMs: number
   /** Whether callers wait: the sweep then waits as well, for a while. */
   readonly isBusy: () => boolean
-  readonly sweep: (background: Pick<SweepJob, 'pause' | 'signal'>) => Promise<Swept>
+  readonly sweep: (background: Pick<SweepJob, 'pause' | 'signal'>) => Promise<Turned>
 }
 
 /** Without a step for so long, the process that sweeps is taken for dead. */
@@ -82,10 +82,10 @@ export class SweepClock {
     try {
       if (!(await maintenance.takeLease(this.#holder, leaseMs, Math.floor(intervalMs / 2)))) return
       this.#leasedAt = performance.now()
-      const swept = await sweep({ signal: this.#stop.signal, pause: (stepMs) => this.#pause(stepMs) })
+      const { swept, failure } = await sweep({ signal: this.#stop.signal, pause: (stepMs) => this.#pause(stepMs) })
       if (this.#stop.signal.aborted) return
       await maintenance.finish(removedBy(swept), this.#holder)
-      tell(started, swept)
+      tell(started, swept, failure)
     } catch (error) {
       // The next turn tries again: a database that is away is no reason to disturb anybody.
       tell(started, undefined, error)

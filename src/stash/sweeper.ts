@@ -17,6 +17,13 @@ export interface Swept {
   readonly evicted: number
 }
 
+/** What a turn came to. */
+export interface Turned {
+  readonly swept: Swept
+  /** The first of those of one tenant or of a foreign table, which kept nothing else from its turn. */
+  readonly failure: unknown
+}
+
 /** How far a sweep has come. */
 export interface SweepProgress extends Swept {
   /** Of the blocks of all tables, 0 to 1. */
@@ -77,13 +84,13 @@ const evictedPerStep = 5_000
  * One turn over all tables: removes what is expired or cleared, in small steps; then what is over quota. Processes that sweep at once share the turn:
  * each step is claimed by one of them (ARCHITECTURE.md, "The sweep").
  */
-export async function sweep(job: SweepJob): Promise<Swept> {
+export async function sweep(job: SweepJob): Promise<Turned> {
   const turn = new Turn(job)
   for (const table of tables) await turn.over(table)
   if (job.quota !== undefined) await turn.evict(job.quota)
   // Last: a table of somebody else's may be gone, or be closed to us.
-  for (const other of job.others) await turn.overOther(other)
-  return turn.swept
+  for (const other of job.others) await turn.overOther(other).catch((error: unknown) => turn.failures.push(error))
+  return { swept: turn.swept, failure: turn.failures[0] }
 }
 
 /** @throws {InvalidArgumentError} */
@@ -101,6 +108,7 @@ export function assertSweepOptions(options: unknown): void {
 const optionNames: ReadonlySet<string> = new Set(['onProgress', 'signal'])
 
 class Turn {
+  readonly failures: unknown[] = []
   readonly #removed = { expired: 0, sessions: 0, rateLimits: 0, cleared: 0, evicted: 0 }
   readonly #job: SweepJob
   #tablesDone = 0
@@ -134,15 +142,12 @@ class Turn {
     this.#tablesDone += 1
   }
 
-  /** One tenant's failure keeps no other from its quota; the first is thrown at the end. */
   async evict(quota: QuotaSource): Promise<void> {
     if (this.#job.signal?.aborted) return
-    const failures: unknown[] = []
     for (const held of await this.#job.maintenance.countTenants()) {
       if (this.#job.signal?.aborted) break
-      await this.#evictFrom(held, quota).catch((error: unknown) => failures.push(error))
+      await this.#evictFrom(held, quota).catch((error: unknown) => this.failures.push(error))
     }
-    if (failures.length > 0) throw failures[0]
   }
 
   async overOther(other: Sweepable): Promise<void> {

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import type { Cache } from '../../src/stash/cache'
 import { resolveOptions } from '../../src/stash/options'
+import { Sessions } from '../../src/stash/sessions'
 import { describeBodies } from '../support/bodies'
 
 const entries = (count: number, from = 0) =>
@@ -71,8 +72,14 @@ describeBodies('a quota', (body) => {
     }
     const stash = body.open({ quota: (tenant) => quotas[tenant] as object })
     for (const tenant of Object.keys(quotas)) await stash.tenant(tenant).namespace('n').setMany(entries(5))
+    const table = `${stash.schema}.session_of_theirs`
+    await body.sql(`create table ${table} (sid varchar primary key, sess json not null, expire timestamp(6) not null)`)
+    await body.sql(`insert into ${table} values ('old', '{}', now() - interval '1 day')`)
+    new Sessions({ stash, table })
     await expect(stash.sweep()).rejects.toMatchObject({ field: 'quota' })
     expect(await stash.tenant('right').stats()).toMatchObject({ live: 1 })
+    expect(await body.sql(`select count(*)::int from ${table}`)).toEqual([[0]])
+    expect((await stash.stats()).lastSweep).toMatchObject({ removed: 5 })
   })
 
   it('is refused where it is none', () => {

@@ -55,6 +55,17 @@ describeBodies('a sweep', (body) => {
     channel('pgstash:sweep').unsubscribe(listener)
   })
 
+  it('runs by the clock where that of the database was ahead for a while', async () => {
+    const stash = body.open({ sweeper: { intervalMs: 50 } })
+    await stash.ready()
+    const tomorrow = `${stash.schema}.now_ms() + 86400000`
+    await body.sql(
+      `insert into ${stash.schema}.sweep as s (name, turned_at, leased_until, holder) values ('sweeper', ${tomorrow}, ${tomorrow}, 'gone') on conflict (name) do update set turned_at = ${tomorrow}, leased_until = ${tomorrow}, holder = 'gone'`,
+    )
+    await dead(stash, 10)
+    await expect.poll(async () => (await stash.stats()).expired, { timeout: 10_000 }).toBe(0)
+  })
+
   it('does not run by the clock where nobody wants it', async () => {
     const stash = body.open({ sweeper: false })
     await dead(stash, 10)
