@@ -63,8 +63,13 @@ create function "pgstash".fitting(p_left double precision, p_cost double precisi
 language sql immutable parallel safe
 as $$ select least(p_asked, greatest(0, floor(p_left / p_cost + 1e-6)))::integer $$;
 
+-- Whether an expiry moves by enough to be written: on by p_touch_after, or back at all. Less than a second back is the way from the process that asks.
+create function "pgstash".is_moved(p_by bigint, p_touch_after bigint) returns boolean
+language sql immutable parallel safe
+as $$ select p_by >= p_touch_after or p_by <= -least(p_touch_after, 1000) $$;
+
 -- Sets sessions that must still have a version; answers the new one, or the one that stands (null: none) with is_set false. What is stored already is left
--- alone, if its expiry would move by less than p_touch_after.
+-- alone, if its expiry need not move.
 create function "pgstash".replace_sessions(
   p_tenant text[], p_namespace text[], p_id text[], p_user text[], p_data text[], p_cookie text[], p_ttl bigint[], p_touch_after bigint[],
   p_version bigint[]
@@ -87,7 +92,7 @@ begin
       written_at = v_now
     where s.tenant = p_tenant[i] and s.namespace = p_namespace[i] and s.id = p_id[i]
       and s.version = p_version[i] and s.expires_at > v_now
-      and (abs(v_now + p_ttl[i] - s.expires_at) >= p_touch_after[i] or s.data <> p_data[i]
+      and ("pgstash".is_moved(v_now + p_ttl[i] - s.expires_at, p_touch_after[i]) or s.data <> p_data[i]
         or s.cookie is distinct from p_cookie[i] or s.user_id is distinct from p_user[i])
     returning s.version into version;
     is_set := found;
@@ -117,7 +122,7 @@ begin
   for i in 1 .. cardinality(p_id) loop
     update "pgstash".session s set expires_at = v_now + p_ttl[i], cookie = coalesce(p_cookie[i], s.cookie)
     where s.tenant = p_tenant[i] and s.namespace = p_namespace[i] and s.id = p_id[i] and s.expires_at > v_now
-      and (abs(v_now + p_ttl[i] - s.expires_at) >= p_touch_after[i] or s.cookie is distinct from coalesce(p_cookie[i], s.cookie));
+      and ("pgstash".is_moved(v_now + p_ttl[i] - s.expires_at, p_touch_after[i]) or s.cookie is distinct from coalesce(p_cookie[i], s.cookie));
   end loop;
 end $$;
 
@@ -395,6 +400,12 @@ begin
     v_now := greatest(v_now, v_row.counted_at);
     if v_row.blocked_until <= v_now and v_row.counted_at < v_row.blocked_until then
       v_row.hits := 0; v_row.previous := 0; v_row.reset_at := 0; v_row.tat := null;
+    end if;
+    -- Nothing is left to take back, and the next window begins with the next hit.
+    if p_by[i] < 0 and p_algorithm[i] = 'f' and v_row.reset_at <= v_now and coalesce(v_row.blocked_until, 0) <= v_now then
+      hits := 0; previous := 0; reset_left := 0; tat_left := null; block_left := null;
+      return next;
+      continue;
     end if;
     if p_algorithm[i] = 'g' then
       v_row.tat := greatest(v_now, greatest(v_row.tat, v_now) + p_by[i] * p_window[i]::double precision / nullif(p_most[i], 0));

@@ -1,1 +1,1 @@
-select count(*) from "pgstash"."connect_session" s where s.expire > localtimestamp
+select count(*) from "pgstash"."connect_session" s where s.expire > now()

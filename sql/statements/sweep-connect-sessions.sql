@@ -2,7 +2,7 @@
 with gone as (
   delete from "pgstash"."connect_session" s
   where s.sid in (
-    select d.sid from "pgstash"."connect_session" d where d.expire <= localtimestamp limit $1 for update skip locked
+    select d.sid from "pgstash"."connect_session" d where d.expire <= now() limit $1 for update skip locked
   )
   returning s.sid
 )

@@ -1,9 +1,10 @@
--- $2 ttls, $3 by how much an expiry has to move, both in milliseconds.
-update "pgstash"."connect_session" s set expire = localtimestamp + k.ttl * interval '1 millisecond'
+-- $2 ttls, $3 by how much an expiry has to move on, both in milliseconds. Back: as is_moved() of the schema's own sessions.
+update "pgstash"."connect_session" s set expire = now() + k.ttl * interval '1 millisecond'
 from (
   select k.* from unnest((select $1::text[]), (select $2::bigint[]), (select $3::bigint[])) with ordinality
     as k (sid, ttl, touch_after, ord)
   order by k.ord
 ) k
-where s.sid = k.sid and s.expire > localtimestamp
-  and abs(date_part('epoch', localtimestamp + k.ttl * interval '1 millisecond' - s.expire::timestamp)) * 1000 >= k.touch_after
+where s.sid = k.sid and s.expire > now()
+  and (now() + k.ttl * interval '1 millisecond' - s.expire::timestamptz >= k.touch_after * interval '1 millisecond'
+    or now() + k.ttl * interval '1 millisecond' - s.expire::timestamptz <= -least(k.touch_after, 1000) * interval '1 millisecond')

@@ -15,7 +15,7 @@ k as materialized (
     select o.user_id, o.data, o.cookie, o.expires_at from "pgstash".session o
     where o.tenant = k.tenant and o.namespace = k.namespace and o.id = k.id limit 1
   ) o on true
-  where o.expires_at is null or o.expires_at <= v.now or abs(v.now + k.ttl - o.expires_at) >= k.touch_after
+  where o.expires_at is null or o.expires_at <= v.now or "pgstash".is_moved(v.now + k.ttl - o.expires_at, k.touch_after)
     or o.user_id is distinct from k.user_id or o.data <> k.data or o.cookie is distinct from k.cookie
 ),
 written as (

@@ -24,10 +24,13 @@ const longestMs = 3_155_760_000_000
 /** Milliseconds the session has left, by its cookie; undefined: the cookie does not say, or what it says is no date. */
 export function lifeOf(session: SessionData): number | undefined {
   const { expires, maxAge } = session.cookie ?? {}
-  if (expires === undefined && typeof maxAge === 'number' && maxAge >= 0) return Math.min(Math.ceil(maxAge), longestMs)
-  if (!isDate(expires)) return undefined
+  if (expires === undefined && typeof maxAge === 'number' && !Number.isNaN(maxAge)) return within(maxAge)
   // The caller's clock made it, so the caller's clock says how long it is.
-  return Math.min(Math.max(0, Math.ceil(timeOf(expires) - Date.now())), longestMs)
+  return isDate(expires) ? within(timeOf(expires) - Date.now()) : undefined
+}
+
+function within(ms: number): number {
+  return Math.min(Math.max(0, Math.ceil(ms)), longestMs)
 }
 
 /**

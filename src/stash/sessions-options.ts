@@ -16,8 +16,8 @@ export interface SessionsOptions extends Omit<PgStashOptions, 'onError'> {
   /** How long a session lives whose cookie names no expiry, in milliseconds. Default: 86,400,000, a day. */
   readonly ttl?: number | undefined
   /**
-   * An expiry that would move by less, in milliseconds, alone is no reason to write. A session may then end so much early; keep it far below its
-   * life. Default: 0, every touch is written.
+   * An expiry that would move on by less, in milliseconds, or by less than half of the session's life, alone is no reason to write. A session may then end so much
+   * early. Of `table` it is for `touch` only: every `set` writes. Default: 0, every touch is written.
    */
   readonly touchAfter?: number | undefined
   /** Whose session it is: makes `listByUser` and `destroyByUser` work. Asked at every write. */

@@ -78,13 +78,7 @@ export class Sessions {
   async touch(id: string, session: SessionData, options?: CallOptions): Promise<void> {
     const { table, address } = this.#place()
     const cookie = encodeCookie(assertSession(session), this.#stash.maxValueBytes)
-    const touch = {
-      key: this.#keyOf(id),
-      cookie,
-      ttl: lifeOf(session) ?? this.#options.ttl,
-      touchAfter: this.#options.touchAfter,
-    }
-    await table.touch(address, touch, options)
+    await table.touch(address, { key: this.#keyOf(id), cookie, ...this.#expiryOf(session) }, options)
   }
 
   /** Whether there was one. */
@@ -176,9 +170,14 @@ export class Sessions {
       userId: userIdOf(this.#options.userId, assertSession(session)),
       data: encodeData(session, without, maxValueBytes),
       cookie: isOwn ? encodeCookie(session, maxValueBytes) : null,
-      ttl: lifeOf(session) ?? this.#options.ttl,
-      touchAfter: this.#options.touchAfter,
+      ...this.#expiryOf(session),
     }
+  }
+
+  /** However long `touchAfter` is: who is there in time keeps at least half of the session's life. */
+  #expiryOf(session: SessionData): Pick<SessionWrite, 'ttl' | 'touchAfter'> {
+    const ttl = lifeOf(session) ?? this.#options.ttl
+    return { ttl, touchAfter: Math.min(this.#options.touchAfter, Math.floor(ttl / 2)) }
   }
 
   async #replace(

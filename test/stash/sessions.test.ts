@@ -8,6 +8,10 @@ import { Sessions, type SessionsOptions } from '../../src/stash/sessions'
 import { describeBodies, freshSchema } from '../support/bodies'
 import { sleep } from '../support/sleep'
 
+/** By its cookie, in milliseconds. */
+const leftOf = (found: { cookie?: { expires?: unknown } | undefined } | null | undefined) =>
+  new Date(found?.cookie?.expires as string).getTime() - Date.now()
+
 const cookie = (ms = 60_000) => ({ originalMaxAge: ms, expires: new Date(Date.now() + ms), path: '/' })
 
 for (const isolation of ['column', 'rls'] as const) {
@@ -250,6 +254,32 @@ describeBodies('a session whose data is unchanged', (body) => {
     expect(Number(((await rowOf('c')) as string[])[2])).toBeGreaterThan(Number(version))
   })
 
+  it('ends at once where its expiry moves back, whatever touchAfter says', async () => {
+    const sessions = new Sessions({ stash, touchAfter: 60_000 })
+    for (const end of [
+      () => sessions.set('back', { cookie: cookie(-1_000), a: 1 }),
+      () => sessions.touch('back', { cookie: cookie(-1_000) }),
+      () => sessions.set('back', { cookie: { maxAge: -1 }, a: 1 }),
+    ]) {
+      await sessions.set('back', { cookie: cookie(120_000), a: 1 })
+      await end()
+      expect(await sessions.get('back'), String(end)).toBeUndefined()
+    }
+    await sessions.set('back', { cookie: cookie(120_000), a: 1 })
+    await sessions.touch('back', { cookie: cookie(30_000) })
+    expect(leftOf(await sessions.get('back'))).toBeLessThanOrEqual(30_000)
+  })
+
+  it('lives on while somebody is there, where it lives for less than touchAfter', async () => {
+    const sessions = new Sessions({ stash, touchAfter: 60_000 })
+    await sessions.set('brief', { cookie: cookie(2_000) })
+    for (let visit = 0; visit < 3; visit += 1) {
+      await sleep(1_050)
+      await sessions.touch('brief', { cookie: cookie(2_000) })
+    }
+    expect(leftOf(await sessions.get('brief'))).toBeGreaterThan(1_000)
+  })
+
   it('is written where its data changes, whatever touchAfter says', async () => {
     const sessions = new Sessions({ stash, touchAfter: 1_000_000 })
     await sessions.set('d', { cookie: cookie(), n: 1 })
@@ -314,6 +344,37 @@ describe('beside connect-pg-simple, on one of its tables', () => {
     expect(swept.expired).toBe(swept.sessions)
     const { rows } = await pool.query(`select sid from ${schema}.session`)
     expect(rows).toEqual([{ sid: 'ours' }])
+  })
+
+  it('means the same moment over a change to or from summer time', async () => {
+    const options = '-c timezone=Europe/Berlin'
+    const away = new pg.Pool({ connectionString: inject('postgresUrl'), max: 1, options })
+    const berlin = new PgStash({ connectionString: inject('postgresUrl'), schema: stash.schema, options } as never)
+    const ourStore = new PgSessionStore({ stash: berlin, table: `${schema}.session`, touchAfter: 60_000 })
+    const Theirs = connectPgSimple(session as never)
+    const theirStore = new Theirs({
+      pool: away,
+      schemaName: schema,
+      pruneSessionInterval: false,
+    }) as never as typeof theirs
+    // One of the two is on the other side of a change, on whatever day this runs.
+    for (const days of [180, 270]) {
+      const life = days * 86_400_000
+      await ourStore.set('ours', { cookie: cookie(life) })
+      await call<void>((done) => theirStore.set('theirs', { cookie: cookie(life) } as never, done))
+      const { rows } = await away.query(
+        `select extract(epoch from a.expire - b.expire)::float8 as apart from ${schema}.session a, ${schema}.session b where a.sid = 'ours' and b.sid = 'theirs'`,
+      )
+      expect(Math.abs(rows[0].apart)).toBeLessThan(60)
+      for (const id of ['ours', 'theirs']) expect(Math.abs(leftOf(await ourStore.get(id)) - life)).toBeLessThan(60_000)
+      await ourStore.touch('ours', { cookie: cookie(life + 120_000) })
+      expect(leftOf(await ourStore.get('ours'))).toBeGreaterThan(life + 60_000)
+    }
+    await ourStore.touch('ours', { cookie: cookie(-1_000) })
+    expect(await ourStore.get('ours')).toBeNull()
+    await theirStore.close()
+    await away.end()
+    await berlin.close()
   })
 
   it('refuses what that table cannot do', () => {
