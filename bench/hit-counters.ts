@@ -14,7 +14,7 @@ export interface HitCounter {
 
 export const windowMs = 900_000
 /** More than anybody sends: what is measured is counting, not denying. */
-export const limit = 1_000_000_000
+export const limit = 50_000_000
 
 export function ours(stash: PgStash): HitCounter {
   const store = new PgRateLimitStore({ stash })

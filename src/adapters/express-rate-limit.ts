@@ -25,6 +25,8 @@ export interface PgRateLimitStoreOptions extends LimiterOptions {
 export interface RateLimitHostOptions {
   readonly windowMs?: number | undefined
   readonly limit?: unknown
+  /** Without it, hits that were denied are never taken back. */
+  readonly skipFailedRequests?: boolean | undefined
 }
 
 /** What the hosts are answered. */
@@ -49,6 +51,8 @@ export class PgRateLimitStore {
   readonly #isOwned: boolean
   readonly #options: Omit<PgRateLimitStoreOptions, 'prefix'>
   readonly #denied = new DeniedHits()
+  /** Only hits that were allowed are: what is taken back then was counted in the database. */
+  #keepsDenied = false
   #limiter: RateLimiter
 
   /** @throws {InvalidArgumentError} naming the option that will not do */
@@ -73,19 +77,22 @@ export class PgRateLimitStore {
     if (typeof host !== 'object' || host === null) {
       throw new InvalidArgumentError('options', 'must be an object', 'Pass { windowMs, limit }.')
     }
+    this.#keepsDenied = host.skipFailedRequests === false
     this.#limiter = this.#make(host)
   }
 
   /** Counts a hit. */
   async increment(key: string): Promise<ClientRateLimitInfo> {
     const { isAllowed, limit, used, resetMs, retryAfterMs } = await this.#limiter.consume(key)
-    if (isAllowed) return { totalHits: Math.max(1, used), resetTime: after(resetMs) }
-    return { totalHits: limit + this.#denied.add(this.#callerOf(key), resetMs), resetTime: after(retryAfterMs) }
+    if (!isAllowed)
+      return { totalHits: limit + this.#denied.add(this.#callerOf(key), resetMs), resetTime: after(retryAfterMs) }
+    if (!this.#denied.isEmpty) this.#denied.forgetOld(this.#callerOf(key))
+    return { totalHits: Math.max(1, used), resetTime: after(resetMs) }
   }
 
   /** Takes a hit back, never below none: one that was denied, if there is one. */
   async decrement(key: string): Promise<void> {
-    if (!this.#denied.takeBack(this.#callerOf(key))) await this.#limiter.reward(key)
+    if (this.#keepsDenied || !this.#denied.takeBack(this.#callerOf(key))) await this.#limiter.reward(key)
   }
 
   /** What was counted of a caller; undefined: nothing. */

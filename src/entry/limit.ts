@@ -41,6 +41,9 @@ const maxWindowMs = 3_155_760_000_000
 
 const maxLimit = 1_000_000_000
 
+/** Of GCRA, between two hits: a double holds the time of today to a quarter of a thousandth of a millisecond, and shorter intervals would come to nothing. */
+const leastIntervalMs = 0.01
+
 /** What double precision loses, here and in the database alike. */
 const epsilon = 1e-6
 
@@ -51,11 +54,19 @@ export function resolveLimit(
   algorithm: unknown = 'fixed-window',
   field = 'limit',
 ): Limit {
-  return {
+  const resolved = {
     limit: whole(field, limit, 0, maxLimit),
     windowMs: whole('windowMs', windowMs, 1, maxWindowMs),
     algorithm: algorithmOf(algorithm),
   }
+  if (resolved.algorithm === 'gcra' && resolved.windowMs / resolved.limit < leastIntervalMs) {
+    throw new InvalidArgumentError(
+      field,
+      'is too high for gcra in such a window',
+      'Use fixed-window or sliding-window.',
+    )
+  }
+  return resolved
 }
 
 /** How much a hit weighs: a whole number, 1 or more. */

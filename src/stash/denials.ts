@@ -6,7 +6,7 @@ export interface DenyCacheOptions {
   /** Callers remembered at most; the oldest goes first. Default: 10,000. */
   readonly maxKeys?: number | undefined
   /**
-   * For how long a denial is answered from memory before the database is asked again, in milliseconds. So long a `reset` or `clear` by another
+   * For how long a denial is answered from memory before the database is asked again, in milliseconds. So long a `reset`, `clear` or `reward` by another
    * limiter, of this process or another, may go unnoticed. Default: 10,000.
    */
   readonly maxMs?: number | undefined
@@ -58,10 +58,10 @@ export class Denials<Facts> {
     return denial
   }
 
-  /** @param since before the database was asked: what changed meanwhile ends the denial */
+  /** @param since before the database was asked: what changed meanwhile ends the denial, and `forMs` counts from there, however long it took to answer */
   remember(counters: readonly string[], cost: number, since: number, forMs: number, facts: Facts): void {
     if (this.#maxKeys === 0 || since <= this.#clearedAt) return
-    const until = performance.now() + Math.min(forMs, this.#maxMs)
+    const until = since + Math.min(forMs, this.#maxMs)
     keep(this.#denials, idOf(counters), { facts, cost, since, until, count: 1 }, this.#maxKeys)
   }
 

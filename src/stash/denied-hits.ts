@@ -1,11 +1,15 @@
 interface Denied {
   hits: number
-  /** On the process's monotonic clock. */
+  /** The last one; this and the next on the process's monotonic clock. */
+  at: number
   readonly until: number
 }
 
 /** Callers kept at most; the oldest goes first. */
 const maxCallers = 10_000
+
+/** A host takes a denial back when it has answered it, which is at once. */
+const answeredMs = 1_000
 
 /**
  * Hits that were denied, and so not counted in the database, by caller and window. To a host they are hits like others: it sees them in its totals, and may
@@ -14,16 +18,28 @@ const maxCallers = 10_000
 export class DeniedHits {
   readonly #byCaller = new Map<string, Denied>()
 
+  get isEmpty(): boolean {
+    return this.#byCaller.size === 0
+  }
+
   /** Adds one; answers how many there are. */
   add(caller: string, windowLeftMs: number): number {
     const known = this.#find(caller)
     if (known !== undefined) {
       known.hits += 1
+      known.at = performance.now()
       return known.hits
     }
     if (this.#byCaller.size >= maxCallers) this.#byCaller.delete(this.#byCaller.keys().next().value as string)
-    this.#byCaller.set(caller, { hits: 1, until: performance.now() + windowLeftMs })
+    const at = performance.now()
+    this.#byCaller.set(caller, { hits: 1, at, until: at + windowLeftMs })
     return 1
+  }
+
+  /** The caller is allowed again: what a host has not taken back of a denial by now, it leaves. */
+  forgetOld(caller: string): void {
+    const known = this.#byCaller.get(caller)
+    if (known !== undefined && performance.now() - known.at >= answeredMs) this.#byCaller.delete(caller)
   }
 
   /** How many there are. */

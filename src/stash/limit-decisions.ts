@@ -6,7 +6,7 @@ import { addressOf } from '../postgres/address'
 import type { CallOptions } from '../postgres/call'
 import type { BlockRule, CounterTable } from '../postgres/counter-table'
 import { Denials, type DenyCacheOptions } from './denials'
-import { MemoryCounters } from './memory-counters'
+import { MemoryCounters, type MemoryLimit } from './memory-counters'
 import { isOutage } from './outage'
 import type { PgStash } from './pg-stash'
 import { deniedSince, type NamedState, type RateLimitResult, resultOf } from './rate-limit-result'
@@ -48,6 +48,7 @@ export class LimitDecisions {
   readonly #onError: RateLimitOnError
   readonly #denials: Denials<RateLimitResult>
   readonly #memory = new MemoryCounters()
+  readonly #decidedHere = new WeakSet<RateLimitResult>()
   /** The table of the tenant asked last: most limiters have but one. */
   #last: { readonly tenant: string; readonly table: CounterTable } | undefined
 
@@ -73,7 +74,9 @@ export class LimitDecisions {
       return result
     } catch (error) {
       if (!this.#goesOn(error)) throw error
-      return this.#withoutDatabase(ids, counters, cost)
+      const result = this.#withoutDatabase(ids, counters, cost)
+      this.#decidedHere.add(result)
+      return result
     }
   }
 
@@ -87,6 +90,12 @@ export class LimitDecisions {
     return standing(named(counters, states.map(withoutPastBlock)), cost)
   }
 
+  /** What was counted while the database was away is taken back here, where it was counted. */
+  async takeBack(hit: RateLimitResult, counters: Counters): Promise<void> {
+    if (this.#decidedHere.has(hit)) this.#memory.takeBack(idsOf(resolveTenant(this.#tenant), counters), 1)
+    else await this.adjust(counters, -1)
+  }
+
   /** Adds hits to each counter whatever its limit is, or takes some back; answers as `peek`. */
   async adjust(counters: Counters, by: number, options?: CallOptions): Promise<RateLimitResult> {
     const tenant = resolveTenant(this.#tenant)
@@ -94,13 +103,14 @@ export class LimitDecisions {
     const adjust = (counter: LimitedCounter) =>
       table.adjust(addressOf(tenant, counter.namespace, 'counter'), counter, counter.limit, by, options)
     const ids = idsOf(tenant, counters)
-    this.#memory.adjust(ids, by)
+    if (by < 0) this.#memory.takeBack(ids, -by)
     try {
       const states = await this.#inOrder(tenant, counters, () => Promise.all(counters.map(adjust)))
       return standing(named(counters, states), 1)
     } catch (error) {
       if (!this.#goesOn(error)) throw error
-      return resultOf(true, named(counters, []), 0)
+      if (by > 0) this.#memory.add(limitsOf(ids, counters), by)
+      return this.#adjustedHere(ids, counters)
     } finally {
       this.#denials.forget(ids)
     }
@@ -185,10 +195,17 @@ export class LimitDecisions {
   #withoutDatabase(ids: readonly string[], counters: Counters, cost: number): RateLimitResult {
     if (this.#onError === 'open') return resultOf(true, named(counters, []), 0)
     if (this.#onError === 'closed') return resultOf(false, named(counters, []), closedForMs)
-    const limits = counters.map(({ limit }, at) => ({ id: ids[at] as string, limit }))
-    const { isGranted, states } = this.#memory.consume(limits, cost)
+    const { isGranted, states } = this.#memory.consume(limitsOf(ids, counters), cost)
     const fixed = counters.map((counter): LimitedCounter => ({ ...counter, limit: asFixed(counter.limit) }))
     return decided(isGranted, named(fixed, states), cost)
+  }
+
+  /** As `peek` would answer. */
+  #adjustedHere(ids: readonly string[], counters: Counters): RateLimitResult {
+    if (this.#onError === 'open') return resultOf(true, named(counters, []), 0)
+    if (this.#onError === 'closed') return resultOf(false, named(counters, []), closedForMs)
+    const fixed = counters.map((counter): LimitedCounter => ({ ...counter, limit: asFixed(counter.limit) }))
+    return standing(named(fixed, this.#memory.statesOf(ids)), 1)
   }
 
   #tableOf(tenant: string): CounterTable {
@@ -204,6 +221,10 @@ function areSeveral(counters: Counters): boolean {
 /** Of each counter, among all of the stash. */
 function idsOf(tenant: string, counters: Counters): string[] {
   return counters.map(({ namespace, key }) => `${tenant}\0${namespace}\0${key}`)
+}
+
+function limitsOf(ids: readonly string[], counters: Counters): MemoryLimit[] {
+  return counters.map(({ limit }, at) => ({ id: ids[at] as string, limit }))
 }
 
 function named(counters: Counters, states: readonly (CounterState | undefined)[]): NamedState[] {

@@ -108,7 +108,7 @@ export class LoginLimiter {
     const result = await this.#decisions.consume(counters, 1, options)
     let forgiven: Promise<void> | undefined
     const succeed = () => {
-      forgiven ??= this.#forgive(caller, result.isAllowed)
+      forgiven ??= this.#forgive(caller, result)
       return forgiven
     }
     return { ...result, succeed }
@@ -149,12 +149,12 @@ export class LoginLimiter {
   }
 
   /** The user is forgiven; the address only this attempt, or one account of the attacker's own would clear all others. */
-  async #forgive(caller: LoginCaller, wasCounted: boolean): Promise<void> {
-    if (!wasCounted) return
+  async #forgive(caller: LoginCaller, attempt: RateLimitResult): Promise<void> {
+    if (!attempt.isAllowed) return
     const [byUser, byIp] = [this.#countersOf(caller, ['username', 'usernameAndIp']), this.#countersOf(caller, ['ip'])]
     await Promise.all([
       byUser.length > 0 ? this.#decisions.reset(byUser) : undefined,
-      byIp.length > 0 ? this.#decisions.adjust(byIp, -1) : undefined,
+      byIp.length > 0 ? this.#decisions.takeBack(attempt, byIp) : undefined,
     ])
   }
 

@@ -5,7 +5,7 @@ interface Window {
   endsAt: number
 }
 
-interface MemoryLimit {
+export interface MemoryLimit {
   readonly id: string
   readonly limit: Limit
 }
@@ -25,13 +25,27 @@ export class MemoryCounters {
     return { isGranted, states: windows.map(stateOf) }
   }
 
-  /** Where something is counted: takes back, never below none, or adds. */
-  adjust(ids: readonly string[], by: number): void {
+  /** Counts hits whatever the limits say. */
+  add(limits: readonly MemoryLimit[], hits: number): void {
+    for (const { id, limit } of limits) this.#windowOf(id, limit.windowMs).hits += hits
+  }
+
+  /** Never below none. */
+  takeBack(ids: readonly string[], hits: number): void {
     if (this.#byId.size === 0) return
     for (const id of ids) {
       const window = this.#byId.get(id)
-      if (window !== undefined) window.hits = Math.max(0, window.hits + by)
+      if (window !== undefined) window.hits = Math.max(0, window.hits - hits)
     }
+  }
+
+  /** undefined: nothing is counted. */
+  statesOf(ids: readonly string[]): (CounterState | undefined)[] {
+    const now = performance.now()
+    return ids.map((id) => {
+      const window = this.#byId.get(id)
+      return window !== undefined && window.endsAt > now ? stateOf(window) : undefined
+    })
   }
 
   forget(ids: readonly string[]): void {

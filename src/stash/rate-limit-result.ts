@@ -48,7 +48,7 @@ export function resultOf(
   retryAfterMs: number,
   laterHits = 0,
 ): RateLimitResult {
-  const limits = states.map((named) => limitStanding(named, laterHits))
+  const limits = states.map((named) => limitStanding(isAllowed ? withoutBlock(named) : named, laterHits))
   const decisive = limits.length === 1 ? (limits[0] as LimitStanding) : limits.reduce(scarcer)
   return {
     isAllowed,
@@ -57,7 +57,7 @@ export function resultOf(
     remaining: isAllowed ? decisive.remaining : 0,
     resetMs: decisive.resetMs,
     retryAfterMs: isAllowed ? 0 : retryAfterMs,
-    isBlocked: states.some(isBlocking),
+    isBlocked: !isAllowed && states.some(isBlocking),
     strikes: states.reduce(mostStrikes, 0),
     denials: isAllowed ? 0 : 1,
     limits,
@@ -74,6 +74,11 @@ function limitStanding({ name, limit, state }: NamedState, laterHits: number): L
     remaining: Math.min(limit.limit, remaining + laterHits),
     resetMs,
   }
+}
+
+/** A later hit of the same batch may have started one. */
+function withoutBlock({ state, ...named }: NamedState): NamedState {
+  return { ...named, state: state === undefined ? undefined : { ...state, blockLeft: null } }
 }
 
 function scarcer(a: LimitStanding, b: LimitStanding): LimitStanding {
@@ -110,13 +115,19 @@ export function rateLimitHeaders(result: RateLimitResult): Record<string, string
   }
   const policies = result.limits.map(({ name, limit, windowMs }) => `${quoted(name)};q=${limit};w=${seconds(windowMs)}`)
   const standings = result.limits.map(
-    ({ name, remaining, resetMs }) => `${quoted(name)};r=${remaining};t=${seconds(resetMs)}`,
+    (standing) => `${quoted(standing.name)};r=${standing.remaining};t=${seconds(resetOf(standing, result))}`,
   )
   return {
     'RateLimit-Policy': policies.join(', '),
     RateLimit: standings.join(', '),
     ...(result.isAllowed ? {} : { 'Retry-After': String(seconds(result.retryAfterMs)) }),
   }
+}
+
+/** A limit that denies says no earlier moment than Retry-After does. */
+function resetOf({ limit, used, resetMs }: LimitStanding, denied: RateLimitResult): number {
+  const isDecisive = !denied.isAllowed && limit === denied.limit && used === denied.used
+  return isDecisive ? Math.max(resetMs, denied.retryAfterMs) : resetMs
 }
 
 function seconds(ms: number): number {

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { PgStash } from '../../src/stash/pg-stash'
-import { rateLimitHeaders } from '../../src/stash/rate-limit-result'
+import { type RateLimitResult, rateLimitHeaders } from '../../src/stash/rate-limit-result'
 import { type Algorithm, RateLimiter, type RateLimiterOptions } from '../../src/stash/rate-limiter'
 import { describeEveryBody } from '../support/bodies'
 import { sleep } from '../support/sleep'
@@ -236,6 +236,33 @@ for (const isolation of ['column', 'rls'] as const) {
       }
     })
 
+    it('calls nobody blocked who was allowed, also in the batch whose last hit begins the block', async () => {
+      const limiter = limiterOf({ limit: 2, windowMs: 60_000, block: { blockMs: 50_000 } })
+      const [first, second, third] = await Promise.all([1, 2, 3].map(() => limiter.consume('crowd')))
+      expect(first).toMatchObject({ isAllowed: true, isBlocked: false, retryAfterMs: 0 })
+      expect(second).toMatchObject({ isAllowed: true, isBlocked: false, remaining: 0 })
+      expect(second?.resetMs).toBeGreaterThan(50_000)
+      expect(third).toMatchObject({ isAllowed: false, isBlocked: true })
+    })
+
+    it('promises no earlier moment by RateLimit than by Retry-After', async () => {
+      const limiter = limiterOf({ limit: 1, windowMs: 2_000, algorithm: 'sliding-window' })
+      const results = []
+      for (let hit = 0; hit < 3; hit += 1) results.push(await limiter.consume('headers'))
+      const denied = rateLimitHeaders(results[2] as RateLimitResult)
+      const [, reset] = /;t=(\d+)$/.exec(denied.RateLimit as string) ?? []
+      expect(Number(reset)).toBeGreaterThanOrEqual(Number(denied['Retry-After']))
+    })
+
+    it('has nothing to take back of a window that is over, and begins none by that', async () => {
+      const limiter = limiterOf({ limit: 3, windowMs: 1_000 })
+      await limiter.consume('late')
+      await sleep(1_050)
+      expect(await limiter.reward('late')).toMatchObject({ used: 0, remaining: 3 })
+      await sleep(300)
+      expect((await limiter.consume('late')).resetMs).toBeGreaterThan(900)
+    })
+
     it('is swept when it means nothing any more', async () => {
       const limiter = limiterOf({ limit: 5, windowMs: 20 })
       await Promise.all(Array.from({ length: 30 }, (_, at) => limiter.consume(`caller-${at}`)))
@@ -282,6 +309,7 @@ describe('bad input of limiters', () => {
       },
     ],
     ['block.blockMs', { limit: 1, windowMs: 1, block: {} }],
+    ['limit', { limit: 1_000, windowMs: 1, algorithm: 'gcra' }],
     ['onError', { limit: 1, windowMs: 1, onError: 'maybe' }],
     ['denyCache', { limit: 1, windowMs: 1, denyCache: true }],
     ['denyCache.maxKeys', { limit: 1, windowMs: 1, denyCache: { maxKeys: -1 } }],

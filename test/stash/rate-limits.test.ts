@@ -2,6 +2,7 @@ import express from 'express'
 import { rateLimit } from 'express-rate-limit'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { PgRateLimitStore } from '../../src/adapters/express-rate-limit'
+import { Denials } from '../../src/stash/denials'
 import { LoginLimiter } from '../../src/stash/login-limiter'
 import { PgStash } from '../../src/stash/pg-stash'
 import { type Algorithm, RateLimiter, type RateLimitOnError } from '../../src/stash/rate-limiter'
@@ -10,6 +11,7 @@ import { Browser, closed, listening } from '../support/browser'
 import { CountingPool } from '../support/counting-pool'
 import { runNode } from '../support/processes'
 import { TestServer } from '../support/server'
+import { sleep } from '../support/sleep'
 
 const algorithms: readonly Algorithm[] = ['fixed-window', 'sliding-window', 'gcra']
 
@@ -193,6 +195,7 @@ describe('while the database is away', () => {
     const limiter = limiterOf('closed')
     expect(await allowed(limiter)).toEqual([false, false, false, false])
     expect((await limiter.consume('a')).retryAfterMs).toBeLessThanOrEqual(1_000)
+    expect(await limiter.penalty('a')).toMatchObject({ isAllowed: false })
   })
 
   it('memory: counts in this process', async () => {
@@ -201,6 +204,11 @@ describe('while the database is away', () => {
     expect((await limiter.consume('b')).isAllowed).toBe(true)
     const result = await limiter.consume('a')
     expect(result.retryAfterMs).toBeGreaterThan(hourMs - 60_000)
+    expect(await limiter.penalty('a')).toMatchObject({ isAllowed: false, used: 3 })
+    expect(await limiter.penalty('c', 2)).toMatchObject({ isAllowed: false, used: 2 })
+    expect((await limiter.consume('c')).isAllowed).toBe(false)
+    await limiter.reward('c')
+    expect((await limiter.consume('c')).isAllowed).toBe(true)
   })
 
   it('lets who got it right in, and takes back in memory what counted there', async () => {
@@ -236,6 +244,28 @@ describe('while the database is away', () => {
     await expect.poll(async () => (await limiter.consume('back')).isAllowed, { timeout: 10_000 }).toBe(true)
   })
 
+  it('takes back nothing in the database that was counted in memory', async () => {
+    const logins = new LoginLimiter({ stash, name: 'hand-over', onError: 'memory' })
+    const caller = { username: 'ada', ip: 'x' }
+    const isBack = () =>
+      expect.poll(() => logins.peek(caller).catch(() => undefined), { timeout: 10_000 }).toBeDefined()
+    await server.stop()
+    await server.start()
+    await isBack()
+    for (let guess = 0; guess < 3; guess += 1) expect((await logins.begin(caller)).isAllowed).toBe(true)
+    await server.stop()
+    const meanwhile = [
+      await logins.begin({ ...caller, username: 'eve' }),
+      await logins.begin({ ...caller, username: 'eve' }),
+    ]
+    expect(meanwhile.map(({ isAllowed }) => isAllowed)).toEqual([true, true])
+    await server.start()
+    await isBack()
+    for (const { succeed } of meanwhile) await succeed()
+    const byIp = (await logins.peek(caller)).limits.find(({ name }) => name.endsWith('/ip'))
+    expect(byIp?.used).toBe(3)
+  })
+
   it('lets express-rate-limit pass where it was told so', async () => {
     await server.stop()
     const app = express()
@@ -247,4 +277,60 @@ describe('while the database is away', () => {
     expect([(await browser.get('/')).status, (await browser.get('/')).status]).toEqual([200, 200])
     await closed(listener)
   })
+})
+
+describe('the hits that a host takes back', () => {
+  let stash: PgStash
+
+  beforeAll(() => {
+    stash = new PgStash({ connectionString: inject('postgresUrl'), schema: freshSchema() })
+    return () => stash.close()
+  })
+
+  /** One a second comes back; a denial is remembered until all are. */
+  const storeOf = (prefix: string) =>
+    new PgRateLimitStore({ stash, prefix, algorithm: 'gcra', limit: 5, windowMs: 5_000, denyCache: false })
+  const deny = async (store: PgRateLimitStore) => {
+    for (let hit = 0; hit < 25; hit += 1) await store.increment('k')
+  }
+  /** As a host that skips what succeeded. */
+  const succeed = async (store: PgRateLimitStore) => {
+    const totals = []
+    for (let hit = 0; hit < 12; hit += 1) {
+      totals.push((await store.increment('k')).totalHits)
+      await store.decrement('k')
+    }
+    return totals
+  }
+
+  it('are those that were counted, where it never takes back a denial', async () => {
+    const store = storeOf('successes')
+    store.init({ windowMs: 5_000, limit: 5, skipFailedRequests: false })
+    await deny(store)
+    await sleep(1_100)
+    expect(Math.max(...(await succeed(store)))).toBeLessThanOrEqual(5)
+  })
+
+  it('are those that were counted, once a denial is older than an answer takes', async () => {
+    const store = storeOf('both')
+    await deny(store)
+    await sleep(1_100)
+    expect(Math.max(...(await succeed(store)))).toBeLessThanOrEqual(5)
+  })
+
+  it('are the denials, where it takes back what failed', async () => {
+    const store = storeOf('failures')
+    store.init({ windowMs: 5_000, limit: 5, skipFailedRequests: true })
+    await deny(store)
+    for (let hit = 0; hit < 20; hit += 1) await store.decrement('k')
+    expect((await store.get('k'))?.totalHits).toBeLessThanOrEqual(5)
+  })
+})
+
+it('a denial is remembered from when the database was asked, however long it took to answer', () => {
+  const denials = new Denials<string>()
+  denials.remember(['slow'], 1, performance.now() - 1_000, 900, 'denied')
+  denials.remember(['quick'], 1, performance.now(), 900, 'denied')
+  expect(denials.find(['slow'], 1)).toBeUndefined()
+  expect(denials.find(['quick'], 1)).toMatchObject({ facts: 'denied' })
 })
