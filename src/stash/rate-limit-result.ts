@@ -48,7 +48,9 @@ export function resultOf(
   retryAfterMs: number,
   laterHits = 0,
 ): RateLimitResult {
-  const limits = states.map((named) => limitStanding(isAllowed ? withoutBlock(named) : named, laterHits))
+  const limits = states.map((named) =>
+    limitStanding(isAllowed && isBlocking(named) ? withoutBlock(named) : named, laterHits),
+  )
   const decisive = limits.length === 1 ? (limits[0] as LimitStanding) : limits.reduce(scarcer)
   return {
     isAllowed,
