@@ -454,7 +454,7 @@ end $$;
 -- The expired sessions and counters among the blocks from p_from up to p_to; as sweep_blocks.
 create function "pgstash".sweep_sessions(p_from bigint, p_to bigint) returns bigint
 language plpgsql
-set enable_seqscan = off set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_now bigint := "pgstash".now_ms();
@@ -473,7 +473,7 @@ end $$;
 
 create function "pgstash".sweep_counters(p_from bigint, p_to bigint) returns bigint
 language plpgsql
-set enable_seqscan = off set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_now bigint := "pgstash".now_ms();

@@ -66,6 +66,13 @@ describeBodies('a sweep', (body) => {
     await expect.poll(async () => (await stash.stats()).expired, { timeout: 10_000 }).toBe(0)
   })
 
+  it('lets no plan be compiled: on a large table that took as long as the step', async () => {
+    const stash = body.open()
+    await stash.ready()
+    const compiled = `select proname from pg_proc where pronamespace = '${stash.schema}'::regnamespace and proname in ('sweep_blocks', 'sweep_sessions', 'sweep_counters') and not proconfig @> '{jit=off}'`
+    expect(await body.sql(compiled)).toEqual([])
+  })
+
   it('does not run by the clock where nobody wants it', async () => {
     const stash = body.open({ sweeper: false })
     await dead(stash, 10)
