@@ -241,6 +241,7 @@ export class SchemaOutdatedError extends PgStashError {
     readonly schema: string,
     readonly found: number,
     readonly needed: number,
+    /** Of the stash that looked. */
     isolation: 'column' | 'rls' = 'column',
   ) {
     const flags = flagsOf(isolation)

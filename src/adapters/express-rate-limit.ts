@@ -25,7 +25,7 @@ export interface PgRateLimitStoreOptions extends LimiterOptions {
 export interface RateLimitHostOptions {
   readonly windowMs?: number | undefined
   readonly limit?: unknown
-  /** Without it, hits that were denied are never taken back. */
+  /** false: it never takes back a hit that was denied. */
   readonly skipFailedRequests?: boolean | undefined
 }
 
@@ -51,7 +51,7 @@ export class PgRateLimitStore {
   readonly #isOwned: boolean
   readonly #options: Omit<PgRateLimitStoreOptions, 'prefix'>
   readonly #denied = new DeniedHits()
-  /** Only hits that were allowed are: what is taken back then was counted in the database. */
+  /** Whether the host never takes a denial back: what it takes back then was counted in the database. */
   #keepsDenied = false
   #limiter: RateLimiter
 
