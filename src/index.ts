@@ -1,4 +1,6 @@
 export * from './errors'
+export type { AddressKeyOptions } from './stash/address-key'
+export { addressKey } from './stash/address-key'
 export type {
   CallOptions,
   CompareAndSetResult,

@@ -21,7 +21,7 @@ const packages: Record<string, readonly string[]> = {
   cli: ['commander', '@redis/client', '@electric-sql/pglite', 'node:readline/promises', 'node:fs'],
   postgres: ['pg', 'cockatiel', 'node:crypto', 'node:diagnostics_channel'],
   stash: ['node:diagnostics_channel'],
-  entry: ['node:crypto', 'node:util/types'],
+  entry: ['node:crypto', 'node:net', 'node:util/types'],
   // The one host whose class has to be extended; EventEmitter is what the other's store extends.
   adapters: ['express-session', 'node:events'],
 }

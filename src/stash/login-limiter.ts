@@ -1,3 +1,4 @@
+import { callerAddress, type Ipv6Subnet, resolveSubnet, unknownAddress } from '../entry/caller-address'
 import { storedKey } from '../entry/key'
 import { type Limit, resolveLimit } from '../entry/limit'
 import { InvalidArgumentError } from '../errors'
@@ -13,7 +14,10 @@ import { type BlockOptions, blockRule, counterNamespace, type LimiterOptions, li
 export interface LoginCaller {
   /** As the application compares them: lower-case it first if it does. */
   readonly username: string
-  /** The address of the client, not of a proxy. Those without one (Express: `req.ip` of a connection that is gone) count as one. */
+  /**
+   * The address of the client, not of a proxy; however it is written, and of IPv6 its network (`ipv6Subnet`). Those without one (Express: `req.ip` of a unix socket,
+   * or of a connection that is gone) count as one.
+   */
   readonly ip: string | undefined
 }
 
@@ -32,6 +36,8 @@ export interface LoginLimiterOptions extends LimiterOptions {
    * there. Default: `attempts` for all of them.
    */
   readonly limits?: { readonly [Key in LoginKey]?: number | false | undefined } | undefined
+  /** By how many of its first bits an address of IPv6 counts, as in `addressKey()`; false: by all. Default: 56. */
+  readonly ipv6Subnet?: number | false | undefined
   /** Default: the first block lasts a window, each further one twice as long, 24 hours at most, and they are forgotten after 24 hours. false: none. */
   readonly block?: BlockOptions | false | undefined
 }
@@ -63,6 +69,7 @@ interface LoginLimit {
 export class LoginLimiter {
   readonly #limits: readonly LoginLimit[]
   readonly #block: BlockRule | undefined
+  readonly #subnet: Ipv6Subnet
   readonly #decisions: LimitDecisions
   readonly #end: () => Promise<void>
 
@@ -77,6 +84,7 @@ export class LoginLimiter {
       attempts = 5,
       windowMs = fifteenMinutesMs,
       limits,
+      ipv6Subnet,
       block,
       ...connection
     } = options
@@ -92,6 +100,7 @@ export class LoginLimiter {
     if (this.#limits.length === 0) {
       throw new InvalidArgumentError('limits', 'leave nothing to count by', 'Keep one of username, usernameAndIp, ip.')
     }
+    this.#subnet = resolveSubnet(ipv6Subnet)
     const usual = { blockMs: windowMs, maxBlockMs: Math.max(windowMs, oneDayMs), forgetMs: oneDayMs }
     this.#block = block === false ? undefined : blockRule(block ?? usual)
     const { stash, isOwned } = holdStash(connection)
@@ -160,8 +169,8 @@ export class LoginLimiter {
 
   #countersOf({ username, ip }: LoginCaller, wanted = loginKeys): LimitedCounter[] {
     assertText('username', username)
-    const address = ip ?? 'unknown'
-    assertText('ip', address)
+    assertText('ip', ip ?? unknownAddress)
+    const address = callerAddress(ip ?? unknownAddress, this.#subnet)
     const keys = { username, usernameAndIp: `${startOf(username)}${address}`, ip: address }
     return this.#limits
       .filter(({ by }) => wanted.includes(by))

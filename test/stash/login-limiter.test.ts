@@ -49,6 +49,58 @@ for (const isolation of ['column', 'rls'] as const) {
       expect((await logins.begin({ username: 'f', ip: '192.0.2.2' })).isAllowed).toBe(true)
     })
 
+    it('counts a network of IPv6 as one address, and an address however it is written', async () => {
+      const logins = limiterOf()
+      const guesses = await Promise.all(
+        Array.from({ length: 200 }, (_, at) => logins.begin({ username: `user-${at}`, ip: `2001:db8::${at + 1}` })),
+      )
+      expect(guesses.filter(({ isAllowed }) => isAllowed)).toHaveLength(5)
+      for (const [at, ip] of [
+        '1.2.3.4',
+        '::ffff:1.2.3.4',
+        '::ffff:102:304',
+        '1.2.3.4:99',
+        '[::FFFF:1.2.3.4]',
+      ].entries()) {
+        expect((await logins.begin({ username: `other-${at}`, ip })).isAllowed).toBe(true)
+      }
+      expect((await logins.begin({ username: 'last', ip: '1.2.3.4' })).isAllowed).toBe(false)
+      expect(await logins.peek({ username: 'last', ip: '::ffff:1.2.3.4' })).toMatchObject({ isAllowed: false })
+      await logins.reset({ ip: '0:0:0:0:0:ffff:102:304' })
+      expect((await logins.begin({ username: 'last', ip: '1.2.3.4' })).isAllowed).toBe(true)
+    })
+
+    it('gives an attempt back to the network it came from', async () => {
+      const logins = limiterOf({ attempts: 2 })
+      for (let login = 0; login < 6; login += 1) {
+        const attempt = await logins.begin({ username: 'ada', ip: `2001:db8::${login + 1}` })
+        expect(attempt.isAllowed).toBe(true)
+        await attempt.succeed()
+      }
+    })
+
+    it('tells networks apart where the application says so', async () => {
+      const logins = limiterOf({ attempts: 1, ipv6Subnet: 64 })
+      const every = limiterOf({ attempts: 1, ipv6Subnet: false })
+      const allowed = async (limiter: LoginLimiter, username: string, ip: string) =>
+        (await limiter.begin({ username, ip })).isAllowed
+      expect(await allowed(logins, 'a', '2001:db8:0:1::1')).toBe(true)
+      expect(await allowed(logins, 'b', '2001:db8:0:2::1')).toBe(true)
+      expect(await allowed(logins, 'c', '2001:db8:0:2::2')).toBe(false)
+      expect(await allowed(every, 'a', '2001:db8::1')).toBe(true)
+      expect(await allowed(every, 'b', '2001:db8::2')).toBe(true)
+      expect(await allowed(every, 'c', '2001:DB8::0002')).toBe(false)
+    })
+
+    it('counts those together whose address nobody knows', async () => {
+      const logins = limiterOf({ attempts: 2 })
+      const answers = []
+      for (const [at, ip] of [undefined, 'unknown', undefined].entries()) {
+        answers.push((await logins.begin({ username: `user-${at}`, ip })).isAllowed)
+      }
+      expect(answers).toEqual([true, true, false])
+    })
+
     it('gives back an attempt that succeeds, and forgives the user those before', async () => {
       const logins = limiterOf()
       for (let day = 0; day < 4; day += 1) {
@@ -184,6 +236,11 @@ describe('bad input of the login limiter', () => {
     expect(() => new (LoginLimiter as never as new () => unknown)()).toThrow(
       expect.objectContaining({ field: 'options' }),
     )
+    for (const ipv6Subnet of [0, 129, 1.5, Number.NaN, '64', true]) {
+      expect(() => new LoginLimiter({ connectionString, ipv6Subnet: ipv6Subnet as never })).toThrow(
+        expect.objectContaining({ field: 'ipv6Subnet' }),
+      )
+    }
     expect(() => new LoginLimiter({ connectionString, attempts: -1 })).toThrow(
       expect.objectContaining({ field: 'attempts' }),
     )
