@@ -1,5 +1,5 @@
 import { callerAddress, type Ipv6Subnet, resolveSubnet, unknownAddress } from '../entry/caller-address'
-import { storedKey } from '../entry/key'
+import { countedKey, spelledText } from '../entry/counted-key'
 import { type Limit, resolveLimit } from '../entry/limit'
 import { InvalidArgumentError } from '../errors'
 import type { CallOptions } from '../postgres/call'
@@ -12,7 +12,7 @@ import { type BlockOptions, blockRule, counterNamespace, type LimiterOptions, li
 
 /** Who tries to log in. */
 export interface LoginCaller {
-  /** As the application compares them: lower-case it first if it does. */
+  /** As the application compares them: lower-case it first if it does. Any text counts, also what no database stores. */
   readonly username: string
   /**
    * The address of the client, not of a proxy; however it is written, and of IPv6 its network (`ipv6Subnet`). Those without one (Express: `req.ip` of a unix socket,
@@ -140,7 +140,9 @@ export class LoginLimiter {
     await this.#decisions.reset(this.#countersOf(known, wanted), options)
     if (username === undefined) return
     for (const { by, namespace } of this.#limits) {
-      if (by === 'usernameAndIp') await this.#decisions.clearPrefix(namespace, startOf(username), options)
+      if (by === 'usernameAndIp') {
+        await this.#decisions.clearPrefix(namespace, spelledText(startOf(username)), options)
+      }
     }
   }
 
@@ -174,7 +176,7 @@ export class LoginLimiter {
     const keys = { username, usernameAndIp: `${startOf(username)}${address}`, ip: address }
     return this.#limits
       .filter(({ by }) => wanted.includes(by))
-      .map(({ by, ...counter }) => ({ ...counter, ...storedKey(keys[by]), block: this.#block }))
+      .map(({ by, ...counter }) => ({ ...counter, ...countedKey(keys[by]), block: this.#block }))
   }
 }
 

@@ -92,6 +92,34 @@ for (const isolation of ['column', 'rls'] as const) {
       expect(await allowed(every, 'c', '2001:DB8::0002')).toBe(false)
     })
 
+    it('counts any user name, also what no database stores', async () => {
+      const logins = limiterOf({ attempts: 1 })
+      const names = ['a\0', 'a\0b', '\ud800', '\udc00\ud800', 'a\\u0000', 'é', '\ufffd', 'x'.repeat(50_000), '"', '\\']
+      const answers: boolean[] = []
+      for (const [at, username] of names.entries()) {
+        const caller = { username, ip: `192.0.2.${at}` }
+        answers.push((await logins.begin(caller)).isAllowed, (await logins.begin({ ...caller, ip: home })).isAllowed)
+        await logins.reset({ ip: home })
+      }
+      expect(answers).toEqual(names.flatMap(() => [true, false]))
+      for (const [at, username] of names.entries()) {
+        await logins.reset({ username, ip: `192.0.2.${at}` })
+        const attempt = await logins.begin({ username, ip: `192.0.2.${at}` })
+        expect(attempt.isAllowed).toBe(true)
+        await attempt.succeed()
+        expect((await logins.peek({ username, ip: `192.0.2.${at}` })).limits.map(({ used }) => used)).toEqual([0, 0, 0])
+      }
+    })
+
+    it('forgets with a user all addresses he tried from, and nobody whose name begins like his', async () => {
+      const logins = limiterOf({ limits: { username: false, ip: false, usernameAndIp: 1 } })
+      const names = ['é', 'é\0', 'é" at 192.0.2.1']
+      for (const username of names) for (const ip of ['192.0.2.1', '2001:db8::1']) await logins.begin({ username, ip })
+      await logins.reset({ username: 'é' })
+      const standing = names.map((username) => logins.peek({ username, ip: '2001:db8::2' }))
+      expect((await Promise.all(standing)).map(({ isAllowed }) => isAllowed)).toEqual([true, false, false])
+    })
+
     it('counts those together whose address nobody knows', async () => {
       const logins = limiterOf({ attempts: 2 })
       const answers = []
