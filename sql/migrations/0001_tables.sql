@@ -19,7 +19,7 @@ select setval('"pgstash".version', floor(extract(epoch from now()) * 1000000 / 6
 create table "pgstash".entry (
   tenant      text collate "C" not null,
   namespace   text collate "C" not null,
-  key         text collate "C" not null,   -- the caller's key, or '#sha256:…' where that would not fit an index row
+  key         text collate "C" not null,   -- the caller's key, or '#sha256:...' where that would not fit an index row
   generation  bigint not null,             -- visible only while it equals the tenant's plus the namespace's
   version     bigint not null,             -- grows with every write of the key, and never repeats
   format      "char" not null,             -- t text, j JSON, i integer, b bytes in base64

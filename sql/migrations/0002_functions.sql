@@ -3,7 +3,7 @@
 -- PostgreSQL then makes anew at every call (0.1-0.5 ms). Calling through a function was measured at the speed of the bare
 -- statement, or better.
 --
--- Every look at a row goes through a "lateral … limit 1", or stands alone for one key: a join the planner may turn round,
+-- Every look at a row goes through a "lateral ... limit 1", or stands alone for one key: a join the planner may turn round,
 -- and on a table that was small when the plan was made it does; the plan then reads the whole index at every call, until the
 -- next analyze, however large the table has become meanwhile.
 --

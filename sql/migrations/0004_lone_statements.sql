@@ -7,7 +7,7 @@
 --   never a scan       a plan made while a table was small must still look keys up when it has grown. The planner counts the blocks of
 --                      the file, so the files are never small: reserve_blocks() below. A look-up then is the cheapest plan at
 --                      any number of rows.
---   never turned round "lateral … limit 1", as in 0002
+--   never turned round "lateral ... limit 1", as in 0002
 -- The functions of 0002 that nothing calls any more stay: a process of the last version may still run.
 
 -- Makes the files as large as a look-up needs to be the cheapest plan (with a random page at most 16 times as dear as the

@@ -1,7 +1,7 @@
 -- Tenants kept apart by the database itself: isolation 'rls'. The policies stand in every schema and mean nothing until
 -- enforce_row_level_security() has run.
 
--- The tenant is that of the transaction: set_config('pgstash.tenant', …, true). After a transaction the setting reads '',
+-- The tenant is that of the transaction: set_config('pgstash.tenant', ..., true). After a transaction the setting reads '',
 -- before any it reads null; neither is a tenant.
 create policy tenant on "pgstash".entry
   using (tenant = nullif(current_setting('pgstash.tenant', true), ''))
@@ -40,7 +40,7 @@ begin
   end if;
   select oid, rolsuper, rolbypassrls into v_role from pg_roles where rolname = p_role;
   if not found then
-    raise undefined_object using message = format('there is no role %I: create role %I login password ''…'', first', p_role, p_role);
+    raise undefined_object using message = format('there is no role %I: create role %I login password ''...'', first', p_role, p_role);
   end if;
   if v_role.rolsuper or v_role.rolbypassrls or pg_has_role(v_role.oid, v_owner, 'member') then
     raise invalid_parameter_value using message =

@@ -3,7 +3,7 @@
 create table "pgstash".session (
   tenant      text collate "C" not null,
   namespace   text collate "C" not null,
-  id          text collate "C" not null,   -- the session's id, or '#sha256:…' where that would not fit an index row
+  id          text collate "C" not null,   -- the session's id, or '#sha256:...' where that would not fit an index row
   user_id     text collate "C",            -- whose session it is, where the application says so
   user_key    text collate "C" generated always as (tenant || E'\x01' || namespace || E'\x01' || user_id) stored,
   version     bigint not null,             -- grows with every change of data
@@ -25,7 +25,7 @@ create index session_by_user on "pgstash".session (user_key) where user_key is n
 create unlogged table "pgstash".counter (
   tenant         text collate "C" not null,
   namespace      text collate "C" not null,   -- the limiter, its algorithm and its window
-  key            text collate "C" not null,   -- who is counted, or '#sha256:…' where that would not fit an index row
+  key            text collate "C" not null,   -- who is counted, or '#sha256:...' where that would not fit an index row
   hits           bigint not null,             -- in the window that ends at reset_at
   previous       bigint not null default 0,   -- in the window before (sliding window)
   reset_at       bigint not null,             -- epoch milliseconds
@@ -250,10 +250,10 @@ end $$;
 
 -- Several limits at once, and limits that block. Rows are locked in the order given, which all processes share, before anything is
 -- decided; then call for call: one is granted where all of its limits have room and none blocks, and only then counted, in all of them.
---   rows     p_tenant … p_key, distinct; p_algorithm (f fixed window, s sliding window, g GCRA), p_most, p_window; p_block: milliseconds that
+--   rows     p_tenant to p_key, distinct; p_algorithm (f fixed window, s sliding window, g GCRA), p_most, p_window; p_block: milliseconds that
 --            a denial blocks for (null: none), doubled with every block up to p_block_most, forgotten p_forget after the last one;
 --            p_extend: denials during a block are further blocks
---   calls    p_call_rows[p_call_from[i] … p_call_to[i]] are the rows of the i-th, by position; p_cost of each, p_asked of them
+--   calls    p_call_rows[p_call_from[i] to p_call_to[i]] are the rows of the i-th, by position; p_cost of each, p_asked of them
 -- Answers for each row what it holds then, and for each call how many of its asked ones were granted (is_row false).
 create function "pgstash".consume_limits(
   p_tenant text[], p_namespace text[], p_key text[], p_long_key text[], p_algorithm text[], p_most bigint[], p_window bigint[],
@@ -554,7 +554,7 @@ begin
   end if;
   select oid, rolsuper, rolbypassrls into v_role from pg_roles where rolname = p_role;
   if not found then
-    raise undefined_object using message = format('there is no role %I: create role %I login password ''…'', first', p_role, p_role);
+    raise undefined_object using message = format('there is no role %I: create role %I login password ''...'', first', p_role, p_role);
   end if;
   if v_role.rolsuper or v_role.rolbypassrls or pg_has_role(v_role.oid, v_owner, 'member') then
     raise invalid_parameter_value using message =

@@ -70,7 +70,7 @@ begin
   end if;
   select oid, rolsuper, rolbypassrls into v_role from pg_roles where rolname = p_role;
   if not found then
-    raise undefined_object using message = format('there is no role %I: create role %I login password ''…'', first', p_role, p_role);
+    raise undefined_object using message = format('there is no role %I: create role %I login password ''...'', first', p_role, p_role);
   end if;
   if v_role.rolsuper or v_role.rolbypassrls or pg_has_role(v_role.oid, v_owner, 'member') then
     raise invalid_parameter_value using message =

@@ -6,6 +6,7 @@ import rowLevelSecurity from '../../sql/migrations/0005_row_level_security.sql'
 import quotas from '../../sql/migrations/0006_quotas.sql'
 import sessionsAndCounters from '../../sql/migrations/0007_sessions_and_counters.sql'
 import sweep from '../../sql/migrations/0008_sweep.sql'
+import pinnedNames from '../../sql/migrations/0009_pinned_names.sql'
 import type { SqlFile } from '../../sql/sql-file'
 
 /** All of them, in order. A file that was released never changes: what comes next goes into the next one. */
@@ -18,6 +19,7 @@ export const migrations: readonly Migration[] = [
   quotas,
   sessionsAndCounters,
   sweep,
+  pinnedNames,
 ].map(numbered)
 
 export interface Migration {

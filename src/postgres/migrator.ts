@@ -7,6 +7,7 @@ import limitLockWaits from '../../sql/statements/limit-lock-waits.sql'
 import lockMigrations from '../../sql/statements/lock-migrations.sql'
 import makeCountersLogged from '../../sql/statements/make-counters-logged.sql'
 import makeEntriesUnlogged from '../../sql/statements/make-entries-unlogged.sql'
+import pinSearchPath from '../../sql/statements/pin-search-path.sql'
 import readMigration from '../../sql/statements/read-migration.sql'
 import recordMigration from '../../sql/statements/record-migration.sql'
 import reserveBlocks from '../../sql/statements/reserve-blocks.sql'
@@ -114,6 +115,7 @@ export class Migrator {
   }
 
   async #apply(transaction: Transaction): Promise<readonly string[]> {
+    await transaction.query(this.#statement(pinSearchPath), [])
     await transaction.query(this.#statement(lockMigrations), [this.#schema])
     await transaction.query(this.#statement(limitLockWaits), [])
     // Read again under the lock: another process may have come first.
@@ -176,6 +178,7 @@ export function migrationScript(
   const parts = [
     `-- pgstash: ${isEmpty ? 'the whole schema, for an empty database' : `from migration ${from} to ${latestMigration}`}`,
     'begin;',
+    terminated(pinSearchPath.text),
     terminated(limitLockWaits.text),
     ...(isEmpty ? [terminated(createSchema.text), terminated(createMigrationTable.text)] : []),
     ...steps,
