@@ -8,12 +8,13 @@ const root = join(import.meta.dirname, '..')
 const arrows: Record<string, readonly string[]> = {
   index: ['stash', 'errors'],
   cli: ['cli', 'stash', 'errors'],
-  adapters: ['stash', 'entry', 'errors'],
-  stash: ['stash', 'postgres', 'entry', 'errors', 'migrate-step'],
-  postgres: ['postgres', 'entry', 'errors', 'migrate-step', 'sql'],
-  entry: ['entry', 'errors'],
+  adapters: ['stash', 'entry', 'errors', 'own-clock'],
+  stash: ['stash', 'postgres', 'entry', 'errors', 'migrate-step', 'own-clock'],
+  postgres: ['postgres', 'entry', 'errors', 'migrate-step', 'own-clock', 'sql'],
+  entry: ['entry', 'errors', 'own-clock'],
   errors: ['migrate-step'],
   'migrate-step': [],
+  'own-clock': [],
 }
 
 /** What a room may use from outside the project. */
@@ -22,6 +23,7 @@ const packages: Record<string, readonly string[]> = {
   postgres: ['pg', 'cockatiel', 'node:crypto', 'node:diagnostics_channel'],
   stash: ['node:diagnostics_channel'],
   entry: ['node:crypto', 'node:net', 'node:util/types'],
+  'own-clock': ['node:perf_hooks', 'node:timers'],
   // The one host whose class has to be extended; EventEmitter is what the other's store extends.
   adapters: ['express-session', 'node:events'],
 }

@@ -1,3 +1,4 @@
+import { callBack } from '../entry/callback'
 import { assertStoreOptions } from '../stash/pg-stash'
 
 /** cache-manager 4: the last argument, where it is a function, is told `(error, result)`. */
@@ -128,8 +129,7 @@ function milliseconds(options: unknown): number | undefined {
 function answerTo<T>(args: readonly unknown[], answer: Promise<T>): Promise<T> | undefined {
   const callback = args[args.length - 1]
   if (typeof callback !== 'function') return answer
-  // Outside the promise: what the callback throws is the caller's, not a second call of it.
-  const tell = (...result: Parameters<Callback<T>>) => process.nextTick(() => (callback as Callback<T>)(...result))
+  const tell = (...result: Parameters<Callback<T>>) => callBack(callback as Callback<T>, ...result)
   answer.then(
     (result) => tell(null, result),
     (error: unknown) => tell(error),

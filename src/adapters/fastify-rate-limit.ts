@@ -1,4 +1,4 @@
-import { callbackOf } from '../entry/callback'
+import { callBack, callbackOf } from '../entry/callback'
 import { storedKey } from '../entry/key'
 import { resolveTenant, type TenantSource } from '../entry/tenant'
 import { InvalidArgumentError } from '../errors'
@@ -216,9 +216,8 @@ function tell(
   answer: (result: RateLimitResult) => FastifyRateLimitAnswer,
 ): void {
   const told = callbackOf(callback)
-  // By nextTick: what the callback throws is the host's.
   new Promise<RateLimitResult>((resolve) => resolve(ask())).then(answer).then(
-    (result) => told && process.nextTick(told, null, result),
-    (error: Error) => told && process.nextTick(told, error),
+    (result) => told && callBack(told, null, result),
+    (error: Error) => told && callBack(told, error),
   )
 }

@@ -62,7 +62,7 @@ export class Attachments {
   /** Only Keyv 6 asks, and goes on at once to listen for errors. */
   askedForCapabilities(): void {
     this.#wasAskedForCapabilities = true
-    queueMicrotask(() => {
+    afterConstructor(() => {
       this.#wasAskedForCapabilities = false
     })
   }
@@ -74,7 +74,7 @@ export class Attachments {
     this.#wasAskedForCapabilities = false
     const pending = { contract, attachment }
     this.#pending = pending
-    queueMicrotask(() => {
+    afterConstructor(() => {
       if (this.#pending === pending) this.#pending = undefined
     })
   }
@@ -91,7 +91,7 @@ export class Attachments {
     const attachment = this.#attach(pending.contract, namespace)
     if (pending.contract === 'keyv6') return
     this.#current = attachment
-    queueMicrotask(() => {
+    afterConstructor(() => {
       if (this.#current === attachment) this.#current = undefined
     })
   }
@@ -178,4 +178,9 @@ export class Attachments {
       this.#all.map(({ namespace }) => namespace ?? ''),
     )
   }
+}
+
+/** By a promise: `queueMicrotask` may be a fake timer's, and what it never calls would take the next listener for a Keyv. */
+function afterConstructor(work: () => void): void {
+  void Promise.resolve().then(work)
 }

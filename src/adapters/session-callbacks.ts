@@ -1,3 +1,5 @@
+import { callBack } from '../entry/callback'
+
 /** What hosts of sessions pass: an error first, or null and the answer. */
 export type SessionCallback<T> = (error: Error | null, answer?: T) => void
 
@@ -10,10 +12,9 @@ export function answer<T>(callback: SessionCallback<T> | undefined, promise: Pro
     promise.catch(() => {})
     return promise
   }
-  // By nextTick: what the callback throws is the host's, as it would be without a promise.
   promise.then(
-    (value) => process.nextTick(callback, null, value),
-    (error: Error) => process.nextTick(callback, error),
+    (value) => callBack(callback, null, value),
+    (error: Error) => callBack(callback, error),
   )
   return promise
 }

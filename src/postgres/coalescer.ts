@@ -1,6 +1,7 @@
 import { InvalidArgumentError, StashClosedError } from '../errors'
 import type { Address } from './address'
-import { Call, type CallOptions, Deadlines } from './call'
+import { Call, type CallOptions } from './call'
+import { Deadlines } from './deadlines'
 import { Departures } from './departures'
 import { type BatchLimits, Lane, type LaneRules } from './lane'
 import { type Meter, Meters } from './meter'
@@ -11,6 +12,8 @@ export interface CoalescerOptions extends BatchLimits {
   readonly timeoutMs: number
   readonly readsInFlight: number
   readonly writesInFlight: number
+  /** Called from time to time while somebody waits, as of {@link Deadlines}. */
+  readonly onLook?: (() => void) | undefined
 }
 
 /** One key of a call, with what is asked about it. */
@@ -34,9 +37,13 @@ export class Coalescer {
   #isClosed = false
 
   constructor(options: CoalescerOptions) {
-    this.#deadlines = new Deadlines(options.timeoutMs)
     this.#reads = new Departures(options.readsInFlight)
     this.#writes = new Departures(options.writesInFlight)
+    this.#deadlines = new Deadlines(options.timeoutMs, () => {
+      this.#reads.prod()
+      this.#writes.prod()
+      options.onLook?.()
+    })
     this.#limits = options
   }
 

@@ -1,3 +1,5 @@
+import { soon } from '../own-clock'
+
 /** What the departures need of a lane. */
 export interface Departing {
   isAnnounced: boolean
@@ -28,10 +30,15 @@ export class Departures {
     this.#schedule()
   }
 
+  /** What was scheduled may have been lost (fake timers): schedules it again, which does no harm where it still comes. */
+  prod(): void {
+    if (this.#isScheduled) soon(this.#depart)
+  }
+
   #schedule(): void {
     if (this.#isScheduled || this.#inFlight >= this.#maxInFlight || this.#lanes.length === 0) return
     this.#isScheduled = true
-    process.nextTick(this.#depart)
+    soon(this.#depart)
   }
 
   readonly #depart = (): void => {

@@ -1,3 +1,4 @@
+import { now } from '../own-clock'
 import type { Address } from './address'
 import type { Located } from './batch-rows'
 import type { Departing, Departures } from './departures'
@@ -96,12 +97,12 @@ export class Lane<Payload, Answer> implements Departing, Gate {
   /** Answers everybody in the batch; never rejects. */
   async #send(batch: readonly Request<Payload, Answer>[]): Promise<void> {
     let results: readonly unknown[]
-    const started = performance.now()
+    const started = now()
     try {
       results = await this.#rules.run(batch)
-      this.meter.batch(batch.length, callsOf(batch), performance.now() - started)
+      this.meter.batch(batch.length, callsOf(batch), now() - started)
     } catch (error) {
-      this.meter.batch(batch.length, callsOf(batch), performance.now() - started, error)
+      this.meter.batch(batch.length, callsOf(batch), now() - started, error)
       return this.#afterFailure(batch, error)
     }
     for (let at = 0; at < batch.length; at += 1) {
@@ -142,9 +143,9 @@ export class Lane<Payload, Answer> implements Departing, Gate {
   }
 
   async #runAlone(request: Request<Payload, Answer>): Promise<readonly unknown[]> {
-    const started = performance.now()
+    const started = now()
     const results = await this.#rules.run([request])
-    this.meter.batch(1, 1, performance.now() - started)
+    this.meter.batch(1, 1, now() - started)
     return results
   }
 

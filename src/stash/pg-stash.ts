@@ -88,7 +88,8 @@ export class PgStash {
     this.#database = new Database(this.#driver, () => this.#prepare(), this.#options)
     this.#ownerDatabase =
       maintenance === undefined ? this.#database : new Database(this.#owner, () => this.#prepare(), this.#options)
-    this.#coalescer = new Coalescer({ ...this.#options, readsInFlight, writesInFlight })
+    const onLook = () => this.#clock?.look()
+    this.#coalescer = new Coalescer({ ...this.#options, readsInFlight, writesInFlight, onLook })
     this.#tables = new Tables(this.#database, this.#coalescer, this.#options)
     this.#maintenance = new Maintenance(this.#ownerDatabase, this.schema)
     this.#clock = this.#makeClock()

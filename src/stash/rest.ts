@@ -1,3 +1,5 @@
+import { startTimer } from '../own-clock'
+
 /**
  * Waits, and is over at once when the signal is aborted; the listener goes with the rest, or thousands would gather.
  * @param keepsAlive whether the process stays for it: not for what nobody awaits
@@ -6,12 +8,11 @@ export function rest(ms: number, signal: AbortSignal | undefined, keepsAlive = t
   if (signal?.aborted) return Promise.resolve()
   return new Promise((resolve) => {
     const end = () => {
-      clearTimeout(timer)
+      stopTimer()
       signal?.removeEventListener('abort', end)
       resolve()
     }
-    const timer = setTimeout(end, ms)
-    if (!keepsAlive) timer.unref()
+    const stopTimer = startTimer(end, ms, keepsAlive)
     signal?.addEventListener('abort', end)
   })
 }

@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import { PgStashError } from '../errors'
+import { now, startTimer } from '../own-clock'
 import type { Maintenance } from '../postgres/maintenance'
 import { rest } from './rest'
 import { removedBy, type SweepJob, type Swept, type Turned } from './sweeper'
@@ -46,8 +47,10 @@ export class SweepClock {
   readonly #options: SweepClockOptions
   readonly #holder = `${process.pid}-${Math.random().toString(36).slice(2)}`
   readonly #stop = new AbortController()
-  /** Until the next turn. */
-  #timer: NodeJS.Timeout | undefined
+  /** Until the next turn: stops its timer. */
+  #stopTimer: (() => void) | undefined
+  #isStarted = false
+  #dueAt = 0
   #turn: Promise<void> | undefined
   #leasedAt = 0
 
@@ -57,31 +60,41 @@ export class SweepClock {
 
   /** Begins, once. */
   start(): void {
-    if (this.#timer === undefined && !this.#stop.signal.aborted) this.#schedule()
+    if (this.#isStarted || this.#stop.signal.aborted) return
+    this.#isStarted = true
+    this.#schedule()
+  }
+
+  /** Whoever waits looks: a timer that is late by a whole interval was lost, as fake timers lose theirs. */
+  look(): void {
+    if (this.#stopTimer !== undefined && now() - this.#dueAt > this.#options.intervalMs) this.#schedule()
   }
 
   /** Ends after the step under way. */
   async stop(): Promise<void> {
     this.#stop.abort()
-    clearTimeout(this.#timer)
+    this.#stopTimer?.()
     await this.#turn
   }
 
   #schedule(): void {
     const delayMs = Math.min(this.#options.intervalMs * (0.5 + Math.random()), longestTimerMs)
-    this.#timer = setTimeout(() => {
+    this.#stopTimer?.()
+    this.#dueAt = now() + delayMs
+    this.#stopTimer = startTimer(() => {
+      this.#stopTimer = undefined
       this.#turn = this.#run().finally(() => {
         if (!this.#stop.signal.aborted) this.#schedule()
       })
-    }, delayMs).unref()
+    }, delayMs)
   }
 
   async #run(): Promise<void> {
     const { maintenance, intervalMs, sweep } = this.#options
-    const started = performance.now()
+    const started = now()
     try {
       if (!(await maintenance.takeLease(this.#holder, leaseMs, Math.floor(intervalMs / 2)))) return
-      this.#leasedAt = performance.now()
+      this.#leasedAt = now()
       const { swept, failure } = await sweep({ signal: this.#stop.signal, pause: (stepMs) => this.#pause(stepMs) })
       if (this.#stop.signal.aborted) return
       await maintenance.finish(removedBy(swept), this.#holder)
@@ -93,7 +106,7 @@ export class SweepClock {
   }
 
   async #pause(stepMs: number): Promise<void> {
-    if (performance.now() - this.#leasedAt > leaseMs / 3) await this.#renewLease()
+    if (now() - this.#leasedAt > leaseMs / 3) await this.#renewLease()
     await this.#rest(Math.min(stepMs * pauseFactor, longestPauseMs))
     for (let rested = 0; this.#options.isBusy() && rested < longestBusyPauseMs; rested += busyPauseMs) {
       await this.#rest(busyPauseMs)
@@ -107,13 +120,13 @@ export class SweepClock {
 
   async #renewLease(): Promise<void> {
     await this.#options.maintenance.takeLease(this.#holder, leaseMs, 0)
-    this.#leasedAt = performance.now()
+    this.#leasedAt = now()
   }
 }
 
 function tell(started: number, swept: Swept | undefined, error?: unknown): void {
   if (!sweeps.hasSubscribers) return
   const errorCode = error instanceof PgStashError ? error.code : undefined
-  const message: SweepMessage = { swept, durationMs: performance.now() - started, errorCode }
+  const message: SweepMessage = { swept, durationMs: now() - started, errorCode }
   sweeps.publish(message)
 }

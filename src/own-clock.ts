@@ -1,0 +1,63 @@
+import { performance } from 'node:perf_hooks'
+import timers from 'node:timers'
+
+/*
+ * Fake timers (jest, vitest, sinon) replace process.nextTick, setTimeout and performance.now for a while, in the middle of the process and also inside
+ * Node's modules; what was handed to them is never called once they are gone. So a stash holds on to what stood there when it was loaded, and supposes
+ * nothing of it where that was a fake already.
+ */
+
+const { nextTick } = process
+const { setTimeout: setTimer, clearTimeout: clearTimer } = timers
+
+/** Of the prototype: fakes put theirs on the object. */
+const realNow = (Object.getPrototypeOf(performance) as typeof performance).now
+
+/** Milliseconds that only go forward, at the pace of the machine. */
+export function now(): number {
+  return realNow.call(performance)
+}
+
+/** As soon as the code now running returns; once, and never where only fakes were to be had. */
+export function soon(work: () => void): void {
+  if (process.nextTick === nextTick) {
+    nextTick(work)
+    return
+  }
+  let isDone = false
+  const once = () => {
+    if (isDone) return
+    isDone = true
+    work()
+  }
+  nextTick(once)
+  process.nextTick(once)
+}
+
+/** Another one than before: fake timers came or went, and what was scheduled between may be lost. */
+export function scheduler(): unknown {
+  return process.nextTick
+}
+
+/**
+ * Calls once after so many milliseconds; never where only fakes were to be had.
+ * @param keepsAlive whether the process stays for it
+ * @returns stops it
+ */
+export function startTimer(work: () => void, ms: number, keepsAlive = false): () => void {
+  const own = setTimer(work, ms)
+  if (isOfNode(own)) {
+    if (!keepsAlive) own.unref()
+    return () => clearTimer(own)
+  }
+  clearTimer(own)
+  const { setTimeout, clearTimeout } = globalThis
+  const timer: Partial<NodeJS.Timeout> | number = setTimeout(work, ms)
+  // A browser's, or a fake of one, is a number.
+  if (!keepsAlive && typeof timer === 'object') timer.unref?.()
+  return () => clearTimeout(timer as NodeJS.Timeout)
+}
+
+function isOfNode(timer: unknown): boolean {
+  return (timer as object | undefined)?.constructor?.name === 'Timeout'
+}

@@ -1,0 +1,117 @@
+import { now as clock, scheduler, startTimer } from '../own-clock'
+
+/** What has a time limit. A list of those that wait, oldest first, hangs off `older` and `newer`. */
+export interface Waiting {
+  older: Waiting | undefined
+  newer: Waiting | undefined
+  /** When the time limit began, last. */
+  startedAt: number
+  /** The time limit is over; it takes itself out of the list. */
+  runOut(timeoutMs: number): void
+}
+
+/** How late a time limit may be noticed. A timer for each call would cost more than the call. */
+const maxLatenessMs = 50
+
+/** Apart from the timer, whoever comes looks whether something was lost; so often at most. */
+const lookEveryMs = 1
+
+/**
+ * Those that wait, oldest first. All have the same time limit, so one timer looks at the front of the list. It runs only while somebody waits, and never
+ * keeps the process alive. Time in which the event loop stood still counts for nobody: the answer may lie in the socket.
+ */
+export class Deadlines {
+  readonly #timeoutMs: number
+  readonly #tickMs: number
+  readonly #onLook: () => void
+  #oldest: Waiting | undefined
+  #newest: Waiting | undefined
+  #stopTimer: (() => void) | undefined
+  #timerDueAt = 0
+  #lookedAt = 0
+  #scheduler: unknown
+  /** How long the event loop stood still since ever. */
+  #blockedMs = 0
+  #onIdle: (() => void) | undefined
+  #size = 0
+
+  /** @param onLook called from time to time while somebody waits or comes: to start again what a lost callback has stopped */
+  constructor(timeoutMs: number, onLook: () => void = () => {}) {
+    this.#timeoutMs = timeoutMs
+    this.#tickMs = Math.max(1, Math.min(maxLatenessMs, timeoutMs / 4))
+    this.#onLook = onLook
+  }
+
+  /** How many wait. */
+  get size(): number {
+    return this.#size
+  }
+
+  add(waiting: Waiting, now: number): void {
+    this.#size += 1
+    waiting.startedAt = now - this.#blockedMs
+    waiting.older = this.#newest
+    if (this.#newest === undefined) this.#oldest = waiting
+    else this.#newest.newer = waiting
+    this.#newest = waiting
+    if (now - this.#lookedAt >= lookEveryMs || scheduler() !== this.#scheduler) this.#look(now)
+    else if (this.#stopTimer === undefined) this.#startTimer(now)
+  }
+
+  remove(waiting: Waiting): void {
+    this.#unlink(waiting)
+    if (this.#oldest === undefined) this.#onIdle?.()
+  }
+
+  /** Its time limit begins anew. */
+  renew(waiting: Waiting): void {
+    this.#unlink(waiting)
+    this.add(waiting, clock())
+  }
+
+  /** Resolves once nobody waits. */
+  idle(): Promise<void> {
+    if (this.#oldest === undefined) return Promise.resolve()
+    this.#look(clock())
+    return new Promise((resolve) => {
+      this.#onIdle = resolve
+    })
+  }
+
+  #unlink(waiting: Waiting): void {
+    this.#size -= 1
+    if (waiting.older === undefined) this.#oldest = waiting.newer
+    else waiting.older.newer = waiting.newer
+    if (waiting.newer === undefined) this.#newest = waiting.older
+    else waiting.newer.older = waiting.older
+    waiting.older = undefined
+    waiting.newer = undefined
+  }
+
+  #look(now: number): void {
+    const hasChanged = scheduler() !== this.#scheduler
+    this.#lookedAt = now
+    this.#scheduler = scheduler()
+    // Late by more than a tick, it may be lost, or is next.
+    if (this.#stopTimer === undefined || hasChanged || now - this.#timerDueAt > this.#tickMs) this.#startTimer(now)
+    this.#onLook()
+  }
+
+  #startTimer(now: number): void {
+    this.#stopTimer?.()
+    this.#timerDueAt = now + this.#tickMs
+    this.#stopTimer = startTimer(this.#tick, this.#tickMs)
+  }
+
+  readonly #tick = (): void => {
+    this.#stopTimer?.()
+    this.#stopTimer = undefined
+    const now = clock()
+    const lateMs = now - this.#timerDueAt
+    if (lateMs > 2 * this.#tickMs) this.#blockedMs += lateMs
+    while (this.#oldest !== undefined && now - this.#blockedMs - this.#oldest.startedAt >= this.#timeoutMs) {
+      this.#oldest.runOut(this.#timeoutMs)
+    }
+    if (this.#oldest !== undefined) this.#look(now)
+  }
+}
