@@ -16,19 +16,22 @@ k as materialized (
 written as (
   insert into "pgstash".counter as c
     (tenant, namespace, key, hits, reset_at, tat, counted_at, expires_at, place, asked, cost, most, window_ms, granted, long_key)
-  select k.tenant, k.namespace, k.key, 0, ceil(t.tat), t.tat, v.now, ceil(t.tat), k.ord, k.asked, k.cost, k.most, k.window_ms, k.granted, k.long_key
+  select k.tenant, k.namespace, k.key, 0, pg_catalog.ceil(t.tat), t.tat, v.now, pg_catalog.ceil(t.tat), k.ord, k.asked, k.cost, k.most, k.window_ms, k.granted, k.long_key
   from v
   cross join k
-  cross join lateral (select v.now + k.granted * k.cost * k.window_ms::double precision / nullif(k.most, 0) as tat) t
+  cross join lateral (select v.now::double precision
+    + (k.granted * k.cost)::double precision * k.window_ms::double precision / nullif(k.most, 0)::double precision as tat) t
   where k.granted > 0
   order by k.ord
   on conflict (tenant, namespace, key) do update set
-    tat = greatest(c.tat, c.counted_at, excluded.counted_at) + excluded.cost * excluded.window_ms::double precision / excluded.most
+    tat = greatest(c.tat, c.counted_at, excluded.counted_at) + excluded.cost::double precision * excluded.window_ms::double precision / excluded.most::double precision
       * "pgstash".fitting(
-          excluded.most * (1 - (greatest(c.tat, c.counted_at, excluded.counted_at) - greatest(c.counted_at, excluded.counted_at)) / excluded.window_ms),
-          excluded.cost, excluded.asked),
+          excluded.most::double precision * (1::double precision
+          - (greatest(c.tat, c.counted_at, excluded.counted_at) - greatest(c.counted_at, excluded.counted_at)::double precision) / excluded.window_ms::double precision),
+          excluded.cost, excluded.asked)::double precision,
     granted = "pgstash".fitting(
-      excluded.most * (1 - (greatest(c.tat, c.counted_at, excluded.counted_at) - greatest(c.counted_at, excluded.counted_at)) / excluded.window_ms),
+      excluded.most::double precision * (1::double precision
+          - (greatest(c.tat, c.counted_at, excluded.counted_at) - greatest(c.counted_at, excluded.counted_at)::double precision) / excluded.window_ms::double precision),
       excluded.cost, excluded.asked),
     counted_at = greatest(c.counted_at, excluded.counted_at),
     -- Late enough, without the sum once more.
@@ -36,13 +39,14 @@ written as (
     expires_at = greatest(c.counted_at, excluded.counted_at) + excluded.window_ms,
     place = excluded.place, asked = excluded.asked, cost = excluded.cost, most = excluded.most
   where "pgstash".fitting(
-    excluded.most * (1 - (greatest(c.tat, c.counted_at, excluded.counted_at) - greatest(c.counted_at, excluded.counted_at)) / excluded.window_ms),
+    excluded.most::double precision * (1::double precision
+          - (greatest(c.tat, c.counted_at, excluded.counted_at) - greatest(c.counted_at, excluded.counted_at)::double precision) / excluded.window_ms::double precision),
     excluded.cost, 1) > 0
-  returning c.place, c.granted, c.hits, c.previous, c.reset_at - c.counted_at as reset_left, c.tat - c.counted_at as tat_left
+  returning c.place, c.granted, c.hits, c.previous, c.reset_at - c.counted_at as reset_left, c.tat - c.counted_at::double precision as tat_left
 )
 select w.place, w.granted, w.hits, w.previous, w.reset_left, w.tat_left from written w
 union all
-select k.ord, 0, c.hits, c.previous, c.reset_at - v.now, c.tat - v.now
+select k.ord, 0, c.hits, c.previous, c.reset_at - v.now, c.tat - v.now::double precision
 from v
 cross join k
 left join lateral (

@@ -24,7 +24,7 @@ written as (
   order by k.ord
   on conflict (tenant, namespace, key) do update set
     hits = "pgstash".fitting(
-        excluded.most - "pgstash".sliding_used(c.hits, c.previous, c.reset_at, excluded.window_ms, greatest(c.counted_at, excluded.counted_at)),
+        excluded.most::double precision - "pgstash".sliding_used(c.hits, c.previous, c.reset_at, excluded.window_ms, greatest(c.counted_at, excluded.counted_at)),
         excluded.cost, excluded.asked) * excluded.cost
       + case when c.reset_at < excluded.reset_at then 0 else c.hits end,
     previous = case
@@ -33,7 +33,7 @@ written as (
       else 0
     end,
     granted = "pgstash".fitting(
-      excluded.most - "pgstash".sliding_used(c.hits, c.previous, c.reset_at, excluded.window_ms, greatest(c.counted_at, excluded.counted_at)),
+      excluded.most::double precision - "pgstash".sliding_used(c.hits, c.previous, c.reset_at, excluded.window_ms, greatest(c.counted_at, excluded.counted_at)),
       excluded.cost, excluded.asked),
     -- A statement that had to wait may be of an older window than the row.
     reset_at = greatest(c.reset_at, excluded.reset_at),
@@ -41,7 +41,7 @@ written as (
     counted_at = greatest(c.counted_at, excluded.counted_at),
     place = excluded.place, asked = excluded.asked, cost = excluded.cost, most = excluded.most
   where "pgstash".fitting(
-    excluded.most - "pgstash".sliding_used(c.hits, c.previous, c.reset_at, excluded.window_ms, greatest(c.counted_at, excluded.counted_at)),
+    excluded.most::double precision - "pgstash".sliding_used(c.hits, c.previous, c.reset_at, excluded.window_ms, greatest(c.counted_at, excluded.counted_at)),
     excluded.cost, 1) > 0
   returning c.place, c.granted, c.hits, c.previous, c.reset_at - c.counted_at as reset_left, null::double precision as tat_left
 )

@@ -1,10 +1,10 @@
 -- Sessions and counters, alive and expired. $1 and $2 the percentages of their blocks that are read, 100 for all.
 select s.live, s.expired, c.live, c.expired
 from (
-  select count(*) filter (where s.expires_at > "pgstash".now_ms()) as live, count(*) filter (where s.expires_at <= "pgstash".now_ms()) as expired
-  from "pgstash".session s tablesample system ($1)
+  select pg_catalog.count(*) filter (where s.expires_at > "pgstash".now_ms()) as live, pg_catalog.count(*) filter (where s.expires_at <= "pgstash".now_ms()) as expired
+  from "pgstash".session s tablesample pg_catalog.system ($1)
 ) s
 cross join (
-  select count(*) filter (where c.expires_at > "pgstash".now_ms()) as live, count(*) filter (where c.expires_at <= "pgstash".now_ms()) as expired
-  from "pgstash".counter c tablesample system ($2)
+  select pg_catalog.count(*) filter (where c.expires_at > "pgstash".now_ms()) as live, pg_catalog.count(*) filter (where c.expires_at <= "pgstash".now_ms()) as expired
+  from "pgstash".counter c tablesample pg_catalog.system ($2)
 ) c

@@ -1,9 +1,9 @@
 -- As count-entries.sql, of one tenant: what its part of the primary key leads to.
 select e.tenant, e.namespace,
-  count(*) filter (where not s.is_expired and not s.is_cleared),
-  count(*) filter (where s.is_expired and not s.is_cleared),
-  count(*) filter (where s.is_cleared),
-  coalesce(sum(octet_length(e.value)) filter (where not s.is_expired and not s.is_cleared), 0)::bigint
+  pg_catalog.count(*) filter (where not s.is_expired and not s.is_cleared),
+  pg_catalog.count(*) filter (where s.is_expired and not s.is_cleared),
+  pg_catalog.count(*) filter (where s.is_cleared),
+  coalesce(pg_catalog.sum(pg_catalog.octet_length(e.value)) filter (where not s.is_expired and not s.is_cleared), 0)::bigint
 from "pgstash".entry e
 left join "pgstash".namespace t on t.tenant = e.tenant and t.namespace = ''
 left join "pgstash".namespace n on n.tenant = e.tenant and n.namespace = e.namespace

@@ -1,5 +1,5 @@
 -- What each tenant holds alive, for quotas.
-select e.tenant, count(*), coalesce(sum(octet_length(e.value)), 0)::bigint
+select e.tenant, pg_catalog.count(*), coalesce(pg_catalog.sum(pg_catalog.octet_length(e.value)), 0)::bigint
 from "pgstash".entry e
 left join "pgstash".namespace t on t.tenant = e.tenant and t.namespace = ''
 left join "pgstash".namespace n on n.tenant = e.tenant and n.namespace = e.namespace

@@ -1,2 +1,2 @@
-delete from "pgstash"."connect_session" s where s.sid = any ($1::text[])
-returning s.sid::text, s.expire > now()
+delete from "pgstash"."connect_session" s where s.sid::text = any ($1::text[])
+returning s.sid::text, s.expire > pg_catalog.now()

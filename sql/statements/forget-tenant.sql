@@ -3,4 +3,4 @@ with e as (delete from "pgstash".entry where tenant = $1 returning 1),
   s as (delete from "pgstash".session where tenant = $1 returning 1),
   c as (delete from "pgstash".counter where tenant = $1 returning 1),
   n as (delete from "pgstash".namespace where tenant = $1 returning 1)
-select (select count(*) from e) + (select count(*) from s) + (select count(*) from c) + 0 * (select count(*) from n)
+select (select pg_catalog.count(*) from e) + (select pg_catalog.count(*) from s) + (select pg_catalog.count(*) from c) + 0 * (select pg_catalog.count(*) from n)

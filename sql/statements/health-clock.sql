@@ -1,1 +1,1 @@
-select (extract(epoch from clock_timestamp()) * 1000)::bigint
+select (extract(epoch from pg_catalog.clock_timestamp()) * 1000::numeric)::bigint

@@ -1,1 +1,1 @@
-select count(*)::integer from pg_stat_replication
+select pg_catalog.count(*)::integer from pg_catalog.pg_stat_replication

@@ -5,11 +5,11 @@ values (
   $1, $2, $3,
   coalesce((select n.generation from "pgstash".namespace n where n.tenant = $1 and n.namespace = ''), 0)
     + coalesce((select n.generation from "pgstash".namespace n where n.tenant = $1 and n.namespace = $2), 0),
-  nextval('"pgstash".version'), 'i', "pgstash".now_ms() + $6::bigint, "pgstash".now_ms(), $4, $5
+  pg_catalog.nextval('"pgstash".version'), 'i', "pgstash".now_ms() + $6::bigint, "pgstash".now_ms(), $4, $5
 )
 on conflict (tenant, namespace, key) do update set
   generation = greatest(e.generation, excluded.generation),
-  version = case when e.version < excluded.version then excluded.version else nextval('"pgstash".version') end,
+  version = case when e.version < excluded.version then excluded.version else pg_catalog.nextval('"pgstash".version') end,
   format = 'i',
   expires_at = case when e.expires_at <= excluded.written_at or e.generation < excluded.generation
     then excluded.expires_at else e.expires_at end,

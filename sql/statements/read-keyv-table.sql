@@ -6,11 +6,11 @@ cross join lateral (
   select e.key::text, coalesce(namespace::text, '') as namespace, e.value::text, expires::bigint
   from "pgstash"."connect_session" e
   -- The third member makes the first page (-1) begin with the least key, and the others behind the last one (0).
-  where (e.key, coalesce(namespace, ''), 0) > ($1, $2, $3::integer)
+  where (e.key::text, coalesce(namespace, '')::text, 0) > ($1, $2, $3::integer)
   order by e.key, coalesce(namespace, '')
   limit $6
 ) page
 cross join lateral (select coalesce(nullif(page.namespace, '') || ':', '') || page.key as key) keyv5
 cross join lateral (
-  select ($4::text is null or starts_with(keyv5.key, $4)) and ($5::text is null or keyv5.key ~ $5) as is_wanted
+  select ($4::text is null or pg_catalog.starts_with(keyv5.key, $4)) and ($5::text is null or keyv5.key ~ $5) as is_wanted
 ) filter

@@ -1,6 +1,6 @@
 -- Values of one namespace: its generation is looked up once. ord counts the callers from 1.
 select k.ord, e.format, e.value
-from unnest((select $3::text[])) with ordinality as k (key, ord)
+from pg_catalog.unnest((select $3::text[])) with ordinality as k (key, ord)
 cross join lateral (
   select e.format, e.value, e.expires_at, e.generation from "pgstash".entry e
   where e.tenant = $1 and e.namespace = $2 and e.key = k.key limit 1

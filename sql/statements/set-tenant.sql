@@ -1,2 +1,2 @@
 -- For the policies of row-level security, until the transaction ends.
-select set_config('pgstash.tenant', $1, true)
+select pg_catalog.set_config('pgstash.tenant', $1, true)

@@ -6,7 +6,7 @@
 -- A row that has a higher version by the time it is locked gets a new number. generation grows only: a set that waited for a row
 -- lock across a clear() must not hide the newer row it replaces.
 with v as materialized (
-  select nextval('"pgstash".version') as base, "pgstash".now_ms() as now
+  select pg_catalog.nextval('"pgstash".version') as base, "pgstash".now_ms() as now
 ),
 written as (
   insert into "pgstash".entry as e
@@ -16,7 +16,7 @@ written as (
   from v
   cross join unnest(
     (select $1::text[]), (select $2::text[]), (select $3::text[]), (select $4::text[]),
-    (select $5::text[]), (select string_to_array($6, $9)), (select $7::bigint[]), (select $8::bigint[])
+    (select $5::text[]), (select pg_catalog.string_to_array($6, $9)), (select $7::bigint[]), (select $8::bigint[])
   ) with ordinality as k (tenant, namespace, key, long_key, format, value, ttl, writes, ord)
   left join lateral (
     select t.generation from "pgstash".namespace t where t.tenant = k.tenant and t.namespace = '' limit 1
@@ -28,8 +28,8 @@ written as (
   on conflict (tenant, namespace, key) do update set
     generation = greatest(e.generation, excluded.generation),
     version = case
-      when e.version < excluded.version - excluded.version % 64 then excluded.version
-      else nextval('"pgstash".version') + excluded.version % 64
+      when e.version < excluded.version - excluded.version % 64::bigint then excluded.version
+      else pg_catalog.nextval('"pgstash".version') + excluded.version % 64::bigint
     end,
     format = excluded.format,
     expires_at = excluded.expires_at,

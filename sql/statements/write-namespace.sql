@@ -1,7 +1,7 @@
 -- Sets of one namespace: as write-entries.sql, with the generation looked up once.
 with v as materialized (
   select
-    nextval('"pgstash".version') as base,
+    pg_catalog.nextval('"pgstash".version') as base,
     "pgstash".now_ms() as now,
     coalesce((select n.generation from "pgstash".namespace n where n.tenant = $1 and n.namespace = ''), 0)
       + coalesce((select n.generation from "pgstash".namespace n where n.tenant = $1 and n.namespace = $2), 0) as generation
@@ -14,14 +14,14 @@ written as (
   from v
   cross join unnest(
     (select $3::text[]), (select $4::text[]), (select $5::text[]),
-    (select string_to_array($6, $9)), (select $7::bigint[]), (select $8::bigint[])
+    (select pg_catalog.string_to_array($6, $9)), (select $7::bigint[]), (select $8::bigint[])
   ) with ordinality as k (key, long_key, format, value, ttl, writes, ord)
   order by k.ord
   on conflict (tenant, namespace, key) do update set
     generation = greatest(e.generation, excluded.generation),
     version = case
-      when e.version < excluded.version - excluded.version % 64 then excluded.version
-      else nextval('"pgstash".version') + excluded.version % 64
+      when e.version < excluded.version - excluded.version % 64::bigint then excluded.version
+      else pg_catalog.nextval('"pgstash".version') + excluded.version % 64::bigint
     end,
     format = excluded.format,
     expires_at = excluded.expires_at,

@@ -2,14 +2,14 @@
 -- milliseconds an expiry has to move to be worth a write. What is stored already is left alone: no row version, no lock. Answers the
 -- versions of those written; one whose data is the same keeps its version.
 with v as materialized (
-  select nextval('"pgstash".version') as version, "pgstash".now_ms() as now
+  select pg_catalog.nextval('"pgstash".version') as version, "pgstash".now_ms() as now
 ),
 k as materialized (
   select k.*
   from v
   cross join unnest(
     (select $1::text[]), (select $2::text[]), (select $3::text[]), (select $4::text[]), (select $5::text[]),
-    (select string_to_array($6, $10)), (select $7::text[]), (select $8::bigint[]), (select $9::bigint[])
+    (select pg_catalog.string_to_array($6, $10)), (select $7::text[]), (select $8::bigint[]), (select $9::bigint[])
   ) with ordinality as k (tenant, namespace, id, long_id, user_id, data, cookie, ttl, touch_after, ord)
   left join lateral (
     select o.user_id, o.data, o.cookie, o.expires_at from "pgstash".session o
@@ -30,7 +30,7 @@ written as (
     version = case
       when s.data = excluded.data and s.expires_at > excluded.written_at then s.version
       when s.version < excluded.version then excluded.version
-      else nextval('"pgstash".version')
+      else pg_catalog.nextval('"pgstash".version')
     end,
     expires_at = excluded.expires_at,
     written_at = excluded.written_at,

@@ -5,13 +5,13 @@ values (
   $1, $2, $3,
   coalesce((select n.generation from "pgstash".namespace n where n.tenant = $1 and n.namespace = ''), 0)
     + coalesce((select n.generation from "pgstash".namespace n where n.tenant = $1 and n.namespace = $2), 0),
-  nextval('"pgstash".version') + $8::bigint - 1, $5, "pgstash".now_ms() + $7::bigint, "pgstash".now_ms(), $4, $6
+  pg_catalog.nextval('"pgstash".version') + $8::bigint - 1, $5, "pgstash".now_ms() + $7::bigint, "pgstash".now_ms(), $4, $6
 )
 on conflict (tenant, namespace, key) do update set
   generation = greatest(e.generation, excluded.generation),
   version = case
-    when e.version < excluded.version - excluded.version % 64 then excluded.version
-    else nextval('"pgstash".version') + excluded.version % 64
+    when e.version < excluded.version - excluded.version % 64::bigint then excluded.version
+    else pg_catalog.nextval('"pgstash".version') + excluded.version % 64::bigint
   end,
   format = excluded.format,
   expires_at = excluded.expires_at,
