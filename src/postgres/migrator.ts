@@ -186,8 +186,14 @@ export function migrationScript(
     ...(from < firstWithCounters && hasLoggedCounters ? [terminated(makeCountersLogged.text)] : []),
     ...(steps.length > 0 ? [terminated(reserveBlocks.text)] : []),
     ...(isolation === 'rls' ? [terminated(enforceRowLevelSecurity.text)] : []),
-    ...(appRole === undefined ? [] : [terminated(grantAppRole.text.replace('$1', () => quoteLiteral(appRole)))]),
+    ...(appRole === undefined ? [] : [grantOf(appRole, schema)]),
     'commit;',
   ]
   return `${parts.join('\n\n')}\n`
+}
+
+/** A role may be called `"pgstash"`, and a schema `a$1`: neither is looked for in the other. */
+function grantOf(appRole: string, schema: string): string {
+  const parts = grantAppRole.text.split('$1').map((part) => inSchema(part, schema))
+  return `${parts.join(quoteLiteral(appRole))};`
 }

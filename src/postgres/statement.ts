@@ -12,8 +12,10 @@ export interface Statement {
   readonly text: string
 }
 
-/** How the files in sql/ spell the schema, so that they are valid SQL as they stand. */
-const schemaInFiles = /"pgstash"/g
+/** How the files in sql/ spell the schema, so that they are valid SQL as they stand; and how they quote what holds it: the bodies of functions. */
+const schemaInFiles = '"pgstash"'
+const quoteInFiles = '$$'
+const schemaOrQuote = /"pgstash"|\$\$/g
 
 /** The identifier in double quotes, its own quotes doubled. */
 export function quoteIdentifier(name: string): string {
@@ -29,8 +31,16 @@ export function quoteLiteral(text: string): string {
 /** Puts the quoted schema in; nothing else is ever put into SQL text. */
 export function inSchema(text: string, schema: string): string {
   const quoted = quoteIdentifier(schema)
+  const quote = dollarQuoteFor(quoted)
   // A function: `$&` and the like in a schema's name are not patterns here.
-  return text.replace(schemaInFiles, () => quoted)
+  return text.replace(schemaOrQuote, (found) => (found === schemaInFiles ? quoted : quote))
+}
+
+/** A schema may be called `a$$b`: the quote is one that its name does not hold. */
+function dollarQuoteFor(quotedSchema: string): string {
+  let quote = quoteInFiles
+  for (let number = 1; quotedSchema.includes(quote); number += 1) quote = `$body${number}$`
+  return quote
 }
 
 /** By file and schema: what is asked for at every new tenant is made once. */

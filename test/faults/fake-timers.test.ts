@@ -1,0 +1,224 @@
+import { ModernFakeTimers } from '@jest/fake-timers'
+import { install } from '@sinonjs/fake-timers'
+import pg from 'pg'
+import { afterEach, describe, expect, inject, it, vi } from 'vitest'
+import type { Cache } from '../../src/stash/cache'
+import { LoginLimiter } from '../../src/stash/login-limiter'
+import type { PgStashOptions } from '../../src/stash/options'
+import { PgStash } from '../../src/stash/pg-stash'
+import { RateLimiter } from '../../src/stash/rate-limiter'
+import { Sessions } from '../../src/stash/sessions'
+import { type Body, describeBodies, freshSchema } from '../support/bodies'
+import { runNode } from '../support/processes'
+
+/** Node's own, whatever stands in their places during a test. */
+const { setImmediate: turn, setTimeout: startTimer } = globalThis
+
+const nextTurn = () => new Promise<void>((resolve) => turn(resolve))
+const wait = (ms: number) => new Promise<void>((resolve) => startTimer(resolve, ms))
+
+const timeoutMs = 1_000
+
+/** What a stash does, all of it asynchronous. */
+class Verbs {
+  readonly #cache: Cache
+  readonly #sessions: Sessions
+  readonly #limiters: readonly RateLimiter[]
+  readonly #logins: LoginLimiter
+  readonly #stash: PgStash
+
+  constructor(stash: PgStash) {
+    this.#stash = stash
+    this.#cache = stash.namespace('verbs')
+    this.#sessions = new Sessions({ stash, userId: () => 'u' })
+    const limit = { stash, limit: 1_000, windowMs: 60_000 }
+    const algorithms = ['fixed-window', 'sliding-window', 'gcra'] as const
+    this.#limiters = algorithms.map((algorithm) => new RateLimiter({ ...limit, algorithm, name: algorithm }))
+    this.#logins = new LoginLimiter({ stash })
+  }
+
+  /** Each by its name. */
+  all(): Record<string, () => Promise<unknown>> {
+    const [cache, sessions, stash] = [this.#cache, this.#sessions, this.#stash]
+    const session = { cookie: { maxAge: 60_000 }, n: 1 }
+    return {
+      get: () => cache.get('k'),
+      set: () => cache.set('k', 1),
+      getEntry: () => cache.getEntry('k'),
+      getMany: () => cache.getMany(['k', 'l']),
+      setMany: () => cache.setMany([{ key: 'k', value: 1 }]),
+      has: () => cache.has('k'),
+      ttl: () => cache.ttl('k'),
+      add: () => cache.add('k', 1),
+      compareAndSet: () => cache.compareAndSet('k', 1, 1),
+      increment: () => cache.increment('n'),
+      delete: () => cache.delete('k'),
+      take: () => cache.take('k'),
+      touch: () => cache.touch('k', 1_000),
+      'a write behind a read of its key': () => Promise.all([cache.get('k'), cache.set('k', 1), cache.get('k')]),
+      deleteByPrefix: () => cache.deleteByPrefix('k'),
+      keys: () => cache.keys().next(),
+      clear: () => cache.clear(),
+      'clear of the tenant': () => stash.tenant('verbs').clear(),
+      'session.set': () => sessions.set('s', session),
+      'session.get': () => sessions.get('s'),
+      'session.touch': () => sessions.touch('s', session),
+      'session.all': () => sessions.all(),
+      'session.length': () => sessions.length(),
+      'session.listByUser': () => sessions.listByUser('u'),
+      'session.destroy': () => sessions.destroy('s'),
+      'session.clear': () => sessions.clear(),
+      ...Object.fromEntries(this.#limiters.map((limiter, at) => [`limit.${at}`, () => limiter.consume('c')])),
+      'limit.peek': () => (this.#limiters[0] as RateLimiter).peek('c'),
+      'limit.reset': () => (this.#limiters[0] as RateLimiter).reset('c'),
+      login: () => this.#logins.begin({ username: 'u', ip: '192.0.2.1' }),
+      sweep: () => stash.sweep(),
+      stats: () => stash.stats(),
+      migrate: () => stash.migrate(),
+      ready: () => stash.ready(),
+    }
+  }
+}
+
+/** Answered or failed, by the promised limit and not long after. */
+async function settles(promise: Promise<unknown>): Promise<void> {
+  const late = wait(20 * timeoutMs).then(() => 'pending')
+  expect(await Promise.race([promise.catch(() => 'failed'), late])).not.toBe('pending')
+}
+
+/** What was asked in a time of fakes is over, by itself or with the call after it; and that one is answered, as the end is. */
+async function recovers(stash: PgStash, lost: readonly Promise<unknown>[]): Promise<void> {
+  expect(await stash.namespace('verbs').set('next', 1)).toHaveProperty('version')
+  expect(await stash.namespace('verbs').get('next')).toBe(1)
+  for (const promise of lost) await settles(promise)
+  await settles(stash.close())
+}
+
+/** Hands the callbacks of the next calls to nobody. */
+function swallow(name: string): () => void {
+  const owner = (name === 'nextTick' ? process : globalThis) as unknown as Record<string, unknown>
+  const real = owner[name]
+  owner[name] = () => ({ unref() {}, ref() {} })
+  return () => {
+    owner[name] = real
+  }
+}
+
+const callbacks = ['nextTick', 'setImmediate', 'setTimeout', 'queueMicrotask']
+
+afterEach(() => vi.useRealTimers())
+
+describeBodies('a callback lost once', (body: Body) => {
+  it.each(callbacks)('%s: around each verb, the next call answers, and the lost one ends', async (name) => {
+    const stash = body.open({ timeoutMs })
+    const lost: Promise<unknown>[] = []
+    const verbs = Object.entries(new Verbs(stash).all())
+    await stash.ready()
+    for (const [verb, call] of verbs) {
+      const restore = swallow(name)
+      const promise = call()
+      promise.catch(() => {})
+      lost.push(promise)
+      await nextTurn()
+      restore()
+      const answer = await stash.namespace('others').set(verb, name)
+      expect(answer, verb).toHaveProperty('version')
+    }
+    await recovers(stash, lost)
+  })
+})
+
+/** Each switches the fakes on, for all that it can fake here, and answers how to switch them off. */
+const libraries: Record<string, () => () => void> = {
+  jest: () => {
+    const fakes = new ModernFakeTimers({
+      config: { fakeTimers: {}, rootDir: '.', testEnvironmentOptions: {} } as never,
+      global: globalThis,
+    })
+    fakes.useFakeTimers()
+    return () => fakes.useRealTimers()
+  },
+  sinon: () => {
+    const clock = install()
+    return () => clock.uninstall()
+  },
+  vitest: () => {
+    // It refuses to fake process.nextTick in a process of its own.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask', 'performance', 'Date'] })
+    return () => vi.useRealTimers()
+  },
+}
+
+describe.each(Object.keys(libraries))("%s's fake timers", (library) => {
+  const fake = libraries[library] as () => () => void
+  const connection = (): PgStashOptions => ({
+    connectionString: inject('postgresUrl'),
+    schema: freshSchema(),
+    timeoutMs,
+  })
+
+  it.each(['warm', 'cold'])(
+    'switched on around calls and off again: a %s stash answers the next call, and closes',
+    async (state) => {
+      const stash = new PgStash(connection())
+      if (state === 'warm') await stash.ready()
+      const lost: Promise<unknown>[] = []
+      for (let round = 0; round < 3; round += 1) {
+        const off = fake()
+        const calls = Object.values(new Verbs(stash).all()).slice(0, 20)
+        for (const call of calls) {
+          const promise = call()
+          promise.catch(() => {})
+          lost.push(promise)
+        }
+        await nextTurn()
+        await nextTurn()
+        off()
+      }
+      await recovers(stash, lost)
+    },
+  )
+
+  it('on a pool of the caller', async () => {
+    const { schema, connectionString } = connection()
+    const pool = new pg.Pool({ connectionString, max: 1 } as pg.PoolConfig)
+    const stash = new PgStash({ pool, schema, timeoutMs })
+    await stash.ready()
+    const off = fake()
+    const lost = [
+      stash.namespace('verbs').get('a'),
+      stash.namespace('verbs').set('a', 1),
+      stash.namespace('verbs').get('b'),
+    ]
+    await nextTurn()
+    off()
+    await recovers(stash, lost)
+    await pool.end()
+  })
+})
+
+describe('fake timers that came before the package', () => {
+  const script = `
+    import { createRequire } from 'node:module'
+    const require = createRequire(import.meta.url)
+    const turn = setImmediate, timer = setTimeout
+    const clock = require('@sinonjs/fake-timers').install()
+    const { PgStash } = require('pgstash')
+    const stash = new PgStash({ connectionString: process.env.URL, schema: process.env.SCHEMA, timeoutMs: 1000 })
+    const cache = stash.namespace('early')
+    const lost = cache.get('k')
+    lost.catch(() => {})
+    await new Promise((resolve) => turn(resolve))
+    clock.uninstall()
+    const late = new Promise((resolve) => timer(resolve, 20000, 'pending'))
+    const first = await Promise.race([cache.set('k', 1).then(() => 'answered'), late])
+    const second = await Promise.race([lost.then(() => 'over', () => 'over'), late])
+    const end = await Promise.race([stash.close().then(() => 'closed'), late])
+    console.log(first, second, end)
+    process.exit()`
+
+  it('are no hindrance once they are gone', async () => {
+    const env = { URL: inject('postgresUrl'), SCHEMA: freshSchema() }
+    expect(await runNode(script, env)).toEqual({ code: 0, output: 'answered over closed\n' })
+  })
+})
