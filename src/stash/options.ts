@@ -23,7 +23,7 @@ export interface PgStashOptions extends PgPoolOptions {
   readonly pool?: PgPool | undefined
   /** A PGlite of yours: PostgreSQL in the process. It is used, and never closed. */
   readonly pglite?: Pglite | undefined
-  /** The schema of the tables. Letters, digits, `_` and `$`. Default: `pgstash`. */
+  /** The schema of the tables. Letters, digits, `_` and `$`, 63 at most: a name that needs no escape in any script or job. Default: `pgstash`. */
   readonly schema?: string | undefined
   /**
    * Whether the entry table is made unlogged, when this stash is the one that makes it. Writes get cheaper; a crash of the
