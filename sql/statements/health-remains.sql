@@ -1,5 +1,5 @@
 -- Whether there is anything that a sweep would remove. Reads the tables: for small ones.
-select exists (select from "pgstash".session s where s.expires_at <= "pgstash".now_ms())
+select exists (select from "pgstash".session s where s.expires_at + s.kept_ms <= "pgstash".now_ms())
   or exists (select from "pgstash".counter c where c.expires_at <= "pgstash".now_ms())
   or exists (
     select from "pgstash".entry e

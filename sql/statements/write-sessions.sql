@@ -1,6 +1,6 @@
--- Sessions, each id once, in an order all processes share. $4 long ids, $5 users, $6 data, between them $10, $7 cookies, $8 ttls, $9 by how many
--- milliseconds an expiry has to move to be worth a write. What is stored already is left alone: no row version, no lock. Answers the
--- versions of those written; one whose data is the same keeps its version.
+-- Sessions, each id once, in an order all processes share. $4 long ids, $5 users, $6 data, between them $11, $7 cookies, $8 ttls, $9 by how many
+-- milliseconds an expiry has to move to be worth a write, $10 for how many milliseconds the sweep spares them after their expiry. What is stored already is left alone: no
+-- row version, no lock. Answers the versions of those written; one whose data is the same keeps its version, unless it ends by this.
 with v as materialized (
   select pg_catalog.nextval('"pgstash".version') as version, "pgstash".now_ms() as now
 ),
@@ -9,8 +9,9 @@ k as materialized (
   from v
   cross join unnest(
     (select $1::text[]), (select $2::text[]), (select $3::text[]), (select $4::text[]), (select $5::text[]),
-    (select pg_catalog.string_to_array($6, $10)), (select $7::text[]), (select $8::bigint[]), (select $9::bigint[])
-  ) with ordinality as k (tenant, namespace, id, long_id, user_id, data, cookie, ttl, touch_after, ord)
+    (select pg_catalog.string_to_array($6, $11)), (select $7::text[]), (select $8::bigint[]), (select $9::bigint[]),
+    (select $10::bigint[])
+  ) with ordinality as k (tenant, namespace, id, long_id, user_id, data, cookie, ttl, touch_after, kept_ms, ord)
   left join lateral (
     select o.user_id, o.data, o.cookie, o.expires_at from "pgstash".session o
     where o.tenant = k.tenant and o.namespace = k.namespace and o.id = k.id limit 1
@@ -20,21 +21,22 @@ k as materialized (
 ),
 written as (
   insert into "pgstash".session as s
-    (tenant, namespace, id, user_id, version, expires_at, written_at, cookie, long_id, data)
-  select k.tenant, k.namespace, k.id, k.user_id, v.version, v.now + k.ttl, v.now, k.cookie, k.long_id, k.data
+    (tenant, namespace, id, user_id, version, expires_at, written_at, cookie, long_id, kept_ms, data)
+  select k.tenant, k.namespace, k.id, k.user_id, v.version, v.now + k.ttl, v.now, k.cookie, k.long_id, k.kept_ms, k.data
   from v
   cross join k
   order by k.ord
   on conflict (tenant, namespace, id) do update set
     user_id = excluded.user_id,
     version = case
-      when s.data = excluded.data and s.expires_at > excluded.written_at then s.version
+      when s.data = excluded.data and s.expires_at > excluded.written_at and excluded.expires_at > excluded.written_at then s.version
       when s.version < excluded.version then excluded.version
       else pg_catalog.nextval('"pgstash".version')
     end,
     expires_at = excluded.expires_at,
     written_at = excluded.written_at,
     cookie = excluded.cookie,
+    kept_ms = greatest(s.kept_ms, excluded.kept_ms),
     data = case when s.data = excluded.data then s.data else excluded.data end
   returning s.tenant, s.namespace, s.id, s.version
 )

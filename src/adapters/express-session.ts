@@ -1,5 +1,6 @@
 import session, { type SessionData } from 'express-session'
 import { callbackOf } from '../entry/callback'
+import { passOrigin, withOriginField } from '../stash/session-origin'
 import {
   type DestroyByUserOptions,
   Sessions,
@@ -34,7 +35,21 @@ export class PgSessionStore extends session.Store {
   }
 
   override get(id: string, callback?: SessionCallback<SessionData | null>): Promise<SessionData | null> {
-    return answer(callbackOf(callback), this.#sessions.get(id).then(asHost))
+    const host = callbackOf(callback)
+    // express-session has put `generate` there, and calls createSession() with what it gets. Of @fastify/session, which copies it, nothing is to be seen.
+    const isCopied = host !== undefined && !Object.hasOwn(this, 'generate')
+    const found = isCopied ? this.#sessions.get(id).then(withOriginField) : this.#sessions.get(id)
+    return answer(host, found.then(asHost))
+  }
+
+  /** express-session's own: makes `req.session` of what `get` answered. */
+  override createSession(
+    req: Parameters<session.Store['createSession']>[0],
+    given: SessionData,
+  ): session.Session & SessionData {
+    const made = super.createSession(req, given)
+    passOrigin(given, made)
+    return made
   }
 
   override set(id: string, session: object, callback?: SessionCallback<void>): Promise<void> {

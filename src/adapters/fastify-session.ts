@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { callbackOf } from '../entry/callback'
+import { withOriginField } from '../stash/session-origin'
 import {
   type DestroyByUserOptions,
   type ListedSession,
@@ -32,9 +33,11 @@ export class PgSessionStore<Data = SessionData> extends EventEmitter {
 
   /** `Data`: what the host calls a session. */
   get<Data = SessionData>(id: string, callback?: SessionCallback<Data | null>): Promise<Data | null> {
+    const host = callbackOf(callback)
+    const found = host === undefined ? this.#sessions.get(id) : this.#sessions.get(id).then(withOriginField)
     return answer(
-      callbackOf(callback),
-      this.#sessions.get(id).then((session) => orNull(session as Data | undefined)),
+      host,
+      found.then((session) => orNull(session as Data | undefined)),
     )
   }
 

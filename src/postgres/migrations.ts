@@ -7,6 +7,7 @@ import quotas from '../../sql/migrations/0006_quotas.sql'
 import sessionsAndCounters from '../../sql/migrations/0007_sessions_and_counters.sql'
 import sweep from '../../sql/migrations/0008_sweep.sql'
 import pinnedNames from '../../sql/migrations/0009_pinned_names.sql'
+import keptSessions from '../../sql/migrations/0010_kept_sessions.sql'
 import type { SqlFile } from '../../sql/sql-file'
 
 /** All of them, in order. A file that was released never changes: what comes next goes into the next one. */
@@ -20,6 +21,7 @@ export const migrations: readonly Migration[] = [
   sessionsAndCounters,
   sweep,
   pinnedNames,
+  keptSessions,
 ].map(numbered)
 
 export interface Migration {

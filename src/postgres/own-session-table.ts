@@ -15,13 +15,20 @@ import type { CallOptions } from './call'
 import type { Coalescer } from './coalescer'
 import type { Row } from './driver'
 import type { Lane, LaneRules } from './lane'
-import type { Replaced, SessionTouch, SessionWrite, StoredSession, UserSessionTable } from './session-table'
+import type {
+  Replaced,
+  SessionKnowledge,
+  SessionTouch,
+  SessionWrite,
+  StoredSession,
+  UserSessionTable,
+} from './session-table'
 import { type Statement, statementOf } from './statement'
 import type { StatementRunner } from './statement-runner'
 import { joinTexts } from './text-list'
 
 interface ConditionalWrite extends SessionWrite {
-  readonly version: number
+  readonly known: SessionKnowledge
 }
 
 /** Rows of a listing: some hundred kilobytes. */
@@ -65,8 +72,8 @@ export class OwnSessionTable implements UserSessionTable {
     return this.#coalescer.one(this.#writes, address, { key: write.key, payload: write }, same, options)
   }
 
-  replace(address: Address, write: SessionWrite, version: number, options?: CallOptions): Promise<Replaced> {
-    const item = { key: write.key, payload: { ...write, version } }
+  replace(address: Address, write: SessionWrite, known: SessionKnowledge, options?: CallOptions): Promise<Replaced> {
+    const item = { key: write.key, payload: { ...write, known } }
     return this.#coalescer.one(this.#replacements, address, item, same, options)
   }
 
@@ -173,6 +180,7 @@ function writeRules(
         writes.map(({ cookie }) => cookie),
         writes.map(({ ttl }) => ttl),
         writes.map(({ touchAfter }) => touchAfter),
+        writes.map(({ keptMs }) => keptMs),
         separator,
       ])
       const versions = new Map(rows.map((row) => versionAt(row)))
@@ -190,7 +198,7 @@ function versionAt(row: Row): [place: string, version: number] {
 }
 
 /** Nobody shares: of two that expect one version, the second must see what the first did. */
-function replaceRules(database: StatementRunner, schema: string): LaneRules<ConditionalWrite, Replaced, Found<Row>> {
+function replaceRules(database: StatementRunner, schema: string): LaneRules<ConditionalWrite, Replaced, Replaced> {
   const statement = statementOf(replaceSessions, schema)
   return {
     operation: 'session.set',
@@ -206,12 +214,23 @@ function replaceRules(database: StatementRunner, schema: string): LaneRules<Cond
         writes.map(({ cookie }) => cookie),
         writes.map(({ ttl }) => ttl),
         writes.map(({ touchAfter }) => touchAfter),
-        writes.map(({ version }) => version),
+        writes.map(({ known }) => known.version),
       ])
-      return byPosition(rows, requests.length)
+      const answers = byPosition(rows, requests.length).map(replacedOf)
+      for (const [at, answer] of answers.entries()) learn(writes[at] as ConditionalWrite, answer)
+      return answers
     },
-    answer: (row) => ({ isSet: row?.[1] === true, version: (row?.[2] as number | null) ?? undefined }),
+    answer: (replaced) => replaced,
   }
+}
+
+function replacedOf(row: Found<Row>): Replaced {
+  return { isSet: row?.[1] === true, version: (row?.[2] as number | null) ?? undefined }
+}
+
+/** Before the next statement leaves: a write of the same session that waits behind this one was made by whoever made this one. */
+function learn({ known, data }: ConditionalWrite, { isSet, version }: Replaced): void {
+  if (isSet && version !== undefined) known.learn({ version, data })
 }
 
 /** Of those who share a row the last says how long. */

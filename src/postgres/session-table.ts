@@ -23,6 +23,20 @@ export interface SessionWrite extends StoredKey {
   readonly ttl: number
   /** An expiry that would move by less, in milliseconds, alone is no reason to write. */
   readonly touchAfter: number
+  /** For so many milliseconds after its expiry the sweep spares it. */
+  readonly keptMs: number
+}
+
+/** What somebody knows of a session that is stored, by what was read or written last. */
+export interface KnownSession {
+  readonly version: number
+  /** As stored. */
+  readonly data: string
+}
+
+/** The same of whoever may write it several times, awaited or not. */
+export interface SessionKnowledge extends KnownSession {
+  learn(written: KnownSession): void
 }
 
 export interface SessionTouch extends Pick<SessionWrite, 'cookie' | 'ttl' | 'touchAfter'> {
@@ -32,7 +46,7 @@ export interface SessionTouch extends Pick<SessionWrite, 'cookie' | 'ttl' | 'tou
 
 export interface Replaced {
   readonly isSet: boolean
-  /** The new version, or the one that stands; undefined: there is no session. */
+  /** The new version, or the one that stands, be it expired; undefined: there is no session. */
   readonly version: number | undefined
 }
 
@@ -61,8 +75,11 @@ export interface SessionTable {
 
 /** The same with cookies apart from data, with users and with versions. */
 export interface UserSessionTable extends SessionTable {
-  /** Replaces the session if it still has `version`; answers the new version, or the one that stands. */
-  replace(address: Address, write: SessionWrite, version: number, options?: CallOptions): Promise<Replaced>
+  /**
+   * Replaces the session if it still has the version that is known of it when its turn has come, be it expired; what is known is then what was written. Answers the new
+   * version, or the one that stands.
+   */
+  replace(address: Address, write: SessionWrite, known: SessionKnowledge, options?: CallOptions): Promise<Replaced>
 
   /** The live ones of a user. */
   ofUser(address: Address, userId: string, options?: CallOptions): Promise<StoredSession[]>

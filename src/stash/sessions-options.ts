@@ -24,8 +24,8 @@ export interface SessionsOptions extends Omit<PgStashOptions, 'onError'> {
   readonly userId?: ((session: SessionData) => string | number | null | undefined) | undefined
   /**
    * `reject`: a write is refused (`VersionConflictError`) if another request changed the session since it was read, and comes to nothing if the session was
-   * destroyed meanwhile. To know, `get` puts a property `_version` on the session, which is not stored. Default: `allow`, the last write wins, and brings a
-   * destroyed session back.
+   * destroyed meanwhile. What is written under another id than it was read under is a new session; one that expired meanwhile is stored. Default: `allow`, the last write
+   * wins, and brings a destroyed session back.
    */
   readonly lostUpdates?: 'allow' | 'reject' | undefined
   /**

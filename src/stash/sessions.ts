@@ -8,6 +8,7 @@ import type { SessionTable, SessionWrite, StoredSession, UserSessionTable } from
 import { assertKnown } from './known-options'
 import { holdStash, type PgStash } from './pg-stash'
 import { assertSession, decodeSession, encodeCookie, encodeData, lifeOf, type SessionData } from './session-codec'
+import { originField, originOf, rememberRead, rememberWritten, SessionOrigin } from './session-origin'
 import { type ResolvedSessionsOptions, resolveSessionsOptions, type SessionsOptions } from './sessions-options'
 
 export type { SessionData, SessionsOptions }
@@ -24,8 +25,11 @@ export interface DestroyByUserOptions extends CallOptions {
 /** Room in the index beside the tenant and the namespace. */
 const maxUserIdBytes = 1_024
 
-/** Never stored. */
-const versionField = '_version'
+/**
+ * With `lostUpdates: 'reject'` the sweep spares expired sessions for so long: a request that was under way may still save one, and what is not there was destroyed.
+ * replace_sessions() has the same number.
+ */
+const keptMs = 3_600_000
 
 /**
  * Sessions of web applications, below the stores of their hosts. Expiries are kept by the database's clock; what has expired is not returned, from
@@ -36,8 +40,6 @@ export class Sessions {
   readonly #isOwned: boolean
   readonly #options: ResolvedSessionsOptions
   readonly #connectTable: SessionTable | undefined
-  /** The version of what was read or written, where the same object is written again. */
-  readonly #versions = new WeakMap<object, number>()
 
   /** @throws {InvalidArgumentError} naming the option that will not do */
   constructor(options: SessionsOptions = {}) {
@@ -54,24 +56,23 @@ export class Sessions {
     const { table, address } = this.#place()
     const stored = await table.read(address, this.#keyOf(id), options)
     if (stored === undefined) return undefined
-    const session = decodeSession(stored)
-    if (session !== undefined && this.#options.rejectsLostUpdates) session[versionField] = stored.version
-    return session
+    return this.#decode(address, id, stored)
   }
 
   /**
    * Makes or replaces a session. Where its data is stored already, only the expiry moves, and that only by `touchAfter` or more.
-   * @throws {VersionConflictError} with `lostUpdates: 'reject'`: it was changed since it was read
+   * @throws {VersionConflictError} with `lostUpdates: 'reject'`: both it and what is stored were changed since it was read
    */
   async set(id: string, session: SessionData, options?: CallOptions): Promise<void> {
     const { table, address, own } = this.#place()
     const write = this.#write(id, session, own !== undefined)
-    const expected = this.#options.rejectsLostUpdates ? this.#versionOf(session) : undefined
-    const version =
-      expected === undefined || own === undefined
-        ? await table.write(address, write, options)
-        : await this.#replace(own, address, write, expected, options)
-    if (this.#options.rejectsLostUpdates && version !== undefined) this.#versions.set(session, version)
+    if (own === undefined || !this.#options.rejectsLostUpdates) return void (await table.write(address, write, options))
+    const place = placeOf(address, id)
+    const origin = originOf(session, this.#stash, place)
+    if (origin !== undefined) return this.#replace(own, address, write, origin, options)
+    const version = await own.write(address, write, options)
+    if (version === undefined) return
+    rememberWritten(session, new SessionOrigin(this.#stash, place, { version, data: write.data }))
   }
 
   /** Moves the expiry to that of the session's cookie. Its data is not written, and a session that is gone stays gone. */
@@ -90,8 +91,9 @@ export class Sessions {
 
   async all(options?: CallOptions): Promise<ListedSession[]> {
     const sessions: ListedSession[] = []
-    for await (const stored of this.#list(options)) {
-      const session = listed(stored)
+    const { table, address } = this.#place()
+    for await (const stored of table.list(address, options)) {
+      const session = this.#listed(address, stored)
       if (session !== undefined) sessions.push(session)
     }
     return sessions
@@ -99,7 +101,8 @@ export class Sessions {
 
   async ids(options?: CallOptions): Promise<string[]> {
     const ids: string[] = []
-    for await (const { id } of this.#list(options)) ids.push(id)
+    const { table, address } = this.#place()
+    for await (const { id } of table.list(address, options)) ids.push(id)
     return ids
   }
 
@@ -120,7 +123,9 @@ export class Sessions {
     const { own, address } = this.#place()
     const user = this.#assertUser(userId)
     if (own !== undefined)
-      return (await own.ofUser(address, user, options)).map(listed).filter((session) => session !== undefined)
+      return (await own.ofUser(address, user, options))
+        .map((stored) => this.#listed(address, stored))
+        .filter((session) => session !== undefined)
     return (await this.all(options)).filter((session) => userIdOf(this.#options.userId, session) === user)
   }
 
@@ -141,11 +146,6 @@ export class Sessions {
     if (this.#isOwned) await this.#stash.close()
   }
 
-  #list(options?: CallOptions): AsyncGenerator<StoredSession, void> {
-    const { table, address } = this.#place()
-    return table.list(address, options)
-  }
-
   /** The tenant is asked first: without one, nothing is looked at. */
   #place(): { table: SessionTable; own: UserSessionTable | undefined; address: Address } {
     const tenant = resolveTenant(this.#options.tenant)
@@ -163,13 +163,15 @@ export class Sessions {
   #write(id: string, session: SessionData, isOwn: boolean): SessionWrite {
     const { maxValueBytes } = this.#stash
     const { longKey } = storedKey(id)
-    const without = [...(isOwn ? ['cookie'] : []), ...(this.#options.rejectsLostUpdates ? [versionField] : [])]
+    const isKept = isOwn && this.#options.rejectsLostUpdates
+    const without = [...(isOwn ? ['cookie'] : []), ...(isKept ? [originField] : [])]
     return {
       key: this.#keyOf(id),
       longKey,
       userId: userIdOf(this.#options.userId, assertSession(session)),
       data: encodeData(session, without, maxValueBytes),
       cookie: isOwn ? encodeCookie(session, maxValueBytes) : null,
+      keptMs: isKept ? keptMs : 0,
       ...this.#expiryOf(session),
     }
   }
@@ -184,17 +186,28 @@ export class Sessions {
     table: UserSessionTable,
     address: Address,
     write: SessionWrite,
-    expected: number,
+    origin: SessionOrigin,
     options?: CallOptions,
-  ): Promise<number | undefined> {
-    const { isSet, version } = await table.replace(address, write, expected, options)
+  ): Promise<void> {
+    const { isSet, version } = await table.replace(address, write, origin, options)
     // Gone: who logged out meanwhile is not brought back, and there is nothing left that could be lost.
-    if (isSet || version === undefined) return version
-    throw new VersionConflictError(expected, version)
+    if (isSet || version === undefined) return
+    if (!origin.isUnchanged(write.data)) throw new VersionConflictError(origin.version, version)
+    // Whoever changed nothing undoes nothing, and has been here all the same.
+    await table.touch(address, write, options)
   }
 
-  #versionOf(session: SessionData): number | undefined {
-    return this.#versions.get(session) ?? versionIn(session)
+  #decode(address: Address, id: string, stored: StoredSession): SessionData | undefined {
+    const session = decodeSession(stored)
+    if (session !== undefined && this.#options.rejectsLostUpdates)
+      rememberRead(session, new SessionOrigin(this.#stash, placeOf(address, id), stored))
+    return session
+  }
+
+  /** undefined: the row holds no session. */
+  #listed(address: Address, stored: StoredSession): ListedSession | undefined {
+    const session = this.#decode(address, stored.id, stored)
+    return session && { ...session, id: stored.id }
   }
 
   #assertUser(userId: unknown): string {
@@ -224,23 +237,8 @@ function exceptedBy(options: DestroyByUserOptions): readonly string[] {
   )
 }
 
-/** undefined: the row holds no session. */
-function listed(stored: StoredSession): ListedSession | undefined {
-  const session = decodeSession(stored)
-  return session && { ...session, id: stored.id }
-}
-
-/** What is no version cannot be compared with one; and the session is not to be written as if nothing could be lost. */
-function versionIn({ [versionField]: version }: SessionData): number | undefined {
-  if (version === undefined || (Number.isSafeInteger(version) && (version as number) >= 1)) {
-    return version as number | undefined
-  }
-  throw new InvalidArgumentError(
-    versionField,
-    'must be what get() put there',
-    'Leave it as it is, or delete it to overwrite whatever is stored.',
-  )
-}
+/** No name holds a NUL, and an id none either. */
+const placeOf = (address: Address, id: string): string => `${address.id}\0${id}`
 
 function userIdOf(source: ResolvedSessionsOptions['userId'], session: SessionData): string | null {
   const userId = source?.(session)
