@@ -1,3 +1,4 @@
+import { ownCopy } from '../entry/kept-name'
 import type { Address } from './address'
 import { Fifo } from './fifo'
 
@@ -18,6 +19,16 @@ const idleScopesKept = 1_000
  * it, until the next full collection, all that it held: getMany(100) took a tenth longer, and its p99 was three times as long.
  */
 const idleTurnsKept = 128
+
+/** Of all namespaces together. A key takes up to a kilobyte, and may be cut out of a text that it holds on to. */
+const idleTurnsKeptInAll = 1_024
+
+/** Counts the idle turns of all scopes. */
+class IdleTurns {
+  count = 0
+
+  constructor(readonly forget: () => void) {}
+}
 
 /** What happens to one key now: any number of reads, or one write; the rest waits its turn. */
 interface KeyTurn {
@@ -48,13 +59,19 @@ class Barrier {
 export class Scope {
   #turns = new Map<string, KeyTurn>()
   #idleTurns = 0
+  readonly #idleInAll: IdleTurns
   readonly #held = new Fifo<Ordered | Barrier>()
   /** By key: the last request held since the last barrier held. */
   readonly #heldNewest = new Map<string, Ordered>()
   #barrier: Barrier | undefined
   #active = 0
 
-  constructor(readonly tenant: string) {}
+  constructor(
+    readonly tenant: string,
+    idleInAll: IdleTurns,
+  ) {
+    this.#idleInAll = idleInAll
+  }
 
   get isBarred(): boolean {
     return this.#barrier !== undefined
@@ -136,7 +153,7 @@ export class Scope {
       this.#turns.set(key, turn)
       return turn
     }
-    if (known.newest === undefined) this.#idleTurns -= 1
+    if (known.newest === undefined) this.#countIdle(-1)
     return known
   }
 
@@ -144,17 +161,24 @@ export class Scope {
     const next = turn.waiting?.shift()
     if (next === undefined) {
       turn.newest = undefined
-      this.#idleTurns += 1
-      if (this.#idleTurns > idleTurnsKept && this.#idleTurns * 2 > this.#turns.size) this.#forgetIdleTurns()
+      this.#countIdle(1)
+      if (this.#idleTurns > idleTurnsKept && this.#idleTurns * 2 > this.#turns.size) this.forgetIdleTurns()
+      else if (this.#idleInAll.count > idleTurnsKeptInAll) this.#idleInAll.forget()
       return
     }
     this.#go(turn, next)
     while (next.isRead && turn.waiting?.first?.isRead) this.#go(turn, turn.waiting?.shift() as Ordered)
   }
 
-  #forgetIdleTurns(): void {
+  forgetIdleTurns(): void {
+    if (this.#idleTurns === 0) return
     this.#turns = new Map([...this.#turns].filter(([, { newest }]) => newest !== undefined))
-    this.#idleTurns = 0
+    this.#countIdle(-this.#idleTurns)
+  }
+
+  #countIdle(by: number): void {
+    this.#idleTurns += by
+    this.#idleInAll.count += by
   }
 
   #go(turn: KeyTurn, request: Ordered): void {
@@ -170,6 +194,9 @@ export class Scope {
  */
 export class ProgramOrder {
   readonly #scopes = new Map<string, Scope>()
+  readonly #idleTurns = new IdleTurns(() => {
+    for (const scope of this.#scopes.values()) scope.forgetIdleTurns()
+  })
   /** Clears of whole tenants under way, each with the namespaces first used meanwhile: they have to wait for it. */
   readonly #tenantClears = new Set<{ readonly tenant: string; readonly latecomers: Scope[] }>()
 
@@ -177,8 +204,8 @@ export class ProgramOrder {
     const known = this.#scopes.get(address.id)
     if (known !== undefined) return known
     if (this.#scopes.size >= idleScopesKept) this.#forgetIdle()
-    const scope = new Scope(address.tenant)
-    this.#scopes.set(address.id, scope)
+    const scope = new Scope(ownCopy(address.tenant), this.#idleTurns)
+    this.#scopes.set(ownCopy(address.id), scope)
     for (const { tenant, latecomers } of this.#tenantClears) {
       if (tenant !== address.tenant) continue
       scope.bar(new Barrier(1, () => {}))
@@ -219,6 +246,10 @@ export class ProgramOrder {
   }
 
   #forgetIdle(): void {
-    for (const [id, scope] of this.#scopes) if (scope.isIdle) this.#scopes.delete(id)
+    for (const [id, scope] of this.#scopes) {
+      if (!scope.isIdle) continue
+      scope.forgetIdleTurns()
+      this.#scopes.delete(id)
+    }
   }
 }

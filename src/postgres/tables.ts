@@ -1,3 +1,4 @@
+import { ownCopy } from '../entry/kept-name'
 import type { Coalescer } from './coalescer'
 import { ConnectSessionTable } from './connect-session-table'
 import { CounterTable } from './counter-table'
@@ -79,7 +80,8 @@ export class Tables {
     return [...this.#ofOthers.values()]
   }
 
-  #add(tenant: string): TenantTables {
+  #add(given: string): TenantTables {
+    const tenant = ownCopy(given)
     for (const oldest of this.#ofTenant.keys()) {
       if (this.#ofTenant.size < tenantsKept) break
       this.#ofTenant.delete(oldest)

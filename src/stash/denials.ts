@@ -1,9 +1,10 @@
+import { keptName, ownCopy } from '../entry/kept-name'
 import { InvalidArgumentError } from '../errors'
 import { assertKnown } from './known-options'
 
 /** How much a limiter remembers of those it denied; false: nothing. */
 export interface DenyCacheOptions {
-  /** Callers remembered at most; the oldest goes first. Default: 10,000. */
+  /** Callers remembered at most, each in about a kilobyte, however long its key is; the oldest goes first. Default: 10,000. */
   readonly maxKeys?: number | undefined
   /**
    * For how long a denial is answered from memory before the database is asked again, in milliseconds. So long a `reset`, `clear` or `reward` by another
@@ -69,7 +70,7 @@ export class Denials<Facts> {
   forget(counters: readonly string[]): void {
     // Also where none is remembered: a denial may be on its way.
     if (this.#maxKeys === 0) return
-    for (const counter of counters) keep(this.#changes, counter, performance.now(), this.#maxKeys)
+    for (const counter of counters) keep(this.#changes, keptName(counter), performance.now(), this.#maxKeys)
   }
 
   forgetAll(): void {
@@ -78,20 +79,20 @@ export class Denials<Facts> {
   }
 
   #haveChanged(counters: readonly string[], since: number): boolean {
-    return this.#changes.size > 0 && counters.some((counter) => (this.#changes.get(counter) ?? -1) >= since)
+    return this.#changes.size > 0 && counters.some((counter) => (this.#changes.get(keptName(counter)) ?? -1) >= since)
   }
 }
 
 /** No name or key holds a NUL. */
 function idOf(counters: readonly string[]): string {
-  return counters.join('\0\0')
+  return keptName(counters.length === 1 ? (counters[0] as string) : counters.join('\0\0'))
 }
 
 /** Puts it at the end; the oldest goes where there are too many. */
 function keep<T>(map: Map<string, T>, key: string, value: T, most: number): void {
   map.delete(key)
   if (map.size >= most) map.delete(map.keys().next().value as string)
-  map.set(key, value)
+  map.set(ownCopy(key), value)
 }
 
 function natural(field: string, value: unknown, otherwise: number): number {

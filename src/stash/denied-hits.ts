@@ -1,3 +1,5 @@
+import { keptName, ownCopy } from '../entry/kept-name'
+
 interface Denied {
   hits: number
   /** The last one; this and the next on the process's monotonic clock. */
@@ -32,14 +34,15 @@ export class DeniedHits {
     }
     if (this.#byCaller.size >= maxCallers) this.#byCaller.delete(this.#byCaller.keys().next().value as string)
     const at = performance.now()
-    this.#byCaller.set(caller, { hits: 1, at, until: at + windowLeftMs })
+    this.#byCaller.set(ownCopy(keptName(caller)), { hits: 1, at, until: at + windowLeftMs })
     return 1
   }
 
   /** The caller is allowed again: what a host has not taken back of a denial by now, it leaves. */
   forgetOld(caller: string): void {
-    const known = this.#byCaller.get(caller)
-    if (known !== undefined && performance.now() - known.at >= answeredMs) this.#byCaller.delete(caller)
+    const name = keptName(caller)
+    const known = this.#byCaller.get(name)
+    if (known !== undefined && performance.now() - known.at >= answeredMs) this.#byCaller.delete(name)
   }
 
   /** How many there are. */
@@ -56,7 +59,7 @@ export class DeniedHits {
   }
 
   forget(caller: string): void {
-    this.#byCaller.delete(caller)
+    this.#byCaller.delete(keptName(caller))
   }
 
   forgetAll(): void {
@@ -64,9 +67,10 @@ export class DeniedHits {
   }
 
   #find(caller: string): Denied | undefined {
-    const known = this.#byCaller.get(caller)
+    const name = keptName(caller)
+    const known = this.#byCaller.get(name)
     if (known === undefined || performance.now() < known.until) return known
-    this.#byCaller.delete(caller)
+    this.#byCaller.delete(name)
     return undefined
   }
 }

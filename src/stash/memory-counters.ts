@@ -1,3 +1,4 @@
+import { isDigest, keptName, ownCopy } from '../entry/kept-name'
 import type { CounterState, Limit } from '../entry/limit'
 
 interface Window {
@@ -34,7 +35,7 @@ export class MemoryCounters {
   takeBack(ids: readonly string[], hits: number): void {
     if (this.#byId.size === 0) return
     for (const id of ids) {
-      const window = this.#byId.get(id)
+      const window = this.#byId.get(keptName(id))
       if (window !== undefined) window.hits = Math.max(0, window.hits - hits)
     }
   }
@@ -43,31 +44,33 @@ export class MemoryCounters {
   statesOf(ids: readonly string[]): (CounterState | undefined)[] {
     const now = performance.now()
     return ids.map((id) => {
-      const window = this.#byId.get(id)
+      const window = this.#byId.get(keptName(id))
       return window !== undefined && window.endsAt > now ? stateOf(window) : undefined
     })
   }
 
   forget(ids: readonly string[]): void {
-    for (const id of ids) this.#byId.delete(id)
+    for (const id of ids) this.#byId.delete(keptName(id))
   }
 
+  /** Those of long ids as well: they may begin so. */
   forgetPrefix(prefix: string): void {
-    for (const id of this.#byId.keys()) if (id.startsWith(prefix)) this.#byId.delete(id)
+    for (const id of this.#byId.keys()) if (id.startsWith(prefix) || isDigest(id)) this.#byId.delete(id)
   }
 
   clear(): void {
     this.#byId.clear()
   }
 
-  #windowOf(id: string, windowMs: number): Window {
+  #windowOf(given: string, windowMs: number): Window {
     const now = performance.now()
+    const id = keptName(given)
     const known = this.#byId.get(id)
     if (known !== undefined && known.endsAt > now) return known
     this.#byId.delete(id)
     if (this.#byId.size >= maxCallers) this.#byId.delete(this.#byId.keys().next().value as string)
     const window = { hits: 0, endsAt: now + windowMs }
-    this.#byId.set(id, window)
+    this.#byId.set(ownCopy(id), window)
     return window
   }
 }
