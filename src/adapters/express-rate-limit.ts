@@ -1,9 +1,9 @@
-import { assertKey } from '../entry/key'
-import { resolveTenant } from '../entry/tenant'
+import { hostLimit, hostWindow } from '../entry/host-limit'
 import { InvalidArgumentError } from '../errors'
-import { DeniedHits } from '../stash/denied-hits'
+import { type HostHits, HostLimiter } from '../stash/host-limiter'
 import { assertStoreOptions, holdStash, type PgStash, type TenantSource } from '../stash/pg-stash'
-import { type Algorithm, type LimiterOptions, RateLimiter, type RateLimitOnError } from '../stash/rate-limiter'
+import type { Algorithm, LimiterOptions, RateLimitOnError } from '../stash/rate-limiter'
+import { isUncountable, uncountableForMs } from '../stash/uncountable'
 
 export type { Algorithm, RateLimitOnError, TenantSource }
 
@@ -13,8 +13,8 @@ export interface PgRateLimitStoreOptions extends LimiterOptions {
   /** Default: `fixed-window`. */
   readonly algorithm?: Algorithm | undefined
   /**
-   * The limit, where the host's is a function: the other algorithms and the memory of denials need to know it. Default: the host's `limit`, if it is a
-   * number; otherwise hits are counted without end, in fixed windows.
+   * The limit, where the host's is a function, the highest that it gives: the other algorithms and the memory of denials need to know it. Default: the host's
+   * `limit`, if it is a number; otherwise hits are counted without end, in fixed windows.
    */
   readonly limit?: number | undefined
   /** Milliseconds, where no host calls `init`. Default: 60,000. */
@@ -25,8 +25,11 @@ export interface PgRateLimitStoreOptions extends LimiterOptions {
 export interface RateLimitHostOptions {
   readonly windowMs?: number | undefined
   readonly limit?: unknown
-  /** false: it never takes back a hit that was denied. */
+  /** These two `false`: the host never takes a hit back. */
   readonly skipFailedRequests?: boolean | undefined
+  readonly skipSuccessfulRequests?: boolean | undefined
+  /** express-rate-limit: whether it lets pass whom the store did not count. */
+  readonly passOnStoreError?: boolean | undefined
 }
 
 /** What the hosts are answered. */
@@ -35,13 +38,18 @@ export interface ClientRateLimitInfo {
   resetTime: Date
 }
 
-/** Where nobody knows the limit: more than anybody sends. */
-const countWithoutEnd = 1_000_000_000
+/** What a limiter of one store is told once and for all. */
+interface Rules {
+  readonly windowMs: number
+  readonly limit: number | undefined
+  readonly takesBack: boolean
+}
 
 /**
  * The store for express-rate-limit and hono-rate-limiter: `rateLimit({ store: new PgRateLimitStore({ stash, prefix: 'api' }), … })`.
  *
- * Where the limit is known, hits over it are not counted in the database: `totalHits` then is the limit and what this process denied the caller in the window.
+ * Where the limit is known and the host takes nothing back, hits over it are not counted in the database: `totalHits` then is the limit and what this process
+ * denied the caller in the window. With `skipFailedRequests` or `skipSuccessfulRequests` each hit is counted there.
  */
 export class PgRateLimitStore {
   /** express-rate-limit: other processes see what this one counts. */
@@ -50,10 +58,11 @@ export class PgRateLimitStore {
   readonly #stash: PgStash
   readonly #isOwned: boolean
   readonly #options: Omit<PgRateLimitStoreOptions, 'prefix'>
-  readonly #denied = new DeniedHits()
-  /** Whether the host never takes a denial back: what it takes back then was counted in the database. */
-  #keepsDenied = false
-  #limiter: RateLimiter
+  #limiter: HostLimiter
+  #rules: Rules | undefined
+  /** Why nothing can be counted. A host may log what `init` throws, and go on. */
+  #refusal: Error | undefined
+  #passesErrors = false
 
   /** @throws {InvalidArgumentError} naming the option that will not do */
   constructor(given: PgRateLimitStoreOptions = {}) {
@@ -66,51 +75,57 @@ export class PgRateLimitStore {
     this.#stash = stash
     this.#isOwned = isOwned
     this.#options = { tenant, onError, denyCache, algorithm, limit, windowMs }
-    this.#limiter = this.#make({})
+    this.#limiter = this.#make(this.#rulesOf({}))
   }
 
   /**
-   * express-rate-limit: called once, before the first hit, and not awaited.
-   * @throws {InvalidArgumentError} naming the option that will not do
+   * express-rate-limit: called once, before the first hit, and not awaited. Where it throws, nothing is counted any more, and every hit rejects.
+   * @throws {InvalidArgumentError} naming the option that will not do, or where the store belongs to a limiter with other options
    */
   init(host: RateLimitHostOptions): void {
-    if (typeof host !== 'object' || host === null) {
-      throw new InvalidArgumentError('options', 'must be an object', 'Pass { windowMs, limit }.')
+    try {
+      if (typeof host !== 'object' || host === null) {
+        throw new InvalidArgumentError('options', 'must be an object', 'Pass { windowMs, limit }.')
+      }
+      if (host.passOnStoreError === true) this.#passesErrors = true
+      const rules = this.#rulesOf(host)
+      if (this.#rules !== undefined) assertSame(this.#rules, rules)
+      else this.#limiter = this.#make(rules)
+      this.#rules = rules
+    } catch (error) {
+      this.#refusal ??= error as Error
+      throw error
     }
-    this.#keepsDenied = host.skipFailedRequests === false
-    this.#limiter = this.#make(host)
   }
 
-  /** Counts a hit. */
+  /** Counts a hit, of whatever key. */
   async increment(key: string): Promise<ClientRateLimitInfo> {
-    const { isAllowed, limit, used, resetMs, retryAfterMs } = await this.#limiter.consume(key)
-    if (!isAllowed)
-      return { totalHits: limit + this.#denied.add(this.#callerOf(key), resetMs), resetTime: after(retryAfterMs) }
-    if (!this.#denied.isEmpty) this.#denied.forgetOld(this.#callerOf(key))
-    return { totalHits: Math.max(1, used), resetTime: after(resetMs) }
+    try {
+      return infoOf(await this.#counting().hit(key))
+    } catch (error) {
+      if (!this.#passesErrors || !isUncountable(error)) throw error
+      return infoOf({ total: Number.MAX_SAFE_INTEGER, resetMs: uncountableForMs })
+    }
   }
 
-  /** Takes a hit back, never below none: one that was denied, if there is one. */
+  /** Takes a hit back, never below none. */
   async decrement(key: string): Promise<void> {
-    if (this.#keepsDenied || !this.#denied.takeBack(this.#callerOf(key))) await this.#limiter.reward(key)
+    await this.#counting().takeBack(key)
   }
 
   /** What was counted of a caller; undefined: nothing. */
   async get(key: string): Promise<ClientRateLimitInfo | undefined> {
-    const { used, resetMs } = await this.#limiter.peek(key)
-    const totalHits = used + this.#denied.count(this.#callerOf(key))
-    return totalHits === 0 ? undefined : { totalHits, resetTime: after(resetMs) }
+    const found = await this.#counting().find(key)
+    return found && infoOf(found)
   }
 
   async resetKey(key: string): Promise<void> {
-    this.#denied.forget(this.#callerOf(key))
-    await this.#limiter.reset(key)
+    await this.#counting().reset(key)
   }
 
   /** Forgets everybody; of one tenant. */
   async resetAll(): Promise<void> {
-    this.#denied.forgetAll()
-    await this.#limiter.clear()
+    await this.#counting().clear()
   }
 
   /** Closes the stash if this store opened it. */
@@ -118,25 +133,56 @@ export class PgRateLimitStore {
     if (this.#isOwned) await this.#stash.close()
   }
 
-  #callerOf(key: string): string {
-    return `${resolveTenant(this.#options.tenant)}\0${assertKey(key)}`
+  #counting(): HostLimiter {
+    if (this.#refusal !== undefined) throw this.#refusal
+    return this.#limiter
   }
 
-  #make({ windowMs, limit }: RateLimitHostOptions): RateLimiter {
-    const known = this.#options.limit ?? (typeof limit === 'number' ? limit : undefined)
-    return new RateLimiter({
-      ...this.#options,
+  #rulesOf({ windowMs, limit, skipFailedRequests, skipSuccessfulRequests }: RateLimitHostOptions): Rules {
+    const ownLimit = this.#options.limit ?? (typeof limit === 'number' ? limit : undefined)
+    return {
+      windowMs: windowOf(windowMs ?? this.#options.windowMs ?? 60_000),
+      limit: ownLimit === undefined ? undefined : hostLimit('limit', ownLimit),
+      takesBack: skipFailedRequests !== false || skipSuccessfulRequests !== false,
+    }
+  }
+
+  #make({ windowMs, limit, takesBack }: Rules): HostLimiter {
+    const { tenant, onError, denyCache, algorithm } = this.#options
+    const counts = takesBack ? 'every' : undefined
+    return new HostLimiter({
       stash: this.#stash,
       name: this.prefix,
-      limit: known ?? countWithoutEnd,
-      // The others need to know a limit.
-      algorithm: known === undefined ? 'fixed-window' : this.#options.algorithm,
-      windowMs: windowMs ?? this.#options.windowMs ?? 60_000,
+      tenant,
+      onError,
+      denyCache,
+      algorithm,
+      windowMs,
+      limit,
+      counts,
     })
   }
 }
 
+/** @throws {InvalidArgumentError} what is no time */
+function windowOf(windowMs: unknown): number {
+  const whole = hostWindow('windowMs', windowMs)
+  if (whole > 0 && windowMs !== Number.POSITIVE_INFINITY) return whole
+  throw new InvalidArgumentError('windowMs', 'must be a time', 'Pass 60_000 for a minute.')
+}
+
+/** Two limiters on one store: were the second one's limit or window to hold, the first one's would not. */
+function assertSame(first: Rules, second: Rules): void {
+  const { windowMs, limit, takesBack } = second
+  if (first.windowMs === windowMs && first.limit === limit && first.takesBack === takesBack) return
+  throw new InvalidArgumentError(
+    'store',
+    'already counts for a limiter with another limit, window or skip option',
+    'Make a PgRateLimitStore with a prefix of its own for each limiter.',
+  )
+}
+
 /** The hosts compare it with the clock of this process. */
-function after(ms: number): Date {
-  return new Date(Date.now() + ms)
+function infoOf({ total, resetMs }: HostHits): ClientRateLimitInfo {
+  return { totalHits: total, resetTime: new Date(Date.now() + resetMs) }
 }

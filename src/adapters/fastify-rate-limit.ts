@@ -1,18 +1,11 @@
 import { callBack, callbackOf } from '../entry/callback'
-import { storedKey } from '../entry/key'
-import { resolveTenant, type TenantSource } from '../entry/tenant'
+import { hostLimit, hostWindow, nameWithin } from '../entry/host-limit'
+import type { TenantSource } from '../entry/tenant'
 import { InvalidArgumentError } from '../errors'
-import { DeniedHits } from '../stash/denied-hits'
+import { type Counts, HostLimiter, type HostLimiterOptions } from '../stash/host-limiter'
 import { assertStoreOptions, holdStash } from '../stash/pg-stash'
-import {
-  type Algorithm,
-  type BlockOptions,
-  type LimiterOptions,
-  RateLimiter,
-  type RateLimiterOptions,
-  type RateLimitOnError,
-  type RateLimitResult,
-} from '../stash/rate-limiter'
+import type { Algorithm, LimiterOptions, RateLimitOnError } from '../stash/rate-limiter'
+import { isUncountable, uncountableForMs } from '../stash/uncountable'
 
 export type { Algorithm, RateLimitOnError, TenantSource }
 
@@ -28,7 +21,9 @@ export interface FastifyRateLimitParams {
   readonly continueExceeding?: boolean | undefined
   readonly exponentialBackoff?: boolean | undefined
   readonly ban?: number | undefined
+  readonly max?: unknown
   readonly timeWindow?: unknown
+  readonly skipOnError?: boolean | undefined
   readonly routeInfo?:
     | { readonly method?: string | readonly string[] | undefined; readonly url?: string | undefined }
     | undefined
@@ -58,21 +53,12 @@ export interface FastifyRateLimitStoreClass {
   close(): Promise<void>
 }
 
-/** Where hits over the limit count too: more than anybody sends. */
-const countWithoutEnd = 1_000_000_000
-
-/** @fastify/rate-limit doubles the window up to Number.MAX_SAFE_INTEGER; a hundred years are as long to anybody. */
-const longestBackoffMs = 3_155_760_000_000
-
 /** Limiters kept for one route whose limit or window a function computes; beyond it they are made anew. */
 const limitersKept = 100
 
-/** A name of a limiter has room for so much; longer ones become a digest, as long keys do. */
-const longestName = 300
-
 /** What the stores of one `fastifyRateLimitStore()` have in common. */
 interface Shared {
-  readonly limiter: Pick<RateLimiterOptions, 'stash' | 'tenant' | 'onError' | 'denyCache' | 'algorithm'>
+  readonly limiter: Pick<HostLimiterOptions, 'stash' | 'tenant' | 'onError' | 'denyCache' | 'algorithm'>
   /** Handlers made by hand, which the host gives no route. */
   handlers: number
 }
@@ -80,8 +66,8 @@ interface Shared {
 /**
  * The store for @fastify/rate-limit: `fastify.register(rateLimit, { store: fastifyRateLimitStore({ stash }) })`.
  *
- * With `ban`, `continueExceeding` or `exponentialBackoff` the host has to be told of every hit over the limit, so those are counted in the database, in fixed
- * windows; otherwise they are answered from memory.
+ * With `ban`, `continueExceeding` or `exponentialBackoff`, or where a function gives the limit or the window, every hit is counted in the database, in fixed
+ * windows; otherwise those over the limit are answered from memory.
  *
  * @throws {InvalidArgumentError} naming the option that will not do
  */
@@ -91,7 +77,7 @@ export function fastifyRateLimitStore(options: FastifyRateLimitStoreOptions = {}
   const { stash, isOwned } = holdStash(connection)
   const shared: Shared = { limiter: { stash, tenant, onError, denyCache, algorithm }, handlers: 0 }
   // Tells at once what will not do, not at the first request.
-  new RateLimiter({ ...shared.limiter, name: prefix, limit: 1, windowMs: 1 })
+  new HostLimiter({ ...shared.limiter, name: prefix, limit: 1, windowMs: 1 })
 
   return class extends PgFastifyRateLimitStore {
     static async close(): Promise<void> {
@@ -108,26 +94,32 @@ class PgFastifyRateLimitStore implements FastifyRateLimitStore {
   readonly #shared: Shared
   readonly #name: string
   readonly #params: FastifyRateLimitParams
-  readonly #denied = new DeniedHits()
+  readonly #counts: Counts | undefined
   /** By limit and window. */
-  readonly #limiters = new Map<string, RateLimiter>()
+  readonly #limiters = new Map<string, HostLimiter>()
 
   constructor(shared: Shared, name: string, params: FastifyRateLimitParams) {
     this.#shared = shared
     this.#name = name
     this.#params = params
+    this.#counts = countsOf(params)
   }
 
   incr(key: string, callback: FastifyRateLimitCallback, timeWindow: number, max: number): void {
-    const ask = () => this.#limiter(timeWindow, max).consume(key)
-    tell(callback, ask, (result) => this.#counted(key, result, max))
+    this.#tell(callback, async () => {
+      const windowMs = hostWindow('timeWindow', timeWindow)
+      // As in the host's own stores: the window is over before the next hit.
+      if (windowMs === 0) return { current: 1, ttl: 0 }
+      const { total, resetMs } = await this.#limiter(windowMs, max).hit(key)
+      return { current: total, ttl: resetMs }
+    })
   }
 
   read(key: string, callback: FastifyRateLimitCallback, timeWindow: number, max: number): void {
-    const ask = () => this.#limiter(timeWindow, max).peek(key)
-    tell(callback, ask, ({ used, strikes, isBlocked, resetMs }) => {
-      const current = used + (isBlocked ? strikes : this.#denied.count(this.#callerOf(key)))
-      return current === 0 ? { current, ttl: 0 } : { current, ttl: resetMs }
+    this.#tell(callback, async () => {
+      const windowMs = hostWindow('timeWindow', timeWindow)
+      const found = windowMs === 0 ? undefined : await this.#limiter(windowMs, max).find(key)
+      return found === undefined ? { current: 0, ttl: 0 } : { current: found.total, ttl: found.resetMs }
     })
   }
 
@@ -136,39 +128,56 @@ class PgFastifyRateLimitStore implements FastifyRateLimitStore {
     const { method, url } = assertParams(route).routeInfo ?? {}
     if (url === undefined) this.#shared.handlers += 1
     const name = url === undefined ? `#${this.#shared.handlers}` : `${String(method)}${url}`
-    return new PgFastifyRateLimitStore(this.#shared, childName(this.#name, name), route)
+    return new PgFastifyRateLimitStore(this.#shared, nameWithin(this.#name, name), route)
   }
 
-  #counted(key: string, result: RateLimitResult, max: number): FastifyRateLimitAnswer {
-    const { isAllowed, used, strikes, resetMs, retryAfterMs } = result
-    if (isAllowed) return { current: Math.max(1, used), ttl: resetMs }
-    const over = strikes > 0 ? strikes : this.#denied.add(this.#callerOf(key), resetMs)
-    return { current: max + over, ttl: retryAfterMs }
-  }
-
-  #callerOf(key: string): string {
-    return `${resolveTenant(this.#shared.limiter.tenant)}\0${key}`
-  }
-
-  #limiter(timeWindow: number, max: number): RateLimiter {
-    const windowMs = Math.max(1, Math.ceil(assertNumber('timeWindow', timeWindow)))
-    const id = `${windowMs}/${assertNumber('max', max)}`
+  #limiter(windowMs: number, max: unknown): HostLimiter {
+    // The host decides by the total: what counts every hit needs no limit, unless hits over it begin the window anew.
+    const limit = this.#counts === 'every' ? undefined : limitOf(max)
+    const id = `${windowMs}/${limit}`
     const known = this.#limiters.get(id)
     if (known !== undefined) return known
     if (this.#limiters.size >= limitersKept) this.#limiters.clear()
-    const limiter = new RateLimiter({ ...this.#shared.limiter, name: this.#name, ...this.#rules(windowMs, max) })
+    const limiter = new HostLimiter({
+      ...this.#shared.limiter,
+      name: this.#name,
+      windowMs,
+      limit,
+      counts: limit === undefined ? 'every' : this.#counts,
+      // Such windows are fixed ones.
+      algorithm: this.#counts === undefined ? this.#shared.limiter.algorithm : 'fixed-window',
+      // A window that a function computes anew must not begin a new count each time.
+      sharesWindows: typeof this.#params.timeWindow === 'function',
+    })
     this.#limiters.set(id, limiter)
     return limiter
   }
 
-  #rules(windowMs: number, max: number): RateLimiterOptions {
-    const block = blockOf(this.#params, windowMs)
-    const counts = block === undefined && (this.#params.ban ?? -1) >= 0
-    // A window that a function computes anew must not begin a new count each time.
-    const sharesWindows = typeof this.#params.timeWindow === 'function'
-    if (!counts) return { limit: max, windowMs, block, sharesWindows }
-    return { limit: countWithoutEnd, windowMs, sharesWindows, algorithm: 'fixed-window' }
+  #tell(callback: FastifyRateLimitCallback, ask: () => Promise<FastifyRateLimitAnswer>): void {
+    const told = callbackOf(callback)
+    ask().then(
+      (answer) => told && callBack(told, null, answer),
+      (error: Error) => told && callBack(told, ...this.#refusal(error)),
+    )
   }
+
+  #refusal(error: Error): [Error] | [null, FastifyRateLimitAnswer] {
+    if (this.#params.skipOnError !== true || !isUncountable(error)) return [error]
+    return [null, { current: Number.MAX_SAFE_INTEGER, ttl: uncountableForMs }]
+  }
+}
+
+/** Which hits count in the database whatever the limit says: where the host goes on by their number, or has not one limit for all of them. */
+function countsOf(params: FastifyRateLimitParams): Counts | undefined {
+  const { ban, max, timeWindow, continueExceeding, exponentialBackoff } = params
+  if (continueExceeding) return 'extending'
+  if (exponentialBackoff) return 'doubling'
+  return typeof max === 'number' && typeof timeWindow !== 'function' && (ban ?? -1) < 0 ? undefined : 'every'
+}
+
+/** undefined: what no number of hits exceeds, to the host as well. */
+function limitOf(max: unknown): number | undefined {
+  return typeof max === 'number' && !Number.isNaN(max) ? hostLimit('max', max) : undefined
 }
 
 /** @throws {InvalidArgumentError} what the host never says */
@@ -189,35 +198,7 @@ function assertRoute(route: object): void {
   throw new InvalidArgumentError('routeInfo', 'must be that of a route', 'Pass { method, url }, both as text.')
 }
 
-function assertNumber(field: string, value: unknown): number {
-  if (typeof value === 'number') return value
+function assertNumber(field: string, value: unknown): void {
+  if (typeof value === 'number') return
   throw new InvalidArgumentError(field, 'must be a number', 'Let @fastify/rate-limit pass it.')
-}
-
-/** Any URL of a route will do: it becomes a name. */
-function childName(parent: string, route: string): string {
-  const name = `${parent}/${route.replaceAll('@', '%40')}`
-  return name.length <= longestName ? name : storedKey('x'.repeat(1_024) + name).key
-}
-
-/** @fastify/rate-limit: who goes on is kept out for another window, or for twice as long each time. */
-function blockOf(
-  { continueExceeding, exponentialBackoff }: FastifyRateLimitParams,
-  windowMs: number,
-): BlockOptions | undefined {
-  if (!continueExceeding && !exponentialBackoff) return undefined
-  const maxBlockMs = continueExceeding ? windowMs : longestBackoffMs
-  return { blockMs: windowMs, maxBlockMs, forgetMs: 0, isExtended: true }
-}
-
-function tell(
-  callback: FastifyRateLimitCallback,
-  ask: () => Promise<RateLimitResult>,
-  answer: (result: RateLimitResult) => FastifyRateLimitAnswer,
-): void {
-  const told = callbackOf(callback)
-  new Promise<RateLimitResult>((resolve) => resolve(ask())).then(answer).then(
-    (result) => told && callBack(told, null, result),
-    (error: Error) => told && callBack(told, error),
-  )
 }

@@ -1,3 +1,7 @@
+import { callerText } from '../entry/counted-key'
+import { hostLimit, hostWindow, nameWithin } from '../entry/host-limit'
+import { keptName, ownCopy } from '../entry/kept-name'
+import { maxLimit } from '../entry/limit'
 import type { TenantSource } from '../entry/tenant'
 import { InvalidArgumentError } from '../errors'
 import { assertStoreOptions, holdStash, type PgStash } from '../stash/pg-stash'
@@ -23,6 +27,17 @@ export interface ThrottlerRecord {
 /** Limiters kept: one for each limit, window and block that the throttlers name, which may be functions. */
 const limitersKept = 1_000
 
+/** Callers whose window is remembered, where another one would count apart. */
+const windowsKept = 1_000
+
+/** What the throttlers name, in whole numbers. */
+interface Rules {
+  readonly name: string
+  readonly windowMs: number
+  readonly blockMs: number
+  readonly limit: number
+}
+
 /**
  * The storage for @nestjs/throttler: `ThrottlerModule.forRoot({ throttlers: […], storage: new PgThrottlerStorage({ stash }) })`.
  */
@@ -34,6 +49,7 @@ export class PgThrottlerStorage {
     readonly algorithm: Algorithm | undefined
   }
   readonly #limiters = new Map<string, RateLimiter>()
+  readonly #windows = new Map<string, number>()
 
   /** @throws {InvalidArgumentError} naming the option that will not do */
   constructor(given: PgThrottlerStorageOptions = {}) {
@@ -50,8 +66,8 @@ export class PgThrottlerStorage {
   }
 
   /**
-   * @nestjs/throttler: counts a hit; `ttl` and `blockDuration` in milliseconds. Who exceeds the limit is blocked for `blockDuration` (0: until the window ends),
-   * and begins anew after that.
+   * @nestjs/throttler: counts a hit of whatever key; `ttl` and `blockDuration` in milliseconds. Who exceeds the limit is blocked for `blockDuration` (0: until
+   * the window ends), and begins anew after that.
    */
   async increment(
     key: string,
@@ -60,21 +76,13 @@ export class PgThrottlerStorage {
     blockDuration: number,
     throttlerName: string,
   ): Promise<ThrottlerRecord> {
-    const { isAllowed, used, resetMs, retryAfterMs } = await this.#limiter(
-      ttl,
-      limit,
-      blockDuration,
-      throttlerName,
-    ).consume(key)
-    if (isAllowed) {
-      return { totalHits: Math.max(1, used), timeToExpire: seconds(resetMs), isBlocked: false, timeToBlockExpire: 0 }
-    }
-    return {
-      totalHits: limit + 1,
-      timeToExpire: seconds(resetMs),
-      isBlocked: true,
-      timeToBlockExpire: seconds(retryAfterMs),
-    }
+    const rules = rulesOf(ttl, limit, blockDuration, throttlerName)
+    // As in the host's own storage: the window is over before the next hit.
+    if (rules.windowMs === 0) return recordOf(1, 0, rules.limit < 1 ? Math.max(1, rules.blockMs) : 0)
+    const caller = callerText(key)
+    if (this.#shared.algorithm === 'sliding-window') this.#assertWindowStays(caller, rules)
+    const { isAllowed, used, resetMs, retryAfterMs } = await this.#limiter(rules).consume(caller)
+    return isAllowed ? recordOf(Math.max(1, used), resetMs, 0) : recordOf(rules.limit + 1, resetMs, retryAfterMs)
   }
 
   /** Nest calls it where shutdown hooks are enabled. Closes the stash if this storage opened it. */
@@ -82,35 +90,62 @@ export class PgThrottlerStorage {
     if (this.#isOwned) await this.#stash.close()
   }
 
-  #limiter(windowMs: number, limit: number, blockMs: number, name: string): RateLimiter {
-    // Before they make an id. Whether they fit, the limiter says.
-    assertNumber('ttl', windowMs)
-    assertNumber('limit', limit)
-    if (blockMs !== undefined) assertNumber('blockDuration', blockMs)
-    if (typeof name !== 'string') {
-      throw new InvalidArgumentError('throttlerName', 'must be a string', 'Let @nestjs/throttler pass it.')
-    }
+  #limiter({ name, windowMs, limit, blockMs }: Rules): RateLimiter {
     const id = `${name}\0${windowMs}\0${limit}\0${blockMs}`
     const known = this.#limiters.get(id)
     if (known !== undefined) return known
     if (this.#limiters.size >= limitersKept) this.#limiters.clear()
-    const block = blockMs > 0 ? { blockMs, forgetMs: 0 } : undefined
     const limiter = new RateLimiter({
       ...this.#shared,
       stash: this.#stash,
-      name: `${this.#prefix}/${name}`,
+      name: nameWithin(this.#prefix, name),
       limit,
       windowMs,
-      block,
+      block: blockMs > 0 ? { blockMs, forgetMs: 0 } : undefined,
+      // The ttl may be a function: a window that it computes anew must not begin a new count each time.
+      sharesWindows: this.#shared.algorithm !== 'sliding-window',
     })
     this.#limiters.set(id, limiter)
     return limiter
   }
+
+  /**
+   * Sliding windows begin at multiples of their length, so each length has to count apart.
+   * @throws {InvalidArgumentError} a caller who would begin anew with every window
+   */
+  #assertWindowStays(caller: string, { name, windowMs }: Rules): void {
+    const id = keptName(`ttl\0${name}\0${caller}`)
+    if ((this.#windows.get(id) ?? windowMs) !== windowMs) {
+      throw new InvalidArgumentError(
+        'ttl',
+        'changes from one request to the next, which a sliding window cannot count',
+        'Use the algorithm fixed-window or gcra.',
+      )
+    }
+    if (this.#windows.size >= windowsKept) this.#windows.clear()
+    this.#windows.set(ownCopy(id), windowMs)
+  }
 }
 
-function assertNumber(field: string, value: unknown): void {
-  if (typeof value === 'number') return
-  throw new InvalidArgumentError(field, 'must be a number', 'Let @nestjs/throttler pass it.')
+/**
+ * In the host's own storage a hit that exceeds the limit begins a block, so 2.5 lets in 2; without blocks it is one more than there is room for, so 2.5 lets in 3.
+ * @throws {InvalidArgumentError} what is no number
+ */
+function rulesOf(ttl: unknown, limit: unknown, blockDuration: unknown, name: unknown): Rules {
+  const blockMs = blockDuration === undefined ? 0 : hostWindow('blockDuration', blockDuration)
+  const whole = blockMs === 0 && typeof limit === 'number' ? Math.ceil(limit) : limit
+  return {
+    name: callerText(name),
+    windowMs: hostWindow('ttl', ttl),
+    blockMs,
+    limit: hostLimit('limit', whole) ?? maxLimit,
+  }
+}
+
+/** @param blockedMs 0: not blocked */
+function recordOf(totalHits: number, resetMs: number, blockedMs: number): ThrottlerRecord {
+  const isBlocked = blockedMs > 0
+  return { totalHits, timeToExpire: seconds(resetMs), isBlocked, timeToBlockExpire: seconds(blockedMs) }
 }
 
 function seconds(ms: number): number {

@@ -74,6 +74,6 @@ function fitsIndex(key: string): boolean {
   return key.length <= certainlyShort || Buffer.byteLength(key) <= maxStoredKeyBytes
 }
 
-function digestOf(key: string): string {
+export function digestOf(key: string): string {
   return digestMark + createHash('sha256').update(key).digest('hex')
 }

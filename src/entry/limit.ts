@@ -37,9 +37,9 @@ export interface Standing {
 }
 
 /** 100 years; with the clock it stays far from what a double holds exactly. */
-const maxWindowMs = 3_155_760_000_000
+export const maxWindowMs = 3_155_760_000_000
 
-const maxLimit = 1_000_000_000
+export const maxLimit = 1_000_000_000
 
 /** Of GCRA, between two hits: a double holds the time of today to a quarter of a thousandth of a millisecond, and shorter intervals would come to nothing. */
 const leastIntervalMs = 0.01

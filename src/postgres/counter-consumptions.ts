@@ -1,6 +1,8 @@
+import type { SqlFile } from '../../sql/sql-file'
 import consumeFixedWindow from '../../sql/statements/consume-fixed-window.sql'
 import consumeGcra from '../../sql/statements/consume-gcra.sql'
 import consumeSlidingWindow from '../../sql/statements/consume-sliding-window.sql'
+import countExtendedWindow from '../../sql/statements/count-extended-window.sql'
 import type { StoredKey } from '../entry/key'
 import type { Algorithm, CounterState } from '../entry/limit'
 import { addressColumns, byPosition, type Found } from './batch-rows'
@@ -15,7 +17,12 @@ export interface Consumption extends StoredKey {
   readonly cost: number
   readonly most: number
   readonly windowMs: number
+  /** Of a window that hits over the limit begin anew: how often it may double. */
+  readonly doublings?: number | undefined
 }
+
+/** How a hit is counted: if it fits, by one of the algorithms; or in any case, in a window that hits over the limit begin anew. */
+export type Counting = Algorithm | 'extended-window'
 
 /** What became of it. */
 export interface Verdict {
@@ -26,7 +33,12 @@ export interface Verdict {
   readonly laterHits: number
 }
 
-const files = { 'fixed-window': consumeFixedWindow, 'sliding-window': consumeSlidingWindow, gcra: consumeGcra }
+const files: Readonly<Record<Counting, SqlFile>> = {
+  'fixed-window': consumeFixedWindow,
+  'sliding-window': consumeSlidingWindow,
+  gcra: consumeGcra,
+  'extended-window': countExtendedWindow,
+}
 
 /** How the functions call the algorithms. */
 export const algorithmLetters: Readonly<Record<Algorithm, string>> = {
@@ -39,14 +51,15 @@ export const algorithmLetters: Readonly<Record<Algorithm, string>> = {
 export function consumeRules(
   database: StatementRunner,
   schema: string,
-  algorithm: Algorithm,
+  counting: Counting,
 ): LaneRules<Consumption, Verdict, Found<Row>> {
-  const statement = statementOf(files[algorithm], schema)
+  const statement = statementOf(files[counting], schema)
   return {
     operation: 'limit.consume',
     isRead: false,
     isShared: true,
-    mayJoin: ({ first }, { cost, most }) => first.payload.cost === cost && first.payload.most === most,
+    mayJoin: ({ first: { payload } }, { cost, most, doublings }) =>
+      payload.cost === cost && payload.most === most && payload.doublings === doublings,
     run: async (requests) => {
       const hits = requests.map(({ first }) => first.payload)
       const [tenants, namespaces, keys] = addressColumns(requests) as [string[], string[], string[]]
@@ -60,6 +73,7 @@ export function consumeRules(
         oneForAll(requests.map(({ sharers }) => sharers.length)),
         oneForAll(hits.map(({ most }) => most)),
         oneForAll(hits.map(({ windowMs }) => windowMs)),
+        ...(counting === 'extended-window' ? [oneForAll(hits.map(({ doublings }) => doublings))] : []),
       ])
       return byPosition(rows, requests.length)
     },

@@ -3,12 +3,12 @@ import clearCounters from '../../sql/statements/clear-counters.sql'
 import deleteCounters from '../../sql/statements/delete-counters.sql'
 import readCounters from '../../sql/statements/read-counters.sql'
 import type { StoredKey } from '../entry/key'
-import type { Algorithm, CounterState, Limit } from '../entry/limit'
+import type { CounterState, Limit } from '../entry/limit'
 import { type Address, addressOf } from './address'
 import { addressColumns, byPosition, type Found } from './batch-rows'
 import type { CallOptions } from './call'
 import type { Coalescer } from './coalescer'
-import { algorithmLetters, type Consumption, consumeRules, type Verdict } from './counter-consumptions'
+import { algorithmLetters, type Consumption, type Counting, consumeRules, type Verdict } from './counter-consumptions'
 import { type LimitsCall, type LimitsVerdict, limitsRules } from './counter-limits'
 import { stateAt } from './counter-state'
 import type { Row } from './driver'
@@ -20,6 +20,12 @@ import type { StatementRunner } from './statement-runner'
 export type { BlockRule, LimitRow } from './counter-limits'
 export type { LimitsCall, LimitsVerdict, Verdict }
 
+/**
+ * Which hits a host has counted, in fixed windows: `every` one, also over the limit, because it may take each of them back or wants to be told how many there were; with
+ * `extending` those over the limit begin the window anew, with `doubling` for twice as long each time.
+ */
+export type Counts = 'every' | 'extending' | 'doubling'
+
 interface Adjustment extends StoredKey {
   readonly limit: Limit
   readonly by: number
@@ -28,6 +34,12 @@ interface Adjustment extends StoredKey {
 /** Told of each of its steps. */
 type SteppedWork = (onStep: () => void) => Promise<void>
 
+/** More hits than anybody sends. */
+const countWithoutEnd = 1_000_000_000
+
+/** Beyond it, a window of a second is longer than 30,000 years. */
+const maxDoublings = 40
+
 /** Some 20 ms a statement. */
 const forgottenPerStep = 5_000
 
@@ -35,7 +47,7 @@ const forgottenPerStep = 5_000
 export class CounterTable {
   readonly #database: StatementRunner
   readonly #coalescer: Coalescer
-  readonly #consumptions: Readonly<Record<Algorithm, Lane<Consumption, Verdict>>>
+  readonly #consumptions: Readonly<Record<Counting, Lane<Consumption, Verdict>>>
   readonly #limits: Lane<LimitsCall, LimitsVerdict>
   readonly #adjustments: Lane<Adjustment, CounterState>
   readonly #reads: Lane<null, Found<Row>>
@@ -43,13 +55,14 @@ export class CounterTable {
   readonly #clear: Statement
 
   constructor(database: StatementRunner, coalescer: Coalescer, schema: string) {
-    const consume = (algorithm: Algorithm) => coalescer.lane(consumeRules(database, schema, algorithm))
+    const consume = (counting: Counting) => coalescer.lane(consumeRules(database, schema, counting))
     this.#database = database
     this.#coalescer = coalescer
     this.#consumptions = {
       'fixed-window': consume('fixed-window'),
       'sliding-window': consume('sliding-window'),
       gcra: consume('gcra'),
+      'extended-window': consume('extended-window'),
     }
     this.#limits = coalescer.lane(limitsRules(database, schema))
     this.#adjustments = coalescer.lane(adjustRules(database, schema))
@@ -63,6 +76,16 @@ export class CounterTable {
     const { key, longKey } = stored
     const item = { key, payload: { key, longKey, cost, most: limit.limit, windowMs: limit.windowMs } }
     return this.#coalescer.one(this.#consumptions[limit.algorithm], address, item, same, options)
+  }
+
+  /** Counts a hit in a fixed window, whatever the limit says. */
+  count(address: Address, stored: StoredKey, limit: Limit, counts: Counts, options?: CallOptions): Promise<Verdict> {
+    const { key, longKey } = stored
+    const counting = counts === 'every' ? 'fixed-window' : 'extended-window'
+    const most = counts === 'every' ? countWithoutEnd : limit.limit
+    const doublings = counts === 'doubling' ? maxDoublings : 0
+    const payload = { key, longKey, cost: 1, most, windowMs: limit.windowMs, doublings }
+    return this.#coalescer.one(this.#consumptions[counting], address, { key, payload }, same, options)
   }
 
   /** The same for several limits at once, and those that block: counted in all of them, or in none. */

@@ -1,48 +1,41 @@
 import { keptName, ownCopy } from '../entry/kept-name'
 
-interface Denied {
+interface Uncounted {
   hits: number
-  /** The last one; this and the next on the process's monotonic clock. */
-  at: number
-  readonly until: number
+  /** On the process's monotonic clock. */
+  until: number
 }
+
+/** After the moment that a host was told it takes nothing back; but it reads another clock. */
+const clocksApartMs = 50
 
 /** Callers kept at most; the oldest goes first. */
 const maxCallers = 10_000
 
-/** A host takes a denial back when it has answered it, which is at once. */
-const answeredMs = 1_000
-
 /**
- * Hits that were denied, and so not counted in the database, by caller and window. To a host they are hits like others: it sees them in its totals, and may
- * take them back.
+ * Hits that were answered and are not counted in the database, by caller: denials, and what was let in while the database was away. To a host they are hits
+ * like others: it sees them in its totals, and may take them back, which must not take back another hit that was counted. It takes none back after the moment
+ * it was told to come again (express-rate-limit: `resetTime`; hono-rate-limiter: at once), so they are forgotten then, or would be taken for what was counted.
  */
 export class DeniedHits {
-  readonly #byCaller = new Map<string, Denied>()
+  readonly #byCaller = new Map<string, Uncounted>()
 
   get isEmpty(): boolean {
     return this.#byCaller.size === 0
   }
 
-  /** Adds one; answers how many there are. */
-  add(caller: string, windowLeftMs: number): number {
+  /** Adds one, of which a host was told that it may come again then; answers how many there are. */
+  add(caller: string, resetMs: number): number {
+    const until = performance.now() + resetMs + clocksApartMs
     const known = this.#find(caller)
     if (known !== undefined) {
       known.hits += 1
-      known.at = performance.now()
+      known.until = Math.max(known.until, until)
       return known.hits
     }
     if (this.#byCaller.size >= maxCallers) this.#byCaller.delete(this.#byCaller.keys().next().value as string)
-    const at = performance.now()
-    this.#byCaller.set(ownCopy(keptName(caller)), { hits: 1, at, until: at + windowLeftMs })
+    this.#byCaller.set(ownCopy(keptName(caller)), { hits: 1, until })
     return 1
-  }
-
-  /** The caller is allowed again: what a host has not taken back of a denial by now, it leaves. */
-  forgetOld(caller: string): void {
-    const name = keptName(caller)
-    const known = this.#byCaller.get(name)
-    if (known !== undefined && performance.now() - known.at >= answeredMs) this.#byCaller.delete(name)
   }
 
   /** How many there are. */
@@ -66,7 +59,7 @@ export class DeniedHits {
     this.#byCaller.clear()
   }
 
-  #find(caller: string): Denied | undefined {
+  #find(caller: string): Uncounted | undefined {
     const name = keptName(caller)
     const known = this.#byCaller.get(name)
     if (known === undefined || performance.now() < known.until) return known

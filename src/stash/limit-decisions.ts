@@ -4,7 +4,7 @@ import { resolveTenant, type TenantSource } from '../entry/tenant'
 import { InvalidArgumentError } from '../errors'
 import { addressOf } from '../postgres/address'
 import type { CallOptions } from '../postgres/call'
-import type { BlockRule, CounterTable } from '../postgres/counter-table'
+import type { BlockRule, CounterTable, Counts } from '../postgres/counter-table'
 import { Denials, type DenyCacheOptions } from './denials'
 import { MemoryCounters, type MemoryLimit } from './memory-counters'
 import { isOutage } from './outage'
@@ -25,6 +25,8 @@ export interface LimitedCounter extends StoredKey {
   readonly namespace: string
   readonly limit: Limit
   readonly block: BlockRule | undefined
+  /** Which hits count whatever the limit says; only where a call has no other counter. Default: those count that fit. */
+  readonly counts?: Counts | undefined
 }
 
 export interface DecisionOptions {
@@ -90,21 +92,44 @@ export class LimitDecisions {
     return standing(named(counters, states.map(withoutPastBlock)), cost)
   }
 
-  /** What was counted while the database was away is taken back here, where it was counted. */
-  async takeBack(hit: RateLimitResult, counters: Counters): Promise<void> {
-    if (this.#decidedHere.has(hit)) this.#memory.takeBack(idsOf(resolveTenant(this.#tenant), counters), 1)
-    else await this.adjust(counters, -1)
+  /** What a counter holds; undefined: nothing, or nothing that still counts. */
+  async find(counter: LimitedCounter, options?: CallOptions): Promise<RateLimitResult | undefined> {
+    const tenant = resolveTenant(this.#tenant)
+    const address = addressOf(tenant, counter.namespace, 'counter')
+    const state = await this.#tableOf(tenant).read(address, counter.key, options)
+    return state === undefined || isPast(counter.limit, state) ? undefined : standing(named([counter], [state]), 1)
   }
 
-  /** Adds hits to each counter whatever its limit is, or takes some back; answers as `peek`. */
+  /** Whether a hit was decided without the database, which so did not count it. */
+  wasDecidedHere(hit: RateLimitResult): boolean {
+    return this.#decidedHere.has(hit)
+  }
+
+  /** What was counted while the database was away is taken back here, where it was counted. */
+  async takeBack(hit: RateLimitResult, counters: Counters): Promise<void> {
+    const tenant = resolveTenant(this.#tenant)
+    if (this.#decidedHere.has(hit)) this.#memory.takeBack(idsOf(tenant, counters), 1)
+    else await this.#adjust(tenant, counters, -1)
+  }
+
+  /**
+   * Adds hits to each counter whatever its limit is, or takes some back; answers as `peek`. Taken back is first what this process counted while the database
+   * was away: that is not in the database, where somebody else's hit would go instead.
+   */
   async adjust(counters: Counters, by: number, options?: CallOptions): Promise<RateLimitResult> {
     const tenant = resolveTenant(this.#tenant)
+    const takenHere = by < 0 ? this.#memory.takeBack(idsOf(tenant, counters), -by) : 0
+    return this.#adjust(tenant, counters, by + takenHere, options)
+  }
+
+  /** @param by 0: only answers */
+  async #adjust(tenant: string, counters: Counters, by: number, options?: CallOptions): Promise<RateLimitResult> {
     const table = this.#tableOf(tenant)
     const adjust = (counter: LimitedCounter) =>
       table.adjust(addressOf(tenant, counter.namespace, 'counter'), counter, counter.limit, by, options)
     const ids = idsOf(tenant, counters)
-    if (by < 0) this.#memory.takeBack(ids, -by)
     try {
+      if (by === 0) return await this.peek(counters, 1, options)
       const states = await this.#inOrder(tenant, counters, () => Promise.all(counters.map(adjust)))
       return standing(named(counters, states), 1)
     } catch (error) {
@@ -175,6 +200,10 @@ export class LimitDecisions {
   ): Promise<RateLimitResult> {
     const table = this.#tableOf(tenant)
     const address = addressOf(tenant, counter.namespace, 'counter')
+    if (counter.counts !== undefined) {
+      const { state, laterHits } = await table.count(address, counter, counter.limit, counter.counts, options)
+      return counted(named([counter], [state]), laterHits)
+    }
     const { isGranted, state, laterHits } = await table.consume(address, counter, counter.limit, cost, options)
     // Denied by a row that is younger than what its statement could see: another one sees it.
     const isStale = !isGranted && waitFor(counter.limit, state, cost) === 0
@@ -195,8 +224,13 @@ export class LimitDecisions {
   #withoutDatabase(ids: readonly string[], counters: Counters, cost: number): RateLimitResult {
     if (this.#onError === 'open') return resultOf(true, named(counters, []), 0)
     if (this.#onError === 'closed') return resultOf(false, named(counters, []), closedForMs)
-    const { isGranted, states } = this.#memory.consume(limitsOf(ids, counters), cost)
+    const limits = limitsOf(ids, counters)
     const fixed = counters.map((counter): LimitedCounter => ({ ...counter, limit: asFixed(counter.limit) }))
+    if (counters[0]?.counts !== undefined) {
+      this.#memory.add(limits, cost)
+      return counted(named(fixed, this.#memory.statesOf(ids)), 0)
+    }
+    const { isGranted, states } = this.#memory.consume(limits, cost)
     return decided(isGranted, named(fixed, states), cost)
   }
 
@@ -239,6 +273,18 @@ function asFixed(limit: Limit): Limit {
 /** A block that is over ended with a fresh start, which the next hit will find. */
 function withoutPastBlock(state: CounterState | undefined): CounterState | undefined {
   return state?.blockLeft != null && state.blockLeft <= 0 ? undefined : state
+}
+
+/** Whether a hit that the next one of its caller will not find is all that is left. */
+function isPast({ algorithm, windowMs }: Limit, { resetLeft, tatLeft }: CounterState): boolean {
+  if (algorithm === 'gcra') return (tatLeft ?? 0) <= 0
+  return resetLeft + (algorithm === 'sliding-window' ? windowMs : 0) <= 0
+}
+
+/** Of a hit that was counted whatever the limit says: allowed is what fitted. */
+function counted(states: readonly NamedState[], laterHits: number): RateLimitResult {
+  const allowed = resultOf(true, states, 0, laterHits)
+  return allowed.used <= allowed.limit ? allowed : resultOf(false, states, allowed.resetMs, laterHits)
 }
 
 function decided(isAllowed: boolean, states: readonly NamedState[], cost: number, laterHits = 0): RateLimitResult {

@@ -31,13 +31,14 @@ export class MemoryCounters {
     for (const { id, limit } of limits) this.#windowOf(id, limit.windowMs).hits += hits
   }
 
-  /** Never below none. */
-  takeBack(ids: readonly string[], hits: number): void {
-    if (this.#byId.size === 0) return
-    for (const id of ids) {
-      const window = this.#byId.get(keptName(id))
-      if (window !== undefined) window.hits = Math.max(0, window.hits - hits)
-    }
+  /** Never below none; answers how many were taken back in all of them. */
+  takeBack(ids: readonly string[], hits: number): number {
+    if (this.#byId.size === 0) return 0
+    const now = performance.now()
+    const windows = ids.map((id) => this.#byId.get(keptName(id)))
+    const counted = windows.map((window) => (window !== undefined && window.endsAt > now ? window.hits : 0))
+    for (const window of windows) if (window !== undefined) window.hits = Math.max(0, window.hits - hits)
+    return Math.min(hits, ...counted)
   }
 
   /** undefined: nothing is counted. */

@@ -11,10 +11,8 @@ import {
   fuzzed,
   type IsRight,
   isAnything,
-  isKey,
   isNothing,
   keys,
-  ofKey,
   optionsOf,
 } from './fuzzed-call'
 import { mostly, nasty, nastyButFunctions, nastyNumbers, nastyStrings } from './nasty'
@@ -104,8 +102,13 @@ const isRecord: IsRight = (answer) => {
 
 const isCost = (cost: unknown) => cost === undefined || (Number.isSafeInteger(cost) && (cost as number) >= 1)
 const ofCost: IsRight = (answer, [key, options]) =>
-  isKey(key) && isCost((options as { cost?: unknown } | null | undefined)?.cost) && isResult(answer, [])
-const ofHits: IsRight = (answer, [key, hits]) => isKey(key) && isCost(hits) && isResult(answer, [])
+  isText(key) && isCost((options as { cost?: unknown } | null | undefined)?.cost) && isResult(answer, [])
+/** A limiter counts every text; a host's store every key. */
+function isText(key: unknown): boolean {
+  return typeof key === 'string'
+}
+
+const ofHits: IsRight = (answer, [key, hits]) => isText(key) && isCost(hits) && isResult(answer, [])
 
 const rateLimiterCalls = [
   fuzzed(
@@ -150,7 +153,7 @@ const rateLimiterCalls = [
     'RateLimiter.reset',
     [keys, callOptions],
     (world, key, options) => limiterOf(world).reset(key, options),
-    ofKey(isNothing),
+    (answer, [key]) => isText(key) && isNothing(answer, []),
   ),
   fuzzed('RateLimiter.clear', [callOptions], (world, options) => limiterOf(world, 'cleared').clear(options), isNothing),
   fuzzed('RateLimiter.close', [nasty], (world, ...extra) => limiterOf(world).close(...(extra as [])), isNothing),
@@ -236,10 +239,10 @@ const expressCalls = [
     isInfo,
     { throws: true },
   ),
-  fuzzed('PgRateLimitStore.increment', [keys], (world, key) => storeOf(world).increment(key), ofKey(isInfo)),
-  fuzzed('PgRateLimitStore.decrement', [keys], (world, key) => storeOf(world).decrement(key), ofKey(isNothing)),
-  fuzzed('PgRateLimitStore.get', [keys], (world, key) => storeOf(world).get(key), ofKey(isMaybeInfo)),
-  fuzzed('PgRateLimitStore.resetKey', [keys], (world, key) => storeOf(world).resetKey(key), ofKey(isNothing)),
+  fuzzed('PgRateLimitStore.increment', [keys], (world, key) => storeOf(world).increment(key), isInfo),
+  fuzzed('PgRateLimitStore.decrement', [keys], (world, key) => storeOf(world).decrement(key), isNothing),
+  fuzzed('PgRateLimitStore.get', [keys], (world, key) => storeOf(world).get(key), isMaybeInfo),
+  fuzzed('PgRateLimitStore.resetKey', [keys], (world, key) => storeOf(world).resetKey(key), isNothing),
   fuzzed(
     'PgRateLimitStore.resetAll',
     [nasty],
@@ -297,7 +300,7 @@ const fastifyCalls = [
       const Store = fastifyRateLimitStore({ stash, prefix: 'fuzz' })
       return answered((callback) => new Store().incr(key, callback, window, max))
     },
-    ofKey(isAnswer),
+    isAnswer,
   ),
   fuzzed(
     'PgFastifyRateLimitStore.incr with blocks',
@@ -306,7 +309,7 @@ const fastifyCalls = [
       const Store = fastifyRateLimitStore({ stash, prefix: 'fuzz' })
       return answered((callback) => new Store({ exponentialBackoff: true, ban: 2 }).incr(key, callback, window, max))
     },
-    ofKey(isAnswer),
+    isAnswer,
   ),
   fuzzed(
     'PgFastifyRateLimitStore.read',
@@ -315,7 +318,7 @@ const fastifyCalls = [
       const Store = fastifyRateLimitStore({ stash, prefix: 'fuzz' })
       return answered((callback) => new Store().read(key, callback, window, max))
     },
-    ofKey(isAnswer),
+    isAnswer,
   ),
   fuzzed(
     'PgFastifyRateLimitStore.incr, its callback',
@@ -358,7 +361,7 @@ const throttlerCalls = [
     [keys, windows, limits, numbers(0, 60_000), mostly(among('default'), fc.oneof(nasty, nastyStrings))],
     ({ stash }, key, ttl, limit, block, name) =>
       new PgThrottlerStorage({ stash, prefix: 'fuzz' }).increment(key, ttl, limit, block, name),
-    ofKey(isRecord),
+    isRecord,
   ),
   fuzzed(
     'PgThrottlerStorage.onApplicationShutdown',
