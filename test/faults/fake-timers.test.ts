@@ -1,5 +1,3 @@
-import { ModernFakeTimers } from '@jest/fake-timers'
-import { install } from '@sinonjs/fake-timers'
 import pg from 'pg'
 import { afterEach, describe, expect, inject, it, vi } from 'vitest'
 import type { Cache } from '../../src/stash/cache'
@@ -9,7 +7,6 @@ import { PgStash } from '../../src/stash/pg-stash'
 import { RateLimiter } from '../../src/stash/rate-limiter'
 import { Sessions } from '../../src/stash/sessions'
 import { type Body, describeBodies, freshSchema } from '../support/bodies'
-import { runNode } from '../support/processes'
 
 /** Node's own, whatever stands in their places during a test. */
 const { setImmediate: turn, setTimeout: startTimer } = globalThis
@@ -130,18 +127,6 @@ describeBodies('a callback lost once', (body: Body) => {
 
 /** Each switches the fakes on, for all that it can fake here, and answers how to switch them off. */
 const libraries: Record<string, () => () => void> = {
-  jest: () => {
-    const fakes = new ModernFakeTimers({
-      config: { fakeTimers: {}, rootDir: '.', testEnvironmentOptions: {} } as never,
-      global: globalThis,
-    })
-    fakes.useFakeTimers()
-    return () => fakes.useRealTimers()
-  },
-  sinon: () => {
-    const clock = install()
-    return () => clock.uninstall()
-  },
   vitest: () => {
     // It refuses to fake process.nextTick in a process of its own.
     vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask', 'performance', 'Date'] })
@@ -194,31 +179,5 @@ describe.each(Object.keys(libraries))("%s's fake timers", (library) => {
     off()
     await recovers(stash, lost)
     await pool.end()
-  })
-})
-
-describe('fake timers that came before the package', () => {
-  const script = `
-    import { createRequire } from 'node:module'
-    const require = createRequire(import.meta.url)
-    const turn = setImmediate, timer = setTimeout
-    const clock = require('@sinonjs/fake-timers').install()
-    const { PgStash } = require('pgstash')
-    const stash = new PgStash({ connectionString: process.env.URL, schema: process.env.SCHEMA, timeoutMs: 1000 })
-    const cache = stash.namespace('early')
-    const lost = cache.get('k')
-    lost.catch(() => {})
-    await new Promise((resolve) => turn(resolve))
-    clock.uninstall()
-    const late = new Promise((resolve) => timer(resolve, 20000, 'pending'))
-    const first = await Promise.race([cache.set('k', 1).then(() => 'answered'), late])
-    const second = await Promise.race([lost.then(() => 'over', () => 'over'), late])
-    const end = await Promise.race([stash.close().then(() => 'closed'), late])
-    console.log(first, second, end)
-    process.exit()`
-
-  it('are no hindrance once they are gone', async () => {
-    const env = { URL: inject('postgresUrl'), SCHEMA: freshSchema() }
-    expect(await runNode(script, env)).toEqual({ code: 0, output: 'answered over closed\n' })
   })
 })
