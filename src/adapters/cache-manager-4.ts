@@ -1,4 +1,5 @@
 import { callBack } from '../entry/callback'
+import { InvalidArgumentError } from '../errors'
 import { assertStoreOptions } from '../stash/pg-stash'
 
 /** cache-manager 4: the last argument, where it is a function, is told `(error, result)`. */
@@ -121,9 +122,20 @@ function isOptions(arg: unknown): boolean {
   return typeof arg === 'object' && arg !== null && !Array.isArray(arg)
 }
 
+/**
+ * What the options of a write say, or the number in their place; undefined: they leave it to the store. A callback may stand there too. As in cache-manager's own store 0
+ * is for ever; what is no number is nothing that the store could guess at.
+ */
 function milliseconds(options: unknown): number | undefined {
-  const ttl = typeof options === 'number' ? options : (options as Options4 | null | undefined)?.ttl
-  return typeof ttl === 'number' ? ttl * 1000 : undefined
+  if (typeof options === 'function') return undefined
+  const ttl = Object.prototype.toString.call(options) === '[object Object]' ? (options as Options4).ttl : options
+  if (ttl === undefined || ttl === null) return undefined
+  if (typeof ttl === 'number' && ttl >= 0) return ttl * 1000
+  throw new InvalidArgumentError(
+    'ttl',
+    'must be a number of seconds, 0 or more',
+    'Pass 0 for no expiry; of a text, Number(…).',
+  )
 }
 
 function answerTo<T>(args: readonly unknown[], answer: Promise<T>): Promise<T> | undefined {

@@ -24,6 +24,6 @@ export function keyvTtl(contract: KeyvContract | undefined, limit: number | null
 }
 
 /** Of an entry of `setMany`: the name of the field says whether it is a moment or a duration. */
-export function entryTtl({ ttl, expires }: { ttl?: number | undefined; expires?: number | undefined }): KeyvTtl {
-  return expires === undefined ? keyvTtl('keyv5', ttl) : keyvTtl('keyv6', expires)
+export function entryTtl({ ttl, expires }: { ttl?: number | undefined; expires?: number | null | undefined }): KeyvTtl {
+  return expires === undefined || expires === null ? keyvTtl('keyv5', ttl) : keyvTtl('keyv6', expires)
 }

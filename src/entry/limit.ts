@@ -90,7 +90,13 @@ export function waitFor(limit: Limit, state: CounterState | undefined, cost: num
   // A block ends with a fresh start.
   if (blocked > 0) return blocked
   if (cost > limit.limit) return Number.POSITIVE_INFINITY
-  return Math.max(0, Math.ceil(waits[limit.algorithm](limit, state, limit.limit - cost)))
+  if (hasRoom(limit, state, cost)) return 0
+  return Math.max(1, Math.ceil(waits[limit.algorithm](limit, state, limit.limit - cost)))
+}
+
+/** As the database decides, in its function `fitting`: to the same tolerance, or a hit would be told to wait that is let in. */
+function hasRoom(limit: Limit, state: CounterState, cost: number): boolean {
+  return (limit.limit - usedOf(limit, state)) / cost + epsilon >= 1
 }
 
 /** Milliseconds until no more than `room` is used. */

@@ -21,12 +21,24 @@ const expiryOfRow = 'expires_at'
 /** 100 years: nobody's cookie lives longer. */
 const longestMs = 3_155_760_000_000
 
-/** Milliseconds the session has left, by its cookie; undefined: the cookie does not say, or what it says is no date. */
+/**
+ * Milliseconds the session has left, by its cookie; undefined: the cookie does not say, or what it says is no date.
+ * @throws {InvalidArgumentError} a `maxAge` that is no number, where that counts
+ */
 export function lifeOf(session: SessionData): number | undefined {
   const { expires, maxAge } = session.cookie ?? {}
-  if (expires === undefined && typeof maxAge === 'number' && !Number.isNaN(maxAge)) return within(maxAge)
+  if (expires === undefined && maxAge !== undefined && maxAge !== null) return within(assertMaxAge(maxAge))
   // The caller's clock made it, so the caller's clock says how long it is.
   return isDate(expires) ? within(timeOf(expires) - Date.now()) : undefined
+}
+
+function assertMaxAge(maxAge: unknown): number {
+  if (typeof maxAge === 'number' && !Number.isNaN(maxAge)) return maxAge
+  throw new InvalidArgumentError(
+    'session.cookie.maxAge',
+    'must be a number of milliseconds',
+    "Leave it out for the store's ttl.",
+  )
 }
 
 function within(ms: number): number {
