@@ -184,6 +184,27 @@ export class DatabaseError extends PgStashError {
   }
 }
 
+/** Where a text is stored. Of a long key the digest is asked for first: it is the value then that holds it. */
+export type StoredField = 'tenant' | 'namespace' | 'key' | 'value'
+
+/** The encoding of the database lacks a character of the call. Nothing of this call was read or written; others in its batch are not touched. */
+export class EncodingError extends PgStashError {
+  readonly sqlState = '22P05'
+
+  constructor(
+    readonly field: StoredField,
+    readonly character: string,
+    readonly encoding: string,
+    cause: unknown,
+  ) {
+    super(
+      'ENCODING',
+      `the ${field} holds ${JSON.stringify(character)}, for which the encoding of the database, ${encoding}, has no place. Encode the ${field} first (encodeURIComponent, base64), or make the database anew with encoding UTF8.`,
+      { cause },
+    )
+  }
+}
+
 /** The role may not do what the call needs. */
 export class PrivilegeError extends PgStashError {
   readonly sqlState = '42501'
@@ -282,6 +303,9 @@ export class UnsupportedServerError extends PgStashError {
 /** https://www.postgresql.org/docs/current/errcodes-appendix.html */
 function afterRefusal(sqlState: string | undefined): string {
   switch (sqlState) {
+    case '22021': // character_not_in_repertoire
+    case '22P05': // untranslatable_character
+      return 'The encoding of the database has no such character: encode the text first, or make the database anew with encoding UTF8 ("pgstash doctor" says which it has).'
     case '25006': // read_only_sql_transaction
       return 'Connect to the primary, or end the read-only state.'
     case '3F000': // invalid_schema_name

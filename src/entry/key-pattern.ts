@@ -56,7 +56,7 @@ function classEnd(points: readonly string[], from: number): number {
   return points.length
 }
 
-/** Members as code points: nothing in PostgreSQL's brackets (`[:alpha:]`, `[=a=]`) then means anything special. */
+/** Members as numbers: nothing in PostgreSQL's brackets (`[:alpha:]`, `[=a=]`) then means anything special. */
 function translateClass(points: readonly string[]): string {
   const isNegated = points[0] === '^'
   const members: string[] = []
@@ -79,10 +79,14 @@ function range(from: string, to: string): string {
 }
 
 function literal(point: string): string {
-  return /^[\p{L}\p{N}_:-]$/u.test(point) ? point : escaped(point)
+  return /^[\w:-]$/.test(point) ? point : escaped(point)
 }
 
-/** `\Uhhhhhhhh` stands for exactly one code point, inside and outside brackets. */
+/**
+ * `\Uhhhhhhhh` stands for exactly one character, inside and outside brackets. Beyond ASCII nothing means anything special, and the number would be that of
+ * the database's encoding.
+ */
 function escaped(point: string): string {
+  if (point > '\x7f') return point
   return `\\U${(point.codePointAt(0) as number).toString(16).padStart(8, '0')}`
 }

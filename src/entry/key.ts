@@ -5,7 +5,8 @@ import { isWellFormed } from './tenant'
 /** A B-tree row holds 2,704 bytes; 256 of tenant, 512 of namespace and this leave room for its headers. */
 const maxStoredKeyBytes = 1024
 
-const digestMark = '#sha256:'
+/** What the keys stored by digest begin with. */
+export const digestMark = '#sha256:'
 
 /** UTF-8 takes at most three bytes for each UTF-16 unit: shorter strings need no counting. */
 const certainlyShort = Math.floor(maxStoredKeyBytes / 3)
@@ -30,25 +31,6 @@ export function storedKey(key: unknown): StoredKey {
 export function indexKey(key: unknown): string {
   const text = assertKey(key)
   return fitsIndex(text) ? text : digestOf(text)
-}
-
-/** Behind every key of the index: the highest code point, more often than a stored key has room for. */
-export const endOfKeys = '\u{10ffff}'.repeat(maxStoredKeyBytes / 4 + 1)
-
-/** Where the keys stored by digest lie in the index. */
-export const digestRange = { from: digestMark, upper: upperBoundOf(digestMark) } as const
-
-/**
- * The first string after all that start with `prefix`, byte by byte (UTF-8 and code points sort alike);
- * undefined when there is none.
- */
-export function upperBoundOf(prefix: string): string | undefined {
-  const points = Array.from(prefix)
-  while (points.length > 0) {
-    const last = (points.pop() as string).codePointAt(0) as number
-    if (last < 0x10ffff) return points.join('') + String.fromCodePoint(last === 0xd7ff ? 0xe000 : last + 1)
-  }
-  return undefined
 }
 
 /** @throws {InvalidArgumentError} no string, with NUL, or with half a surrogate pair */

@@ -1,6 +1,6 @@
 import deletePrefix from '../../sql/statements/delete-prefix.sql'
 import scanEntries from '../../sql/statements/scan-entries.sql'
-import { digestRange, endOfKeys, upperBoundOf } from '../entry/key'
+import { digestMark } from '../entry/key'
 import type { KeyPattern } from '../entry/key-pattern'
 import type { Address } from './address'
 import type { Row } from './driver'
@@ -18,10 +18,9 @@ const keysPerPage = 1_000
 const entriesPerPage = 100
 const deletesPerStep = 1_000
 
-/** A range of the index; `isLong`: only keys stored by digest, only the others, or (null) all. */
+/** The stored keys that begin so; `isLong`: only keys stored by digest, only the others, or (null) all. */
 interface Range {
-  readonly from: string
-  readonly upper: string
+  readonly prefix: string
   readonly isLong: boolean | null
 }
 
@@ -54,14 +53,14 @@ export class EntryListing {
 
   async *#range(
     { tenant, namespace }: Address,
-    { from, upper, isLong }: Range,
+    { prefix, isLong }: Range,
     filter: readonly (string | null)[],
     withValues: boolean,
   ): AsyncGenerator<Row, void> {
     const limit = withValues ? entriesPerPage : keysPerPage
-    let next = from
+    let next = prefix
     for (;;) {
-      const values = [tenant, namespace, next, upper, ...filter, isLong, withValues, limit]
+      const values = [tenant, namespace, next, prefix, ...filter, isLong, withValues, limit]
       const rows = await this.#database.read(this.#scan, values)
       yield* rows
       if (rows.length < limit) return
@@ -71,14 +70,14 @@ export class EntryListing {
 
   async #deleteRange(
     { tenant, namespace }: Address,
-    prefix: string,
-    { from, upper, isLong }: Range,
+    wanted: string,
+    { prefix, isLong }: Range,
     onStep: () => void,
   ): Promise<number> {
     let total = 0
-    let next = from
+    let next = prefix
     for (;;) {
-      const values = [tenant, namespace, next, upper, prefix, isLong, deletesPerStep]
+      const values = [tenant, namespace, next, prefix, wanted, isLong, deletesPerStep]
       const [row] = await this.#database.write(this.#deletePrefix, values)
       const [removed, live, lastKey] = row as [number, number, string]
       total += live
@@ -96,10 +95,10 @@ function justBehind(key: string): string {
 
 /** Keys that start with a prefix are one range; those among them that are stored by digest may be anywhere in theirs. */
 function rangesOf(prefix: string): Range[] {
-  if (prefix === '') return [{ from: '', upper: endOfKeys, isLong: null }]
+  if (prefix === '') return [{ prefix, isLong: null }]
   return [
-    { from: prefix, upper: upperBoundOf(prefix) ?? endOfKeys, isLong: false },
-    { from: digestRange.from, upper: digestRange.upper ?? endOfKeys, isLong: true },
+    { prefix, isLong: false },
+    { prefix: digestMark, isLong: true },
   ]
 }
 

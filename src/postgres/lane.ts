@@ -2,6 +2,7 @@ import { now } from '../own-clock'
 import type { Address } from './address'
 import type { Located } from './batch-rows'
 import type { Departing, Departures } from './departures'
+import { byField } from './encoding-failure'
 import type { Meter } from './meter'
 import type { ProgramOrder } from './program-order'
 import { type AnyRequest, type Gate, Request, type Sharer } from './request'
@@ -125,7 +126,7 @@ export class Lane<Payload, Answer> implements Departing, Gate {
       await this.#send(batch.slice(0, half))
       await this.#send(batch.slice(half))
     } else if (first.sharers.length > 1) await this.#sendSharersApart(first)
-    else this.#fail(first, error)
+    else this.#fail(first, byField(error, first.address, first.key))
   }
 
   /** One after the other, in their order. */
@@ -136,7 +137,7 @@ export class Lane<Payload, Answer> implements Departing, Gate {
         const [result] = await this.#runAlone(alone)
         this.#tell(alone, result)
       } catch (error) {
-        sharer.fail(error)
+        sharer.fail(byField(error, request.address, request.key))
       }
     }
     request.scope.leave(request)
@@ -191,7 +192,7 @@ export class Lane<Payload, Answer> implements Departing, Gate {
         if (this.isRead) this.#countHit(answer !== undefined)
         sharer.receive(answer)
       } catch (error) {
-        sharer.fail(error)
+        sharer.fail(byField(error, request.address, request.key))
       }
     }
   }

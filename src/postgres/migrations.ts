@@ -8,6 +8,7 @@ import sessionsAndCounters from '../../sql/migrations/0007_sessions_and_counters
 import sweep from '../../sql/migrations/0008_sweep.sql'
 import pinnedNames from '../../sql/migrations/0009_pinned_names.sql'
 import keptSessions from '../../sql/migrations/0010_kept_sessions.sql'
+import anyEncoding from '../../sql/migrations/0011_any_encoding.sql'
 import type { SqlFile } from '../../sql/sql-file'
 
 /** All of them, in order. A file that was released never changes: what comes next goes into the next one. */
@@ -22,6 +23,7 @@ export const migrations: readonly Migration[] = [
   sweep,
   pinnedNames,
   keptSessions,
+  anyEncoding,
 ].map(numbered)
 
 export interface Migration {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { indexKey, storedKey, upperBoundOf } from '../../src/entry/key'
+import { indexKey, storedKey } from '../../src/entry/key'
 
 describe('stored keys', () => {
   it('are the keys themselves up to 1,024 bytes, and digests beyond', () => {
@@ -12,19 +12,5 @@ describe('stored keys', () => {
   it('never look like the digest of another', () => {
     const { key: digest } = storedKey('x'.repeat(2_000))
     expect(indexKey(digest)).not.toBe(digest)
-  })
-})
-
-describe('the upper bound of a prefix', () => {
-  it.each([
-    ['a', 'b'],
-    ['user:', 'user;'],
-    ['a\u{10ffff}', 'b'],
-    ['\ud7ff', '\ue000'],
-    ['🙂', '🙃'],
-    ['\u{10ffff}', undefined],
-    ['', undefined],
-  ])('of %j is %j', (prefix, bound) => {
-    expect(upperBoundOf(prefix)).toBe(bound)
   })
 })

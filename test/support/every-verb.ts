@@ -22,10 +22,11 @@ export async function everyVerb(stash: PgStash, letters: string): Promise<Transc
 
 const userId = (session: object) => (session as { user?: string }).user
 
+/** In an order of its own: the database's is that of the bytes in its encoding. */
 async function listed<T>(generator: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = []
   for await (const one of generator) all.push(one)
-  return all
+  return all.sort((a, b) => (String(a) < String(b) ? -1 : 1))
 }
 
 async function ofEntries(stash: PgStash, letters: string): Promise<Transcript> {
