@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { LoginLimiter } from '../../src/stash/login-limiter'
 import { PgStash } from '../../src/stash/pg-stash'
 import { RateLimiter } from '../../src/stash/rate-limiter'
 import { Sessions } from '../../src/stash/sessions'
@@ -23,6 +24,16 @@ async function listed<T>(generator: AsyncIterable<T>): Promise<T[]> {
   for await (const one of generator) all.push(one)
   return all
 }
+
+const utf8 = new PgStash({ connectionString: server, schema: freshSchema(), timeoutMs: 60_000, max: 2, sweeper: false })
+
+afterAll(async () => {
+  await utf8.close()
+  const client = new pg.Client(server)
+  await client.connect()
+  await client.query(`drop schema ${utf8.schema} cascade`)
+  await client.end()
+})
 
 describe.each(encodings)('a database in %s', (encoding, letters, lacking) => {
   const admin = new pg.Client(server)
@@ -51,16 +62,7 @@ describe.each(encodings)('a database in %s', (encoding, letters, lacking) => {
   })
 
   it('answers every verb as one in UTF8', async () => {
-    const utf8 = new PgStash({
-      connectionString: server,
-      schema: freshSchema(),
-      timeoutMs: 60_000,
-      max: 2,
-      sweeper: false,
-    })
     expect(await everyVerb(stash, letters)).toEqual(await everyVerb(utf8, letters))
-    await utf8.close()
-    await admin.query(`drop schema ${utf8.schema} cascade`)
     await stash.sweep()
     expect((await stash.stats()).live).toBe(0)
     expect((await stash.doctor()).checks.find(({ name }) => name === 'encoding')?.detail).toContain(encoding)
@@ -91,58 +93,60 @@ describe.each(encodings)('a database in %s', (encoding, letters, lacking) => {
     expect(await listed(neighbour.keys())).toEqual(['a'])
   })
 
-  it.runIf(lacking !== undefined)(
-    'refuses a character that it lacks, by row and by field, and serves the neighbours',
-    async () => {
-      const cache = stash.namespace('refusals')
-      const refusal = (field: string) => ({
-        status: 'rejected',
-        reason: { code: 'ERR_PGSTASH_ENCODING', field, encoding, character: lacking },
-      })
-      const sets = [
-        cache.set('a', 1),
-        cache.set(`k${lacking}`, 1),
-        cache.set('b', `v${lacking}`),
-        cache.set('c', letters),
-      ]
-      expect(await Promise.allSettled(sets)).toMatchObject([
-        { status: 'fulfilled' },
-        refusal('key'),
-        refusal('value'),
-        { status: 'fulfilled' },
-      ])
-      const gets = [cache.get('a'), cache.get(`k${lacking}`), cache.get('b'), cache.get('c')]
-      expect(await Promise.allSettled(gets)).toMatchObject([
-        { value: 1 },
-        refusal('key'),
-        { value: undefined },
-        { value: letters },
-      ])
-      expect(
-        await Promise.allSettled([cache.delete(`k${lacking}`), stash.namespace(lacking as string).get('a')]),
-      ).toMatchObject([refusal('key'), refusal('namespace')])
-      await expect(listed(cache.keys({ prefix: lacking }))).rejects.toMatchObject({
-        sqlState: '22P05',
-        message: expect.stringContaining('UTF8'),
-      })
-      const sessions = new Sessions({ stash })
-      const users = [
-        sessions.set('a', { n: 1 } as never),
-        sessions.set('b', { user: lacking } as never),
-        sessions.get('c'),
-      ]
-      expect(await Promise.allSettled(users)).toMatchObject([
-        { status: 'fulfilled' },
-        refusal('value'),
-        { value: undefined },
-      ])
-      // A caller is counted whatever he is called.
-      const limiter = new RateLimiter({ stash, limit: 1, windowMs: 3_600_000 })
-      expect(
-        (await Promise.all([limiter.consume(`u${lacking}`), limiter.consume(`u${lacking}`)])).map(
-          ({ isAllowed }) => isAllowed,
-        ),
-      ).toEqual([true, false])
-    },
-  )
+  if (lacking === undefined) return
+
+  it('refuses a character that it lacks, by row and by field, and serves the neighbours', async () => {
+    const cache = stash.namespace('refusals')
+    const refusal = (field: string) => ({
+      status: 'rejected',
+      reason: { code: 'ERR_PGSTASH_ENCODING', field, encoding, character: lacking },
+    })
+    const sets = [
+      cache.set('a', 1),
+      cache.set(`k${lacking}`, 1),
+      cache.set('b', `v${lacking}`),
+      cache.set('c', letters),
+    ]
+    expect(await Promise.allSettled(sets)).toMatchObject([
+      { status: 'fulfilled' },
+      refusal('key'),
+      refusal('value'),
+      { status: 'fulfilled' },
+    ])
+    const gets = [cache.get('a'), cache.get(`k${lacking}`), cache.get('b'), cache.get('c')]
+    expect(await Promise.allSettled(gets)).toMatchObject([
+      { value: 1 },
+      refusal('key'),
+      { value: undefined },
+      { value: letters },
+    ])
+    expect(
+      await Promise.allSettled([cache.delete(`k${lacking}`), stash.namespace(lacking as string).get('a')]),
+    ).toMatchObject([refusal('key'), refusal('namespace')])
+    await expect(listed(cache.keys({ prefix: lacking }))).rejects.toMatchObject({
+      sqlState: '22P05',
+      message: expect.stringContaining('UTF8'),
+    })
+    const sessions = new Sessions({ stash })
+    const users = [
+      sessions.set('a', { n: 1 } as never),
+      sessions.set('b', { user: lacking } as never),
+      sessions.get('c'),
+    ]
+    expect(await Promise.allSettled(users)).toMatchObject([
+      { status: 'fulfilled' },
+      refusal('value'),
+      { value: undefined },
+    ])
+    // A limiter fails closed; one of logins, and those of the hosts, count such a caller.
+    const caller = `u${lacking}`
+    const limiter = new RateLimiter({ stash, limit: 1, windowMs: 3_600_000, onError: 'open' })
+    expect(await Promise.allSettled([limiter.consume(caller), limiter.consume('a')])).toMatchObject([
+      refusal('key'),
+      { value: { isAllowed: true } },
+    ])
+    const logins = new LoginLimiter({ stash, limits: { username: 1 }, windowMs: 3_600_000 })
+    await logins.begin({ username: caller, ip: '192.0.2.1' })
+    expect((await logins.begin({ username: caller, ip: '192.0.2.1' })).isAllowed).toBe(false)
+  })
 })
