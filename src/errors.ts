@@ -116,19 +116,38 @@ export class StashClosedError extends PgStashError {
   }
 }
 
-/** What became of a write that nobody waited for to the end: `not-sent` (it never left), or `unknown` (it may still be applied). */
-export type Outcome = 'not-sent' | 'unknown'
+/** What became of a write that was not answered: `not-sent` (it never left), `rolled-back` (the server undid it), or `unknown` (it may still be applied). */
+export type Outcome = 'not-sent' | 'rolled-back' | 'unknown'
 
-/** The call took longer than `timeoutMs`. */
+/** The call took longer than `timeoutMs`, or than a limit of the server's, which `sqlState` then tells. */
 export class CallTimeoutError extends PgStashError {
   constructor(
     readonly timeoutMs: number,
     readonly outcome: Outcome,
     cause?: unknown,
+    readonly sqlState?: string,
   ) {
-    super('TIMEOUT', `no answer within ${timeoutMs} ms; ${told(outcome)}. Check the database, or raise timeoutMs.`, {
-      cause,
-    })
+    super('TIMEOUT', timeoutMessage(timeoutMs, outcome, sqlState, cause), { cause })
+  }
+}
+
+function timeoutMessage(timeoutMs: number, outcome: Outcome, sqlState: string | undefined, cause: unknown): string {
+  if (sqlState === undefined)
+    return `no answer within ${timeoutMs} ms; ${told(outcome)}. Check the database, or raise timeoutMs.`
+  return `PostgreSQL ended it (${sqlState}: ${detailOf(cause)}); ${told(outcome)}. ${afterLimit(sqlState)}`
+}
+
+function afterLimit(sqlState: string): string {
+  switch (sqlState) {
+    case '55P03': // lock_not_available
+      return 'Somebody holds what it waits for (pg_stat_activity, pg_locks): end that transaction, or raise lock_timeout of the role, the database or the connection.'
+    case '25P03': // idle_in_transaction_session_timeout
+      return 'This process was kept from going on with its transaction: look for what blocks its event loop, or raise idle_in_transaction_session_timeout.'
+    case '25P04': // transaction_timeout
+      return 'Look for what holds it up (pg_stat_activity), or raise transaction_timeout of the role, the database or the connection.'
+    default:
+      // 57014, query_canceled: by statement_timeout, or by somebody's pg_cancel_backend()
+      return 'Look for what holds it up (pg_stat_activity), or raise statement_timeout of the role, the database or the connection; unless somebody cancelled it.'
   }
 }
 
@@ -142,32 +161,57 @@ export class CallAbortedError extends PgStashError {
   }
 }
 
-/** The database could not be reached, or refused or lost the connection. The next call tries again. */
+/** There was no connection to be had, or it was lost. The next call tries again. */
 export class ConnectionError extends PgStashError {
   constructor(
     readonly outcome: Outcome,
     readonly sqlState: string | undefined,
     cause: unknown,
+    nextStep = 'Check the address (an option, or DATABASE_URL) and the server.',
   ) {
     super(
       'CONNECTION',
-      `no connection to PostgreSQL (${detailOf(cause)}); ${told(outcome)}. Check the address (an option, or DATABASE_URL) and the server; the next call tries again.`,
+      `no connection to PostgreSQL (${detailOf(cause)}); ${told(outcome)}. ${nextStep} The next call tries again.`,
       { cause },
     )
   }
 }
 
-/** Connections failed repeatedly: calls fail at once until a probe gets through. */
+/** Connections failed repeatedly, or writes on a server that is read-only: calls fail at once until a probe gets through. */
 export class CircuitOpenError extends PgStashError {
   readonly outcome: Outcome = 'not-sent'
 
   constructor(cause?: unknown) {
+    const last = cause === undefined ? '' : ` (at last: ${detailOf(cause)})`
     super(
       'CIRCUIT_OPEN',
-      'PostgreSQL was unreachable several times in a row, so calls fail at once for a moment; nothing was sent. Check the server: calls work again as soon as it does.',
+      `PostgreSQL was unreachable, or refused to write, several times in a row${last}, so calls fail at once for a moment; nothing was sent. Check the server: calls work again as soon as it does.`,
       { cause },
     )
   }
+}
+
+/** A client came back to the pool with a transaction open. What is done in it is not committed: nothing of this call was applied. */
+export class OpenTransactionError extends PgStashError {
+  readonly outcome: Outcome
+
+  constructor(cause?: unknown, outcome: Outcome = 'rolled-back') {
+    super(
+      'OPEN_TRANSACTION',
+      `the connection came with a transaction open that somebody has begun and not ended; ${openTransactionStep[outcome]}`,
+      { cause },
+    )
+    this.outcome = outcome
+  }
+}
+
+const openTransactionStep: Readonly<Record<Outcome, string>> = {
+  'not-sent':
+    "nothing was sent. Begin transactions by pglite.transaction(…), which others wait for, and not by exec('begin').",
+  'rolled-back':
+    'the connection was given up, and nothing was applied. Release a client only after commit or rollback: look for connect() followed by begin, and a release() that an error or a return gets to first.',
+  unknown:
+    "what was done is committed or rolled back with it. Begin transactions by pglite.transaction(…), which others wait for, and not by exec('begin').",
 }
 
 /** PostgreSQL refused a statement. `sqlState` is its SQLSTATE. */
@@ -307,7 +351,7 @@ function afterRefusal(sqlState: string | undefined): string {
     case '22P05': // untranslatable_character
       return 'The encoding of the database has no such character: encode the text first, or make the database anew with encoding UTF8 ("pgstash doctor" says which it has).'
     case '25006': // read_only_sql_transaction
-      return 'Connect to the primary, or end the read-only state.'
+      return 'Nothing was applied. Connect to the primary, or end the read-only state; the next write asks for another connection.'
     case '3F000': // invalid_schema_name
     case '42704': // undefined_object: a role
     case '42P01': // undefined_table
@@ -322,6 +366,7 @@ function afterRefusal(sqlState: string | undefined): string {
 }
 
 function told(outcome: Outcome): string {
+  if (outcome === 'rolled-back') return 'nothing was applied'
   return outcome === 'not-sent' ? 'nothing was sent' : 'a write may have been applied'
 }
 

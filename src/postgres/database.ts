@@ -1,14 +1,20 @@
-import { BrokenCircuitError, ConsecutiveBreaker, circuitBreaker, handleWhen, type IPolicy, noop } from 'cockatiel'
 import { CircuitOpenError, StashClosedError } from '../errors'
+import { Breaker, type BreakerOptions } from './breaker'
 import type { Driver, Row } from './driver'
 import type { Statement } from './statement'
 import type { StatementRunner } from './statement-runner'
-import { isConnectionFailure, isRolledBack, isSchemaGone, toPgStashError } from './transient-failure'
+import {
+  deservesAnotherConnection,
+  isConnectionFailure,
+  isReadOnly,
+  isRolledBack,
+  isSchemaGone,
+  toPgStashError,
+} from './transient-failure'
 
 export interface DatabaseOptions {
   readonly timeoutMs: number
-  /** null: never fail fast. */
-  readonly breaker: { readonly failures: number; readonly cooldownMs: number } | null
+  readonly breaker: BreakerOptions
   /** For next steps; undefined: the tables are somebody else's. */
   readonly schema: string | undefined
 }
@@ -21,13 +27,11 @@ export class Database implements StatementRunner {
   readonly #driver: Driver
   readonly #prepare: () => Promise<void>
   readonly #options: DatabaseOptions
-  readonly #breaker: IPolicy
+  readonly #connections: Breaker
+  /** Of a server that is read-only: reads go on beside it. */
+  readonly #writes: Breaker
   #isReady = false
-  /** A connection failed since the last success. */
-  #isTroubled = false
   #isClosed = false
-  /** Of a connection: why the breaker is open. */
-  #lastFailure: unknown
   #opening: Promise<void> | undefined
 
   /** @param prepare makes or checks the schema, before the first statement; rejects where it will not do */
@@ -35,7 +39,8 @@ export class Database implements StatementRunner {
     this.#driver = driver
     this.#prepare = prepare
     this.#options = options
-    this.#breaker = breakerOf(options.breaker)
+    this.#connections = new Breaker(options.breaker, isConnectionFailure)
+    this.#writes = new Breaker(options.breaker, isReadOnly)
   }
 
   /** Connects and checks or makes the schema, once. A failure is not kept: the next call tries again. */
@@ -54,12 +59,13 @@ export class Database implements StatementRunner {
    */
   read(statement: Statement, values: readonly unknown[], tenant?: string): Promise<readonly Row[]> {
     const send = () => this.#driver.query(statement, values, tenant)
-    return this.#run(send, (error) => isRolledBack(error) || isConnectionFailure(error))
+    return this.#run(send, (error) => isRolledBack(error) || deservesAnotherConnection(error))
   }
 
   /** As {@link read}. A write whose connection broke is not sent again: it may have been applied. */
   write(statement: Statement, values: readonly unknown[], tenant?: string): Promise<readonly Row[]> {
-    return this.#run(() => this.#driver.query(statement, values, tenant), isRolledBack)
+    const send = () => this.#driver.query(statement, values, tenant)
+    return this.#run(send, isRolledBack, this.#writes)
   }
 
   async close(): Promise<void> {
@@ -77,17 +83,21 @@ export class Database implements StatementRunner {
     this.#isReady = true
   }
 
-  #run(send: () => Promise<readonly Row[]>, deservesAnother: Retries): Promise<readonly Row[]> {
+  #run(send: () => Promise<readonly Row[]>, deservesAnother: Retries, breaker?: Breaker): Promise<readonly Row[]> {
     const retry = (error: unknown) => this.#retry(send, error, deservesAnother)
-    if (this.#isReady && !this.#isTroubled && !this.#isClosed)
-      return send().catch((error: unknown) => this.#afterSending(error, () => retry(error)))
-    return this.#runCarefully(() => send().catch(retry))
+    if (this.#isReady && !this.#isClosed && !this.#connections.isTroubled && !breaker?.isTroubled)
+      return send().catch((error: unknown) => this.#afterSending(error, () => retry(error), breaker))
+    return this.#runCarefully(() => send().catch(retry), breaker)
   }
 
   /** What was sent may have been done: if the breaker is open by now, the first error says so, and not that nothing was sent. */
-  async #afterSending(error: unknown, retry: () => Promise<readonly Row[]>): Promise<readonly Row[]> {
+  async #afterSending(
+    error: unknown,
+    retry: () => Promise<readonly Row[]>,
+    breaker: Breaker | undefined,
+  ): Promise<readonly Row[]> {
     try {
-      return await this.guard(retry)
+      return await this.guard(retry, breaker)
     } catch (later) {
       throw later instanceof CircuitOpenError || later instanceof StashClosedError
         ? toPgStashError(error, this.#options.timeoutMs, this.#options.schema)
@@ -95,9 +105,9 @@ export class Database implements StatementRunner {
     }
   }
 
-  async #runCarefully(run: () => Promise<readonly Row[]>): Promise<readonly Row[]> {
+  async #runCarefully(run: () => Promise<readonly Row[]>, breaker: Breaker | undefined): Promise<readonly Row[]> {
     if (!this.#isReady) await this.ready()
-    return this.guard(run)
+    return this.guard(run, breaker)
   }
 
   async #retry(send: () => Promise<readonly Row[]>, error: unknown, deservesAnother: Retries): Promise<readonly Row[]> {
@@ -107,34 +117,14 @@ export class Database implements StatementRunner {
     return send()
   }
 
-  /** Runs `work` behind the breaker; what it rejects with becomes an error of this package. */
-  async guard<T>(work: () => Promise<T>): Promise<T> {
+  /** Runs `work` behind the breaker of connections, and another one; what it rejects with becomes an error of this package. */
+  async guard<T>(work: () => Promise<T>, breaker?: Breaker): Promise<T> {
     if (this.#isClosed) throw new StashClosedError()
+    const connecting = () => this.#connections.run(work)
     try {
-      return this.#isTroubled ? await this.#throughBreaker(work) : await work()
+      return await (breaker === undefined ? connecting() : breaker.run(connecting))
     } catch (error) {
-      // While all goes well the breaker is not asked: its book-keeping costs a lone call some percent.
-      if (!this.#isTroubled && isConnectionFailure(error)) {
-        this.#isTroubled = true
-        await this.#throughBreaker(() => Promise.reject(error)).catch(() => {})
-      }
-      if (error instanceof BrokenCircuitError) throw new CircuitOpenError(this.#lastFailure)
-      if (isConnectionFailure(error)) this.#lastFailure = error
       throw toPgStashError(error, this.#options.timeoutMs, this.#options.schema)
     }
   }
-
-  async #throughBreaker<T>(work: () => Promise<T>): Promise<T> {
-    const result = await this.#breaker.execute(work)
-    this.#isTroubled = false
-    return result
-  }
-}
-
-function breakerOf(options: DatabaseOptions['breaker']): IPolicy {
-  if (options === null) return noop
-  return circuitBreaker(handleWhen(isConnectionFailure), {
-    halfOpenAfter: options.cooldownMs,
-    breaker: new ConsecutiveBreaker(options.failures),
-  })
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import healthBackend from '../../sql/statements/health-backend.sql'
+import { connected } from './not-connected'
 import type { PgPoolOptions } from './pg-driver'
 
 /** What stands between this process and the server. */
@@ -30,10 +31,10 @@ type Client = pg.Client & { readonly processID: number }
 export async function findPooler(options: PgPoolOptions): Promise<PoolerFacts> {
   const [mine, other] = [open(options), open(options)]
   try {
-    await mine.connect()
+    await connected(() => mine.connect())
     const backend = await backendOf(mine)
     if (backend === mine.processID) return direct
-    await other.connect()
+    await connected(() => other.connect())
     return { isBetween: true, ...(await watchTurns(mine, other, backend)) }
   } finally {
     await Promise.all([mine, other].map((client) => client.end().catch(() => {})))

@@ -1,34 +1,17 @@
 import pg from 'pg'
-import { CallTimeoutError } from '../errors'
+import { OpenTransactionError } from '../errors'
 import type { Driver, PoolUse, Row, Transaction } from './driver'
-import { PgSubmittable, parserOf } from './pg-submittable'
+import { NotConnected } from './not-connected'
+import { type LeaseOptions, lease } from './pg-lease'
+import { type PgClient, type PgPool, type PoolFacts, sizeOf, takesSubmittables } from './pg-pool'
+import { PgSession } from './pg-session'
+import { submit } from './pg-submit'
+import { PgSubmittable } from './pg-submittable'
 import { asTenant } from './set-tenant'
 import type { Statement } from './statement'
-import { isLostStatement, isReadTimeout } from './transient-failure'
+import { isLost, isLostStatement, isReadOnly, isReadTimeout } from './transient-failure'
 
-/** What this package uses of a `pg.Pool`; any version of `pg` 8 fits. */
-export interface PgPool {
-  query(config: PgQueryConfig): Promise<{ rows: unknown[] }>
-  connect(): Promise<PgClient>
-}
-
-/** What this package uses of a `pg.PoolClient`. */
-export interface PgClient {
-  query(config: PgQueryConfig): Promise<{ rows: unknown[] } | { rows: unknown[] }[]>
-  release(error?: Error | boolean): void
-  on(event: 'error', listener: () => void): unknown
-  removeListener(event: 'error', listener: () => void): unknown
-}
-
-/** What this package passes to `query`. */
-export interface PgQueryConfig {
-  name?: string
-  text: string
-  values?: unknown[]
-  rowMode?: 'array'
-  types?: { getTypeParser(oid: number, format?: string): (text: string) => unknown }
-  query_timeout?: number
-}
+export type { PgClient, PgPool, PgQueryConfig } from './pg-pool'
 
 /** Options of a pool of our own; they go to `pg.Pool` unchanged. Spelt here, so that nobody needs `@types/pg` for ours. */
 export interface PgPoolOptions {
@@ -50,82 +33,17 @@ export interface PgPoolOptions {
   readonly application_name?: string | undefined
 }
 
-/** Ours, per query: an application's `pg.types.setTypeParser` changes nothing here, nor we there. */
-const types = { getTypeParser: (oid: number) => parserOf(oid) ?? ((text: string) => text) }
-
-/** A pool of `pg`'s own clients, which take submittables. */
-interface PgJavaScriptPool {
-  connect(callback: (error: unknown, client: PgJavaScriptClient, release: (error?: unknown) => void) => void): void
+/** A statement on its way, once more or for the first time. */
+interface Sending {
+  readonly statement: Statement
+  readonly values: readonly unknown[]
+  readonly tenant: string | undefined
+  readonly isNamed: boolean
+  readonly attempt: number
 }
 
-interface PgJavaScriptClient {
-  /** The callback is the second argument: as the third, `pg` before 8.19 does not see it. */
-  query(query: PgSubmittable, callback: (error: unknown) => void): void
-  once(event: 'error', listener: (error: unknown) => void): unknown
-  removeListener(event: 'error', listener: (error: unknown) => void): unknown
-}
-
-/** Not so: pools of `pg-native`, those that pipeline, and what only looks like a pool. They get configs, and are slower. */
-function takesSubmittables(pool: unknown): boolean {
-  const { Client, options } = pool as {
-    Client?: { Query?: { prototype?: { prepare?: unknown } } }
-    options?: { pipeline?: unknown }
-  }
-  return typeof Client?.Query?.prototype?.prepare === 'function' && !options?.pipeline
-}
-
-type Connected = Parameters<Parameters<PgJavaScriptPool['connect']>[0]>
-
-/**
- * A client of the pool, within a time limit: a pool of the caller's may have none, and wait for ever. A client that comes too late goes back. Where one is
- * idle there is nothing to wait for, and no timer.
- */
-function connect(pool: PgJavaScriptPool, timeoutMs: number | undefined, done: (...connected: Connected) => void): void {
-  const { idleCount = 0, waitingCount = 0 } = pool as { idleCount?: number; waitingCount?: number }
-  if (timeoutMs === undefined || idleCount > waitingCount) {
-    pool.connect(done)
-    return
-  }
-  let isLate = false
-  const timer = setTimeout(() => {
-    isLate = true
-    done(new CallTimeoutError(timeoutMs, 'not-sent'), undefined as never, ignore)
-  }, timeoutMs)
-  pool.connect((refusal, client, release) => {
-    clearTimeout(timer)
-    if (!isLate) done(refusal, client, release)
-    else if (!refusal) release()
-  })
-}
-
-/** What `pool.query` does for a config: an error, told by the query or by its connection, ends the connection. */
-function submit(
-  pool: PgJavaScriptPool,
-  timeoutMs: number | undefined,
-  query: PgSubmittable,
-  done: (error: unknown) => void,
-): void {
-  connect(pool, timeoutMs, (refusal, client, release) => {
-    if (refusal) {
-      done(refusal)
-      return
-    }
-    let isOver = false
-    const end = (error: unknown) => {
-      if (isOver) return
-      isOver = true
-      client.removeListener('error', end)
-      release(error)
-      done(error)
-    }
-    client.once('error', end)
-    try {
-      client.query(query, end)
-    } catch (error) {
-      end(error)
-    }
-  })
-}
+/** Of a call's time, what may go into waiting for a connection: that there was none is then told before the call's own limit says less. */
+const waitingShare = 0.9
 
 /** The body over `pg`. */
 export class PgDriver implements Driver {
@@ -133,8 +51,7 @@ export class PgDriver implements Driver {
   readonly #takesSubmittables: boolean
   readonly #end: (() => Promise<void>) | undefined
   readonly #timeoutMs: number
-  /** undefined: the pool is our own, and has its limit. */
-  readonly #connectMs: number | undefined
+  readonly #leasing: LeaseOptions
   /** false for the life of the pool once a pooler has lost a named statement. */
   #isNaming = true
 
@@ -142,7 +59,7 @@ export class PgDriver implements Driver {
     this.#pool = pool
     this.#takesSubmittables = takesSubmittables(pool)
     this.#timeoutMs = timeoutMs
-    this.#connectMs = end === undefined ? timeoutMs : undefined
+    this.#leasing = { timeoutMs, waitMs: end === undefined ? timeoutMs * waitingShare : undefined }
     this.#end = end
   }
 
@@ -155,7 +72,7 @@ export class PgDriver implements Driver {
   static open(options: PgPoolOptions, timeoutMs: number): PgDriver {
     // allowExitOnIdle: a script that forgets close() still ends. The connect limit bounds a server that never answers.
     const pool = new pg.Pool({
-      connectionTimeoutMillis: timeoutMs,
+      connectionTimeoutMillis: Math.ceil(timeoutMs * waitingShare),
       allowExitOnIdle: true,
       ...(options as pg.PoolConfig),
     })
@@ -165,30 +82,25 @@ export class PgDriver implements Driver {
   }
 
   query(statement: Statement, values: readonly unknown[], tenant?: string): Promise<readonly Row[]> {
-    if (this.#isNaming) return this.#sendNamed(statement, values, tenant)
-    return this.#send(statement, values, tenant, false)
+    const sending = { statement, values, tenant, isNamed: this.#isNaming, attempt: 1 }
+    return this.#send(sending).catch((error: unknown) => this.#sendAgain(sending, error))
   }
 
   async transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    const client = await this.#connect()
-    // A connection lost while it is ours is told twice: by the query, and by this event, which nobody else listens to.
-    client.on('error', ignore)
+    const session = await this.#outsideTransactions()
     let failure: Error | undefined
     try {
-      return await this.#within(client, work)
+      return await within(session, work)
     } catch (error) {
-      failure = toError(error)
-      // What did not answer would not answer to this either: release() below ends the connection, and with it the transaction.
-      if (!isReadTimeout(error)) failure = await this.#script(client, 'rollback').then(() => undefined, toError)
+      failure = await undo(session, error)
       throw error
     } finally {
-      client.removeListener('error', ignore)
-      client.release(failure)
+      await session.release(failure)
     }
   }
 
   poolUse(): PoolUse | undefined {
-    const { totalCount, idleCount, waitingCount } = this.#pool as PgPool & Partial<pg.Pool>
+    const { totalCount, idleCount, waitingCount } = this.#pool as PoolFacts
     if (totalCount === undefined || idleCount === undefined || waitingCount === undefined) return undefined
     return { total: totalCount, idle: idleCount, waiting: waitingCount }
   }
@@ -197,78 +109,91 @@ export class PgDriver implements Driver {
     await this.#end?.()
   }
 
-  /** Pools that only look like one are taken at their word. */
-  #connect(): Promise<PgClient> {
-    if (!this.#takesSubmittables) return this.#pool.connect()
+  #connect(): Promise<PgSession> {
     return new Promise((resolve, reject) => {
-      connect(this.#pool as unknown as PgJavaScriptPool, this.#connectMs, (refusal, client) =>
-        refusal ? reject(refusal) : resolve(client as unknown as PgClient),
+      lease<PgClient>(this.#pool, this.#leasing, (refusal, client) =>
+        refusal === undefined ? resolve(new PgSession(client, this.#timeoutMs)) : reject(refusal),
       )
     })
   }
 
-  async #within<T>(client: PgClient, work: (transaction: Transaction) => Promise<T>): Promise<T> {
-    await this.#script(client, 'begin')
-    const result = await work({
-      query: async (statement, values) => rowsOf(await client.query(this.#config(statement, values, false))),
-      script: (text) => this.#script(client, text),
-    })
-    await this.#script(client, 'commit')
-    return result
+  /** Our `begin` would only warn in somebody's transaction, and our `commit` commit what is half done there. */
+  async #outsideTransactions(attempt = 1): Promise<PgSession> {
+    const session = await this.#connect()
+    try {
+      await session.assertOutsideTransactions()
+      return session
+    } catch (error) {
+      if (!this.#mayTryAgain(error, attempt)) throw error
+      return this.#outsideTransactions(attempt + 1)
+    }
   }
 
-  async #script(client: PgClient, text: string): Promise<void> {
-    await client.query({ text, query_timeout: this.#timeoutMs })
+  /** Each connection of the pool may have somebody's transaction open; those made in their place have none. */
+  #mayTryAgain(error: unknown, attempt: number): boolean {
+    return error instanceof OpenTransactionError && attempt <= sizeOf(this.#pool)
   }
 
-  #sendNamed(statement: Statement, values: readonly unknown[], tenant: string | undefined): Promise<readonly Row[]> {
-    return this.#send(statement, values, tenant, true).catch((error: unknown) => {
-      if (!isLostStatement(error)) throw error
-      // PgBouncer before 1.21 in transaction mode: the statement was prepared on another server connection. It did not
-      // run, so it may run again.
-      this.#isNaming = false
-      return this.#send(statement, values, tenant, false)
-    })
+  /** What certainly was not done. */
+  #sendAgain(sending: Sending, error: unknown): Promise<readonly Row[]> {
+    // PgBouncer before 1.21 in transaction mode: the statement was prepared on another server connection.
+    const isNameLost = sending.isNamed && isLostStatement(error)
+    if (isNameLost) this.#isNaming = false
+    else if (!this.#mayTryAgain(error, sending.attempt)) throw error
+    const again = { ...sending, isNamed: sending.isNamed && !isNameLost, attempt: sending.attempt + 1 }
+    return this.#send(again).catch((later: unknown) => this.#sendAgain(again, later))
   }
 
-  #send(
-    statement: Statement,
-    values: readonly unknown[],
-    tenant: string | undefined,
-    isNamed: boolean,
-  ): Promise<readonly Row[]> {
-    if (!this.#takesSubmittables) return this.#sendConfig(statement, values, tenant, isNamed)
+  #send(sending: Sending): Promise<readonly Row[]> {
+    if (!this.#takesSubmittables) return this.#sendConfig(sending)
+    const { statement, values, tenant, isNamed } = sending
     return new Promise((resolve, reject) => {
       const query = new PgSubmittable(statement, values, { timeoutMs: this.#timeoutMs, isNamed, tenant })
-      const pool = this.#pool as unknown as PgJavaScriptPool
-      submit(pool, this.#connectMs, query, (error) => (error ? reject(error) : resolve(query.rows)))
+      submit(this.#pool, this.#leasing, query, (error) => (error ? reject(error) : resolve(query.rows)))
     })
   }
 
-  #sendConfig(
-    statement: Statement,
-    values: readonly unknown[],
-    tenant: string | undefined,
-    isNamed: boolean,
-  ): Promise<readonly Row[]> {
+  /** As {@link submit}, for clients that take configs only. */
+  async #sendConfig({ statement, values, tenant, isNamed }: Sending): Promise<readonly Row[]> {
     if (tenant !== undefined) return this.transaction((transaction) => asTenant(transaction, tenant, statement, values))
-    return this.#pool.query(this.#config(statement, values, isNamed)).then(rowsOf)
-  }
-
-  #config(statement: Statement, values: readonly unknown[], isNamed: boolean): PgQueryConfig {
-    const config: PgQueryConfig = {
-      text: statement.text,
-      values: values as unknown[],
-      rowMode: 'array',
-      types,
-      query_timeout: this.#timeoutMs,
+    const session = await this.#connect()
+    let failure: Error | undefined
+    try {
+      return await session.queryAlone(statement, values, isNamed)
+    } catch (error) {
+      failure = toError(error)
+      throw error
+    } finally {
+      await session.release(failure)
     }
-    return isNamed ? { ...config, name: statement.name } : config
   }
 }
 
-function rowsOf(result: unknown): readonly Row[] {
-  return (result as { rows: Row[] }).rows
+async function within<T>(session: PgSession, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  await begin(session)
+  const result = await work({
+    query: (statement, values) => session.query(statement, values, false),
+    script: (text) => session.script(text),
+  })
+  await session.script('commit')
+  return result
+}
+
+/** A pooler that has no server connection says so only here. */
+async function begin(session: PgSession): Promise<void> {
+  try {
+    await session.script('begin')
+  } catch (error) {
+    throw isLost(error) || isReadTimeout(error) ? new NotConnected(error) : error
+  }
+}
+
+/** Answers why the connection is to be given up; undefined: it is as it was. */
+async function undo(session: PgSession, error: unknown): Promise<Error | undefined> {
+  const told = error instanceof NotConnected ? error.cause : error
+  // What did not answer would not answer to this either: the end of the connection is the end of the transaction.
+  if (isReadTimeout(told) || isReadOnly(told)) return toError(told)
+  return session.script('rollback').then(() => undefined, toError)
 }
 
 function ignore(): void {}

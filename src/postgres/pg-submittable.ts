@@ -1,9 +1,12 @@
+import { OpenTransactionError } from '../errors'
 import type { Row } from './driver'
 import { setTenant } from './set-tenant'
 import type { Statement } from './statement'
+import { isOpen, type ReadyConnection, type Watched, watch } from './transaction-status'
+import { isInFailedTransaction } from './transient-failure'
 
 /** What a submittable needs of the connection of a `pg.Client`. */
-interface PgConnection {
+interface PgConnection extends ReadyConnection {
   readonly stream: { cork?(): void; uncork?(): void }
   /** By name: the text of what the server has prepared, and of what is on its way to it (`pg` 8.17 and later). */
   readonly parsedStatements: Readonly<Record<string, string>>
@@ -67,6 +70,7 @@ export class PgSubmittable {
   #parsers: readonly Parser[] | undefined
   /** Until the server has answered the statement that names the tenant. */
   #isEntering: boolean
+  #watched: Watched | undefined
 
   constructor(statement: Statement, values: readonly unknown[], { timeoutMs, isNamed, tenant }: SubmitOptions) {
     this.name = isNamed ? statement.name : ''
@@ -80,8 +84,14 @@ export class PgSubmittable {
     this.#parsers = parsersOf.get(statement)
   }
 
+  /** Something of it is on its way to the server. */
+  get hasLeft(): boolean {
+    return this.#watched !== undefined
+  }
+
   /** All in one packet, and with one Sync at the end: to the server that is one transaction. */
   submit(connection: PgConnection): null {
+    this.#watched = watch(connection)
     connection.stream.cork?.()
     try {
       if (this.#tenant !== undefined) this.#enter(connection, this.#tenant)
@@ -121,11 +131,11 @@ export class PgSubmittable {
 
   handleReadyForQuery(connection: PgConnection): void {
     if (this.#tenant !== undefined && this.name !== '') knowsSetTenant.add(connection)
-    this.callback?.(null)
+    this.callback?.(isOpen(this.#watched?.status) ? new OpenTransactionError() : null)
   }
 
   handleError(error: unknown): void {
-    this.callback?.(error)
+    this.callback?.(isInFailedTransaction(error) ? new OpenTransactionError(error) : error)
   }
 
   /**

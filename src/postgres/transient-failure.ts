@@ -1,8 +1,13 @@
 import { CallTimeoutError, ConnectionError, DatabaseError, PgStashError, PrivilegeError } from '../errors'
 import { migrateStep } from '../migrate-step'
+import { connectionAdvice } from './connection-advice'
+import { NotConnected } from './not-connected'
 
-/** No connection was had, so nothing was sent. https://www.postgresql.org/docs/current/errcodes-appendix.html */
-const refusedCodes = new Set([
+/**
+ * What PostgreSQL says of a session, and never of a statement: a pooler that had let us in passes it on at the first statement, when it fails to log in itself.
+ * Nothing was run. https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
+const sessionRefusedStates = new Set([
   '08001', // sqlclient_unable_to_establish_sqlconnection
   '08004', // sqlserver_rejected_establishment_of_sqlconnection
   '28000', // invalid_authorization_specification
@@ -10,31 +15,32 @@ const refusedCodes = new Set([
   '3D000', // invalid_catalog_name: no such database
   '53300', // too_many_connections
   '57P03', // cannot_connect_now
-  'EADDRNOTAVAIL',
-  'EAI_AGAIN',
-  'ECONNREFUSED',
-  'EHOSTDOWN',
-  'EHOSTUNREACH',
-  'ENETDOWN',
-  'ENETUNREACH',
-  'ENOENT',
-  'ENOTFOUND',
 ])
 
-/** The connection broke: what was sent may have been done. */
-const lostCodes = new Set([
-  '08000', // connection_exception
-  '08003', // connection_does_not_exist
-  '08006', // connection_failure
-  '08P01', // protocol_violation: what PgBouncer says for all its own troubles
-  '57P01', // admin_shutdown
-  '57P02', // crash_shutdown
-  '57P05', // idle_session_timeout
-  'ECONNABORTED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
+/** PgBouncer, where a client that it has let in waits for a server connection in vain. All its own troubles are 08P01. */
+const poolerWaitedInVain = /^(query_wait_timeout|pgbouncer cannot connect to server|server login has been failing)/
+
+/** The session is over: class 08 (connection_exception; 08P01 is PgBouncer's for all its own troubles) and the shutdowns (57P01 to 57P05). */
+const lostStates = /^(08...|57P0.)$/
+
+/** What a socket says, or TLS upon it, of the connection that it was. */
+const socketCodes = /^(E(?!RR_)[A-Z]+|ERR_(STREAM|SSL|TLS|SOCKET)\w*)$/
+
+/** `pg` gives these no code. */
+const lostMessages = /^(Connection terminated|Client has encountered a connection error|Client was closed)/
+
+/** A limit of the server's: it ended the statement, or the session, and rolled back. */
+const limitStates = new Set([
+  '25P03', // idle_in_transaction_session_timeout
+  '25P04', // transaction_timeout
+  '55P03', // lock_not_available
+  '57014', // query_canceled
 ])
+
+/** A standby, or a primary that is about to be one: read_only_sql_transaction. */
+const readOnlyState = '25006'
+
+const inFailedTransactionState = '25P02'
 
 /** The server rolled the statement back on account of others: once more, as it stands. */
 const rolledBackStates = new Set([
@@ -56,25 +62,31 @@ const schemaGoneStates = new Set([
   '42P01', // undefined_table
 ])
 
-/** `pg` gives these no code. */
-const connectionMessages =
-  /^(Connection terminated|The server does not support SSL|timeout (exceeded|expired)|Client has encountered a connection error|Client was closed|Cannot use a pool)/
-
 const readTimeoutMessage = 'Query read timeout'
 
-/** The SQLSTATE of an error of either body, undefined for a socket's or anything else's. */
+/** The SQLSTATE of an error of either body, undefined for a socket's or anything else's: those have no digit. */
 export function sqlStateOf(error: unknown): string | undefined {
   const code = codeOf(error)
-  // EPIPE is the one socket code of that shape.
-  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) && code !== 'EPIPE' ? code : undefined
+  return code !== undefined && /^(?=.*\d)[0-9A-Z]{5}$/.test(code) ? code : undefined
 }
 
-/** No connection, or a lost one: counts for the circuit breaker. */
+/** There was no connection, or it was lost: counts for the circuit breaker. */
 export function isConnectionFailure(error: unknown): boolean {
-  if (error instanceof ConnectionError) return true
-  const code = codeOf(error)
-  if (code !== undefined && (refusedCodes.has(code) || lostCodes.has(code))) return true
-  return connectionMessages.test(messageOf(error))
+  return error instanceof NotConnected || error instanceof ConnectionError || isLost(error)
+}
+
+/** A connection that was had is over. */
+export function isLost(error: unknown): boolean {
+  if (error instanceof PgStashError) return error instanceof ConnectionError
+  const sqlState = sqlStateOf(error)
+  if (sqlState === undefined) return socketCodes.test(codeOf(error) ?? '') || lostMessages.test(messageOf(error))
+  if (limitStates.has(sqlState)) return false
+  return lostStates.test(sqlState) || sessionRefusedStates.has(sqlState) || isFatal(error)
+}
+
+/** Worth asking for once more: the connection is another one then, unless it took its time to tell that there is none. */
+export function deservesAnotherConnection(error: unknown): boolean {
+  return error instanceof NotConnected ? !error.wasSlow : isLost(error)
 }
 
 /** The server did not answer in time; it may still be at it, so sending it again would make two. */
@@ -85,6 +97,16 @@ export function isReadTimeout(error: unknown): boolean {
 /** Certainly not applied, and likely to pass now. */
 export function isRolledBack(error: unknown): boolean {
   return rolledBackStates.has(codeOf(error) ?? '')
+}
+
+/** The server does not write, for now. */
+export function isReadOnly(error: unknown): boolean {
+  return codeOf(error) === readOnlyState
+}
+
+/** A transaction is open on the connection, and has failed. */
+export function isInFailedTransaction(error: unknown): boolean {
+  return codeOf(error) === inFailedTransactionState
 }
 
 export function isLostStatement(error: unknown): boolean {
@@ -104,26 +126,38 @@ export function isSchemaGone(error: unknown): boolean {
   return schemaGoneStates.has(codeOf(error) ?? '')
 }
 
-/** It failed while connecting, so no statement had left. */
-function isBeforeSending(error: unknown): boolean {
-  return (
-    refusedCodes.has(codeOf(error) ?? '') ||
-    /^timeout exceeded|due to connection timeout|does not support SSL/.test(messageOf(error))
-  )
-}
-
 /**
  * The error as a caller sees it.
  * @param schema undefined: what was asked for is in none of ours
  */
 export function toPgStashError(error: unknown, timeoutMs: number, schema: string | undefined): PgStashError {
   if (error instanceof PgStashError) return error
+  if (error instanceof NotConnected) return notSent(error.cause, timeoutMs)
   if (isReadTimeout(error)) return new CallTimeoutError(timeoutMs, 'unknown', error)
   const sqlState = sqlStateOf(error)
-  if (isConnectionFailure(error))
-    return new ConnectionError(isBeforeSending(error) ? 'not-sent' : 'unknown', sqlState, error)
+  if (sqlState !== undefined && limitStates.has(sqlState))
+    return new CallTimeoutError(timeoutMs, 'rolled-back', error, sqlState)
+  if (isLost(error))
+    return new ConnectionError(wasRefused(error) ? 'not-sent' : 'unknown', sqlState, error, connectionAdvice(error))
   if (sqlState === '42501') return privilegeError(schema, error)
   return new DatabaseError(sqlState, error)
+}
+
+function notSent(cause: unknown, timeoutMs: number): PgStashError {
+  if (cause instanceof PgStashError) return cause
+  if (isReadTimeout(cause)) return new CallTimeoutError(timeoutMs, 'not-sent', cause)
+  return new ConnectionError('not-sent', sqlStateOf(cause), cause, connectionAdvice(cause))
+}
+
+/** Told at a statement, and yet before it. */
+function wasRefused(error: unknown): boolean {
+  return sessionRefusedStates.has(codeOf(error) ?? '') || poolerWaitedInVain.test(messageOf(error))
+}
+
+/** The connection ends with it. PostgreSQL translates the word; poolers, which have codes of all classes, do not. */
+function isFatal(error: unknown): boolean {
+  const { severity } = error as { severity?: unknown }
+  return severity === 'FATAL' || severity === 'PANIC'
 }
 
 function privilegeError(schema: string | undefined, error: unknown): PrivilegeError {

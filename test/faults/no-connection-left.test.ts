@@ -11,7 +11,7 @@ const timeoutMs = 500
 describe("a caller's pool whose only client somebody holds", () => {
   const open = async () => {
     const pool = new pg.Pool({ connectionString: inject('postgresUrl'), max: 1 })
-    const stash = new PgStash({ pool, schema: freshSchema(), timeoutMs })
+    const stash = new PgStash({ pool, schema: freshSchema(), timeoutMs, breaker: false })
     const close = async () => {
       await stash.close()
       await pool.end()

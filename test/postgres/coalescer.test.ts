@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest'
-import type { PgPool, PgQueryConfig } from '../../src/postgres/pg-driver'
+import type { PgClient, PgPool, PgQueryConfig } from '../../src/postgres/pg-driver'
 import type { Cache } from '../../src/stash/cache'
 import { PgStash } from '../../src/stash/pg-stash'
 import { freshSchema } from '../support/bodies'
@@ -8,18 +8,35 @@ import { sleep } from '../support/sleep'
 
 /** A real pool that notes what it is sent, and can be told to hold statements back. */
 class WatchedPool implements PgPool {
-  readonly #pool = new pg.Pool({ connectionString: inject('postgresUrl'), max: 5 })
+  readonly #pool = new pg.Pool({ connectionString: inject('postgresUrl'), max: 5, idleTimeoutMillis: 0 })
   sent: PgQueryConfig[] = []
   hold: Promise<void> = Promise.resolve()
 
-  async query(query: PgQueryConfig): Promise<{ rows: unknown[] }> {
-    this.sent.push(query)
-    await this.hold
+  query(query: PgQueryConfig): Promise<{ rows: unknown[] }> {
     return this.#pool.query(query as pg.QueryConfig)
   }
 
-  connect() {
-    return this.#pool.connect() as ReturnType<PgPool['connect']>
+  /** Its clients are what is watched. */
+  async connect(): Promise<PgClient> {
+    const client = (await this.#pool.connect()) as unknown as PgClient
+    const query = async (config: PgQueryConfig) => {
+      this.sent.push(config)
+      await this.hold
+      return client.query(config)
+    }
+    return new Proxy(client, {
+      get: (watched, name: keyof PgClient) => {
+        const part = watched[name]
+        if (name === 'query') return query
+        return typeof part === 'function' ? part.bind(watched) : part
+      },
+    })
+  }
+
+  /** Opens what it may: a first statement on a new connection is a late one. */
+  async fill(): Promise<void> {
+    const clients = await Promise.all(Array.from({ length: 5 }, () => this.#pool.connect()))
+    for (const client of clients) client.release()
   }
 
   end(): Promise<void> {
@@ -67,6 +84,7 @@ describe('coalescer', () => {
     pool = new WatchedPool()
     stash = new PgStash({ pool, schema: freshSchema(), timeoutMs: 2_000 })
     await stash.ready()
+    await pool.fill()
     return async () => {
       await stash.close()
       await pool.end()

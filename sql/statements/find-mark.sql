@@ -1,0 +1,1 @@
+select pg_catalog.current_setting('pgstash.mark', true) = 'here'
