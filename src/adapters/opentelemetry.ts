@@ -1,5 +1,7 @@
 import type { OperationMetrics } from '../stash/metrics'
-import type { PgStash } from '../stash/pg-stash'
+import { type LabelRules, type NamedStash, namedStashes, type StashesSource } from '../stash/named-stashes'
+
+export type { StashesSource }
 
 /** What this package uses of a `Meter` of `@opentelemetry/api`; any version 1 fits. */
 export interface OpenTelemetryMeter {
@@ -39,15 +41,28 @@ const gauges: readonly Counter[] = [
   ['pgstash.call.duration.p99', '99 of 100 calls took no longer, since the start.', 'ms', ({ p99Ms }) => p99Ms],
 ]
 
+const attributeRules: LabelRules = {
+  field: 'attributes',
+  taken: ['operation', 'state'],
+  problemOf: (name) => (name === '' ? 'which is no name' : undefined),
+}
+
 /**
  * Reports `stash.metrics()` through OpenTelemetry, whenever its reader collects.
  *
- * @param attributes added to every value, for example `{ stash: 'main' }` where there are several
+ * @param source a stash; or several, as `{ main, jobs }` or in a list, each of which gets an attribute `stash`: its name, or its schema
+ * @param attributes added to every value, for example `{ app: 'shop' }`
  * @returns ends it
+ * @throws {InvalidArgumentError} no stash; an attribute that the values have already
  * @example
  * const stop = observeStash(metrics.getMeter('pgstash'), stash)
  */
-export function observeStash(meter: OpenTelemetryMeter, stash: PgStash, attributes: Attributes = {}): () => void {
+export function observeStash(
+  meter: OpenTelemetryMeter,
+  source: StashesSource,
+  attributes: Attributes = {},
+): () => void {
+  const stashes = namedStashes(source, attributes, attributeRules)
   const make = (list: readonly Counter[], kind: 'createObservableCounter' | 'createObservableGauge') =>
     list.map(([name, description, unit, value]) => ({ instrument: meter[kind](name, { description, unit }), value }))
   const perOperation = [...make(counters, 'createObservableCounter'), ...make(gauges, 'createObservableGauge')]
@@ -55,20 +70,23 @@ export function observeStash(meter: OpenTelemetryMeter, stash: PgStash, attribut
     description: 'Connections of the pool, and statements that wait for one.',
     unit: '{connection}',
   })
-  const observe: BatchCallback = (result) => {
+  const observeOne = ({ stash, labels }: NamedStash, result: Parameters<BatchCallback>[0]) => {
     const { operations, pool } = stash.metrics()
     for (const operation of operations) {
       for (const { instrument, value } of perOperation) {
         const reached = value(operation)
         if (reached !== undefined) {
-          result.observe(instrument as never, reached, { ...attributes, operation: operation.operation })
+          result.observe(instrument as never, reached, { ...labels, operation: operation.operation })
         }
       }
     }
     const states = pool === undefined ? {} : { busy: pool.total - pool.idle, idle: pool.idle, waiting: pool.waiting }
     for (const [state, count] of Object.entries(states)) {
-      result.observe(connections as never, count, { ...attributes, state })
+      result.observe(connections as never, count, { ...labels, state })
     }
+  }
+  const observe: BatchCallback = (result) => {
+    for (const named of stashes) observeOne(named, result)
   }
   const observables = [...perOperation.map(({ instrument }) => instrument), connections] as never[]
   meter.addBatchObservableCallback(observe, observables)

@@ -1,6 +1,7 @@
-import { InvalidArgumentError } from '../errors'
 import type { OperationMetrics, StashMetrics } from '../stash/metrics'
-import type { PgStash } from '../stash/pg-stash'
+import { type LabelRules, namedStashes, type StashesSource } from '../stash/named-stashes'
+
+export type { StashesSource }
 
 /** For the header `content-type` of the answer. */
 export const prometheusContentType = 'text/plain; version=0.0.4; charset=utf-8'
@@ -8,27 +9,41 @@ export const prometheusContentType = 'text/plain; version=0.0.4; charset=utf-8'
 /** Milliseconds: every fourth bound of the meters, so that a bucket holds all that is below it; 0.05, 0.12, 0.3, 0.73, … */
 const bucketBoundsMs = Array.from({ length: 16 }, (_, at) => 0.05 * 1.25 ** (4 * at))
 
+/** Source: https://prometheus.io/docs/concepts/data_model/ */
+const labelRules: LabelRules = {
+  field: 'labels',
+  // Of the samples, and of histograms and summaries.
+  taken: ['operation', 'state', 'le', 'quantile'],
+  problemOf: (name) => {
+    if (!/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name)) return 'which is no name of a label (letters, digits and _)'
+    return name.startsWith('__') ? 'which is a name that Prometheus keeps for itself' : undefined
+  },
+}
+
 /**
- * What `stash.metrics()` says, in the text format of Prometheus: for an endpoint of the application. Asks nobody.
+ * What `stash.metrics()` says, in the text format of Prometheus: for an endpoint of the application. Asks nobody. Several stashes go into one call: of two texts one after the
+ * other Prometheus takes none, for each metric may be described once only.
  * Source: https://prometheus.io/docs/instrumenting/exposition_formats/
  *
- * @param labels added to every line, for example `{ stash: 'main' }` where there are several
+ * @param source a stash; or several, as `{ main, jobs }` or in a list, each of which gets a label `stash`: its name, or its schema
+ * @param labels added to every line, for example `{ app: 'shop' }`
+ * @throws {InvalidArgumentError} no stash; a label whose name Prometheus does not take, or that the lines have already
  * @example
  * app.get('/metrics', (req, res) => res.type(prometheusContentType).send(prometheusText(stash)))
  */
-export function prometheusText(stash: PgStash, labels: Readonly<Record<string, string>> = {}): string {
-  for (const name of Object.keys(labels)) {
-    if (!/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name)) {
-      throw new InvalidArgumentError(
-        'labels',
-        `has ${JSON.stringify(name)}, which is no name of a label`,
-        'Use letters, digits and _.',
-      )
+export function prometheusText(source: StashesSource, labels: Readonly<Record<string, string>> = {}): string {
+  const families = new Map<string, Family>()
+  for (const named of namedStashes(source, labels, labelRules)) {
+    for (const family of familiesOf(named.stash.metrics())) {
+      const samples = family.samples.map((sample) => ({ ...sample, labels: { ...named.labels, ...sample.labels } }))
+      families.set(family.name, { ...family, samples: [...(families.get(family.name)?.samples ?? []), ...samples] })
     }
   }
-  const metrics = stash.metrics()
-  const families = [...counterFamilies(metrics), latencyFamily(metrics), ...gaugeFamilies(metrics)]
-  return families.map((family) => textOf(family, labels)).join('')
+  return [...families.values()].map(textOf).join('')
+}
+
+function familiesOf(metrics: StashMetrics): Family[] {
+  return [...counterFamilies(metrics), latencyFamily(metrics), ...gaugeFamilies(metrics)]
 }
 
 interface Family {
@@ -112,15 +127,13 @@ function gaugeFamilies({ callsUnderWay, pool }: StashMetrics): Family[] {
   return [underWay, connections]
 }
 
-function textOf({ name, type, help, samples }: Family, shared: Readonly<Record<string, string>>): string {
-  const lines = samples.map(
-    ({ suffix = '', labels, value }) => `${name}${suffix}${labelsOf({ ...shared, ...labels })} ${value}`,
-  )
+function textOf({ name, type, help, samples }: Family): string {
+  const lines = samples.map(({ suffix = '', labels, value }) => `${name}${suffix}${labelsOf(labels)} ${value}`)
   return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...lines, ''].join('\n')
 }
 
 function labelsOf(labels: Readonly<Record<string, string>>): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escaped(String(value))}"`)
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`)
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`
 }
 
