@@ -334,6 +334,16 @@ export class SchemaTooNewError extends PgStashError {
   }
 }
 
+/** The connection searches a schema before pg_catalog: whoever may create in it could exchange `=`, and have it run with this role's rights. */
+export class UnsafeSearchPathError extends PgStashError {
+  constructor(readonly first: string) {
+    super(
+      'UNSAFE_SEARCH_PATH',
+      `the search_path of the connection names pg_catalog, and ${JSON.stringify(first)} before it. Leave pg_catalog out of it (PostgreSQL then looks there first), or put it first: it is set for the role, the database, or the connection.`,
+    )
+  }
+}
+
 /** PostgreSQL older than 14. */
 export class UnsupportedServerError extends PgStashError {
   constructor(readonly serverVersion: number) {

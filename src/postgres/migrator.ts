@@ -11,7 +11,13 @@ import pinSearchPath from '../../sql/statements/pin-search-path.sql'
 import readMigration from '../../sql/statements/read-migration.sql'
 import recordMigration from '../../sql/statements/record-migration.sql'
 import reserveBlocks from '../../sql/statements/reserve-blocks.sql'
-import { PrivilegeError, SchemaOutdatedError, SchemaTooNewError, UnsupportedServerError } from '../errors'
+import {
+  PrivilegeError,
+  SchemaOutdatedError,
+  SchemaTooNewError,
+  UnsafeSearchPathError,
+  UnsupportedServerError,
+} from '../errors'
 import { flagsOf, migrateStep } from '../migrate-step'
 import type { Connection, Driver, Transaction } from './driver'
 import { latestMigration, migrations } from './migrations'
@@ -65,6 +71,7 @@ export class Migrator {
   /**
    * Reads only: two statements, no DDL, no lock.
    * @throws {UnsupportedServerError} before PostgreSQL 14
+   * @throws {UnsafeSearchPathError} a schema is searched before pg_catalog
    * @throws {SchemaTooNewError} made by a newer version of this package
    */
   async check(): Promise<SchemaState> {
@@ -139,8 +146,9 @@ export class Migrator {
 
   async #read(connection: Connection): Promise<SchemaState> {
     const [server] = await connection.query(this.#statement(checkServer), [this.#schema])
-    const [version, hasSchema, hasTable] = server as [number, boolean, boolean]
+    const [version, hasSchema, hasTable, path] = server as [number, boolean, boolean, string]
     if (version < oldestServer) throw new UnsupportedServerError(version)
+    assertSafePath(JSON.parse(path))
     if (!hasTable) return { hasSchema, migration: 0, isForced: false }
     const [row] = await connection.query(this.#statement(readMigration), [this.#schema])
     const [migration, isForced] = row as [number, boolean]
@@ -151,6 +159,16 @@ export class Migrator {
   #statement(file: Parameters<typeof statementOf>[0]) {
     return statementOf(file, this.#schema)
   }
+}
+
+/**
+ * Our SQL leaves to the search_path what pg_catalog has with just these types, which is safe where nobody's schema comes first. The session's own temporary
+ * schema is looked into for tables and types only, and is its own.
+ * @throws {UnsafeSearchPathError}
+ */
+function assertSafePath(path: readonly string[]): void {
+  const [first] = path.filter((schema) => !schema.startsWith('pg_temp_'))
+  if (first !== undefined && first !== 'pg_catalog') throw new UnsafeSearchPathError(first)
 }
 
 /** What goes into a script beside the migrations. */

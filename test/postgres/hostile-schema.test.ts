@@ -115,6 +115,21 @@ describe('a schema of the search_path in which somebody else may create', () => 
     expect(bound.rows).toEqual([{ n: 0 }])
   })
 
+  it('is not connected through where it comes before pg_catalog: there even "=" is not what it seems', async () => {
+    for (const role of [owner, app]) {
+      const connectionString = `${urlOf(role)}?options=${encodeURIComponent('-c search_path=appdata,pg_catalog')}`
+      for (const migrate of [true, false]) {
+        const stash = new PgStash({ connectionString, schema: 'pgstash', migrate })
+        await expect(stash.namespace('n').get('k')).rejects.toMatchObject({
+          code: 'ERR_PGSTASH_UNSAFE_SEARCH_PATH',
+          first: 'appdata',
+        })
+        await stash.close()
+      }
+    }
+    expect(await isCalled()).toBe(false)
+  })
+
   // What is planted lies in one schema of the path, then in the other.
   it.each([
     ['appdata', 'rls', 'select'],
