@@ -1,136 +1,136 @@
-import type { TypeMapping } from '@redis/client'
-import { PgStashError } from '../errors'
-import type { ImportSource, SourceEntry, SourcePage } from '../stash/import-source'
+import { digestOf } from '../stash/import-seal'
+import type { ImportSource, SourcePage } from '../stash/import-source'
+import { redisAddress } from './import-redis-address'
+import { RedisCluster } from './import-redis-cluster'
+import { loadClient, RedisConnection, type RedisModule, type RedisTls } from './import-redis-connection'
+import { changed } from './import-redis-failure'
+import { RedisInfo } from './import-redis-info'
+import { RedisNode, type ScanOptions } from './import-redis-node'
 
-type RedisModule = typeof import('@redis/client')
-type RedisClient = ReturnType<RedisModule['createClient']>
-type Command = readonly (string | Buffer)[]
-
-export interface RedisSourceOptions {
+export interface RedisSourceOptions extends ScanOptions {
   readonly url: string
-  /** Only keys that match this glob. */
-  readonly match?: string | undefined
-  readonly keysPerPage: number
+  readonly tls?: RedisTls | undefined
 }
 
-/** What PTTL answers for a key without expiry; below it: there is no such key. */
-const noExpiry = -1
-
-/**
- * The strings of a Redis database. SCAN returns every key that is there from beginning to end at least once; one that is there for a part of
- * the time may be missed, one may come twice.
- */
+/** The strings of one database of Redis, or of all primaries of a cluster, one after the other. */
 export class RedisSource implements ImportSource {
   readonly name: string
   readonly secret: string
-  readonly #client: RedisClient
-  /** Keys and values are bytes: read as text, those that are no UTF-8 would be others. */
-  readonly #asBytes: { typeMapping: TypeMapping }
-  readonly #options: RedisSourceOptions
+  readonly notes: readonly string[]
+  readonly #entry: RedisConnection
+  readonly #nodes: readonly RedisNode[]
+  readonly #cluster: RedisCluster | undefined
+  /** Of the cluster, when it was opened. */
+  readonly #layout: string | undefined
+  readonly #match: string | undefined
 
-  private constructor(client: RedisClient, { RESP_TYPES }: RedisModule, options: RedisSourceOptions) {
-    this.#client = client
-    // Not withTypeMapping(): sendCommand does not see it.
-    this.#asBytes = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } }
-    this.#options = options
-    this.name = nameOf(options)
-    this.secret = options.url
+  private constructor(
+    entry: RedisConnection,
+    nodes: readonly RedisNode[],
+    { url, match }: RedisSourceOptions,
+    cluster?: { all: RedisCluster; layout: string },
+  ) {
+    this.#entry = entry
+    this.#nodes = nodes
+    this.#cluster = cluster?.all
+    this.#layout = cluster?.layout
+    this.#match = match
+    this.name = `${entry.address.name}${match === undefined ? '' : `${entry.address.name.includes('?') ? '&' : '?'}match=${match}`}`
+    this.secret = url
+    this.notes = notesOn(nodes, this.#cluster !== undefined)
   }
 
-  static async open(options: RedisSourceOptions): Promise<RedisSource> {
-    const redis = await loadClient()
-    // Nobody waits in front of a Redis that is not there: a re-run goes on from where this one stops.
-    const client = redis.createClient({ url: options.url, socket: { reconnectStrategy: false } })
-    // Failures reach us by rejection; without a listener they would end the process.
-    client.on('error', () => {})
-    const source = new RedisSource(client as RedisClient, redis, options)
-    await source.#told(client.connect())
-    return source
+  /**
+   * @param client default: the one that is installed beside this package
+   * @throws {InvalidArgumentError} an address that will not do
+   * @throws {PgStashError} Redis cannot be reached, or cannot be read as it was named
+   */
+  static async open(options: RedisSourceOptions, client?: RedisModule): Promise<RedisSource> {
+    const address = redisAddress(options.url)
+    const redis = client ?? (await loadClient())
+    const tls = options.tls ?? {}
+    const entry = await RedisConnection.open(redis, address, tls)
+    try {
+      const info = await RedisInfo.of(entry)
+      if (!info.isCluster) return new RedisSource(entry, [new RedisNode(entry, info, options)], options)
+      const all = await RedisCluster.open(redis, entry, tls)
+      return await RedisSource.#ofCluster(entry, all, options)
+    } catch (error) {
+      entry.close()
+      throw error
+    }
   }
 
-  /** A cursor is a place in Redis' hash table, whose seed belongs to the process: a restart or failover moves every key. */
+  static async #ofCluster(
+    entry: RedisConnection,
+    all: RedisCluster,
+    options: RedisSourceOptions,
+  ): Promise<RedisSource> {
+    try {
+      const layout = await all.layout()
+      const nodes = await Promise.all(
+        all.connections.map(async (node) => new RedisNode(node, await RedisInfo.of(node), options)),
+      )
+      return new RedisSource(entry, nodes, options, { all, layout })
+    } catch (error) {
+      for (const connection of all.connections) connection.close()
+      throw error
+    }
+  }
+
   async epoch(): Promise<string | undefined> {
-    const info = await this.#client.info('server').catch(() => '')
-    return /^run_id:(\w+)/m.exec(String(info))?.[1]
+    const states = this.#nodes.map(({ info }) => info.state)
+    return states.includes(undefined) ? undefined : digestOf([...states, this.#layout].join('\n'))
   }
 
   /** With a pattern nobody knows. */
   async size(): Promise<number | undefined> {
-    return this.#options.match === undefined ? this.#told(this.#client.dbSize()) : undefined
+    if (this.#match !== undefined) return undefined
+    return this.#nodes.reduce((sum, { info, connection }) => sum + info.keysIn(connection.address.database), 0)
   }
 
-  async *pages(from = '0'): AsyncGenerator<SourcePage, void> {
-    const { match, keysPerPage } = this.#options
-    const filter = match === undefined ? [] : ['MATCH', match]
-    let cursor = from
-    do {
-      const scanned = await this.#send<[Buffer, Buffer[]]>(['SCAN', cursor, ...filter, 'COUNT', String(keysPerPage)])
-      cursor = scanned[0].toString()
-      yield await this.#read(scanned[1], cursor === '0' ? undefined : cursor)
-    } while (cursor !== '0')
+  /** A cursor is `node:cursor of SCAN`. */
+  async *pages(from = '0:0'): AsyncGenerator<SourcePage, void> {
+    let [at, cursor] = placeIn(from)
+    for (; at < this.#nodes.length; at += 1, cursor = '0') {
+      const isLastNode = at === this.#nodes.length - 1
+      do {
+        const page = await (this.#nodes[at] as RedisNode).page(cursor)
+        cursor = page.cursor
+        const next = cursor !== '0' ? `${at}:${cursor}` : isLastNode ? undefined : `${at + 1}:0`
+        if (next === undefined) await this.#assertUnchanged()
+        yield { ...page, next }
+      } while (cursor !== '0')
+    }
   }
 
   async close(): Promise<void> {
-    this.#client.destroy()
+    for (const { connection } of this.#nodes) connection.close()
+    this.#entry.close()
   }
 
-  async #read(keys: readonly Buffer[], next: string | undefined): Promise<SourcePage> {
-    const readAt = performance.now()
-    if (keys.length === 0) return { entries: [], skipped: [], readAt, next }
-    const [values, ttls] = await this.#valuesOf(keys)
-    const entries: SourceEntry[] = []
-    const unread: Buffer[] = []
-    keys.forEach((key, at) => {
-      const [value, ttl] = [values[at], ttls[at] as number]
-      if (value && (ttl === noExpiry || ttl > 0)) entries.push({ key, value, ttl: ttl === noExpiry ? null : ttl })
-      else unread.push(key)
-    })
-    return { entries, skipped: await Promise.all(unread.map((key) => this.#reasonFor(key))), readAt, next }
-  }
-
-  /** In one transaction: a value and the ttl of another that replaced it would make an entry that never was. MGET gives nothing for other types. */
-  async #valuesOf(keys: readonly Buffer[]): Promise<[values: (Buffer | null)[], ttls: number[]]> {
-    const commands: Command[] = [['MULTI'], ['MGET', ...keys], ...keys.map((key) => ['PTTL', key]), ['EXEC']]
-    const replies = await Promise.all(commands.map((command) => this.#send(command)))
-    const [values, ...ttls] = replies.at(-1) as [(Buffer | null)[], ...number[]]
-    return [values, ttls]
-  }
-
-  async #reasonFor(key: Buffer): Promise<string> {
-    const type = String(await this.#send(['TYPE', key]))
-    // Gone since SCAN; or gone, and written again since: then it was not there all the time.
-    return type === 'none' || type === 'string' ? 'expired' : type
-  }
-
-  #send<Reply = unknown>(command: Command): Promise<Reply> {
-    return this.#told(this.#client.sendCommand(command, this.#asBytes) as Promise<Reply>)
-  }
-
-  #told<T>(reply: Promise<T>): Promise<T> {
-    return reply.catch((error: unknown) => {
-      const cause = error instanceof AggregateError ? error.errors[0] : error
-      throw new PgStashError('IMPORT_SOURCE', `Redis at ${this.name} says: ${messageOf(cause)}. Check --from.`, {
-        cause,
-      })
-    })
+  /** A key that moved from a primary still to be read to one that was read already was seen nowhere. */
+  async #assertUnchanged(): Promise<void> {
+    for (const node of this.#nodes) node.assertSame(await RedisInfo.of(node.connection))
+    if ((await this.#cluster?.layout()) === this.#layout) return
+    throw changed(this.#entry.address.name, 'slots of the cluster were moved, or a primary gave way to its replica')
   }
 }
 
-async function loadClient(): Promise<RedisModule> {
-  try {
-    return await import('@redis/client')
-  } catch (cause) {
-    const message = 'reading Redis needs its client, version 5 or 6, beside pgstash. Run: npm install @redis/client@5'
-    throw new PgStashError('REDIS_CLIENT_MISSING', message, { cause })
-  }
+function placeIn(from: string): [at: number, cursor: string] {
+  const [at, cursor] = from.split(':') as [string, string]
+  return [Number(at), cursor]
 }
 
-function nameOf({ url, match }: RedisSourceOptions): string {
-  const { protocol, hostname, port, pathname } = new URL(url)
-  const database = pathname.length > 1 ? pathname : '/0'
-  return `${protocol}//${hostname}:${port || 6379}${database}${match === undefined ? '' : `?match=${match}`}`
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+function notesOn(nodes: readonly RedisNode[], isCluster: boolean): string[] {
+  const [{ info, connection }] = nodes as [RedisNode]
+  if (isCluster) return [`A cluster: all of its ${nodes.length} primaries are read.`]
+  const others = info.besides(connection.address.database)
+  return [
+    ...(info.isReplica ? ['A replica: what its primary wrote in the last moment may not have come to it.'] : []),
+    ...(info.isCutOff ? ['The replica has lost its primary: what it holds may be old.'] : []),
+    ...(others.length > 0
+      ? [`Not read: ${others.length === 1 ? 'database' : 'databases'} ${others.join(', ')}, with keys too.`]
+      : []),
+  ]
 }

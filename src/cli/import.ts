@@ -1,37 +1,49 @@
 import { type Command, Option } from 'commander'
-import { InvalidArgumentError } from '../errors'
-import { Import, type ImportOptions, type ImportTally, importedNamespace } from '../stash/import'
-import { KeyvTableSource } from '../stash/import-keyv-table'
+import { Import, type ImportOptions, type ImportTally, importedNamespace, importTarget } from '../stash/import'
 import type { ImportSource } from '../stash/import-source'
 import type { PgStash } from '../stash/pg-stash'
 import { confirm, requireAnswer } from './confirmation'
 import { failed, requireFlag, StoppedError } from './failure'
 import { wholeNumber } from './flag-values'
-import type { ImportFlags } from './import-flags'
+import { assertFlags, type ImportFlags } from './import-flags'
 import { importRecipes } from './import-help'
+import { openSource } from './import-open'
 import { ImportProgress } from './import-progress'
-import { RedisSource } from './import-redis'
+import { sourceChanged } from './import-redis-failure'
 import { reportOf, summaryOf } from './import-report'
-import { applicationName, interruption, isolationOption, stashCommand, withStash } from './stash-command'
+import { interruption, isolationOption, stashCommand, withStash } from './stash-command'
 import { print } from './terminal'
 
 /** A page may be large, and nobody waits for a single entry. */
 const timeoutMs = 60_000
 
-/** `pgstash import`: copies the entries of a Redis, or of a table of @keyv/postgres. */
+/** `pgstash import`: copies the entries or sessions of a Redis, or the entries of a table of @keyv/postgres. */
 export function importCommand(): Command {
   return stashCommand('import')
-    .description('copy entries from Redis or from a table of @keyv/postgres, with what is left of their ttl')
-    .option('--from <url>', 'redis://…, rediss://…, or postgres://… with --table')
+    .description(
+      'copy entries or sessions from Redis, or entries from a table of @keyv/postgres, with what is left of their ttl',
+    )
+    .option('--from <url>', 'redis://…, rediss:// for TLS, redis+unix:///…, or postgres://… with --table')
     .option('--table <name>', 'the table of @keyv/postgres; schema.name where that is not public')
+    .addOption(
+      new Option('--as <what>', 'what the values are (default: entries); sessions: those of connect-redis').choices([
+        'entries',
+        'sessions',
+      ]),
+    )
     .option('--match <glob>', "only keys that match, as in Redis: 'user:*' (default: all with the prefix)")
-    .option('--namespace <name>', 'the namespace to write to')
+    .option('--namespace <name>', 'the namespace to write to (for sessions the default is session)')
     .option('--namespace-version <number>', 'the version of that namespace (default: none)', wholeNumber)
     .option('--tenant <name>', 'whose data it becomes (default: default)')
-    .option('--strip-prefix <text>', 'take this off every key; keys without it are skipped')
-    .addOption(new Option('--values <how>', 'what values become').choices(['text', 'json', 'bytes']).default('text'))
-    .option('--if-absent', 'keep the entries that are there (default: overwrite them)')
+    .option('--strip-prefix <text>', 'take this off every key; keys without it are skipped (for sessions sess:)')
+    .addOption(new Option('--values <how>', 'what values become (default: text)').choices(['text', 'json', 'bytes']))
+    .option('--user-field <path>', 'where a session names its user: userId, or from field to field passport.user')
+    .option('--if-absent', 'keep the entries or sessions that are there (default: overwrite them)')
     .addOption(isolationOption())
+    .option('--redis-ca <file>', 'rediss: who signed the certificate of the server, in PEM')
+    .option('--redis-cert <file>', 'rediss: the certificate to show, in PEM')
+    .option('--redis-key <file>', 'rediss: its key, in PEM')
+    .option('--redis-servername <name>', 'rediss: the name in the certificate, where it is not that of --from')
     .option('--batch <number>', 'keys read and written together', wholeNumber, 500)
     .option('--dry-run', 'read everything, write nothing')
     .option('--restart', 'begin anew, also where an earlier run stopped half-way')
@@ -42,29 +54,17 @@ export function importCommand(): Command {
 
 async function run(flags: ImportFlags): Promise<void> {
   requireFlag('--from', flags.from, 'Name the source: redis://host:6379/0, or postgres://… with --table.')
-  requireFlag('--namespace', flags.namespace, 'Name the namespace to write to.')
+  if (flags.as !== 'sessions') requireFlag('--namespace', flags.namespace, 'Name the namespace to write to.')
   if (mayOverwrite(flags)) requireAnswer(flags.yes, '--yes, --if-absent to keep what is there, or --dry-run')
+  assertFlags(flags)
   const work = async (stash: PgStash) => {
     // Names that will not do are told before anything is opened.
-    importedNamespace(stash, optionsOf(flags))
-    const source = await open(flags)
+    importTarget(stash, optionsOf(flags))
+    const source = await openSource(flags, timeoutMs)
     await copy(stash, source, flags).finally(() => source.close())
   }
   // The entries of an app that has not run yet: the schema is made, unless nothing is written.
   await withStash(flags, work, { timeoutMs, migrate: true })
-}
-
-async function open({ from, table, match, stripPrefix, batch }: ImportFlags): Promise<ImportSource> {
-  if (/^rediss?:\/\//.test(from) && URL.canParse(from)) {
-    return RedisSource.open({ url: from, match: match ?? globOf(stripPrefix), keysPerPage: batch })
-  }
-  if (!/^postgres(ql)?:\/\//.test(from) || !URL.canParse(from)) {
-    throw new InvalidArgumentError('--from', 'is no address of a source', 'Write redis://host:6379/0 or postgres://….')
-  }
-  if (!table) throw new InvalidArgumentError('--table', 'is missing', 'Name the table of @keyv/postgres, mostly keyv.')
-  const [name, owner = 'public'] = table.split('.').reverse() as [string, string?]
-  const rows = { table: { schema: owner, table: name }, match, prefix: stripPrefix, rowsPerPage: batch }
-  return new KeyvTableSource({ url: from, ...rows, timeoutMs, applicationName })
 }
 
 async function copy(stash: PgStash, source: ImportSource, flags: ImportFlags): Promise<void> {
@@ -77,11 +77,12 @@ async function copy(stash: PgStash, source: ImportSource, flags: ImportFlags): P
   const job = new Import(stash, source, { ...options, onProgress, signal })
   try {
     const tally = await job.run().finally(() => progress.end())
-    const report = reportOf(tally, source.name, stash.schema, flags, performance.now() - startedAt)
+    const report = reportOf(tally, source, stash.schema, flags, performance.now() - startedAt)
     print(flags.json, report, summaryOf(report))
     if (tally.isStopped) tellStop(job, flags)
   } catch (error) {
-    if (job.canResume) process.stderr.write(`Stopped. ${resumption(flags)}\n`)
+    if (job.canResume && (error as { code?: unknown }).code !== sourceChanged)
+      process.stderr.write(`Stopped. ${resumption(flags)}\n`)
     throw error
   }
 }
@@ -102,17 +103,12 @@ function mayOverwrite({ dryRun, ifAbsent }: ImportFlags): boolean {
 }
 
 async function confirmOver(stash: PgStash, options: ImportOptions): Promise<void> {
-  const { done: isEmpty } = await importedNamespace(stash, options).keys().next()
-  if (isEmpty) return
-  await confirm(`The namespace ${options.namespace} holds entries; same keys are overwritten. Go on?`)
+  if (await importTarget(stash, options).isEmpty()) return
+  const what = options.as === 'sessions' ? 'sessions; those with the same id' : 'entries; same keys'
+  await confirm(`The namespace ${importedNamespace(options)} holds ${what} are overwritten. Go on?`)
 }
 
-function optionsOf({ namespaceVersion, ...flags }: ImportFlags): ImportOptions {
-  const { namespace, tenant, stripPrefix, values, ifAbsent, dryRun, restart } = flags
-  return { namespace, tenant, version: namespaceVersion, stripPrefix, values, ifAbsent, dryRun, restart }
-}
-
-/** The keys that start with a text. */
-function globOf(prefix: string | undefined): string | undefined {
-  return prefix ? `${prefix.replace(/[*?[\]\\]/g, '\\$&')}*` : undefined
+function optionsOf({ namespaceVersion, values = 'text', ...flags }: ImportFlags): ImportOptions {
+  const { as, namespace, tenant, stripPrefix, userField, ifAbsent, dryRun, restart } = flags
+  return { as, namespace, tenant, version: namespaceVersion, stripPrefix, values, userField, ifAbsent, dryRun, restart }
 }

@@ -1,5 +1,6 @@
 import type { Cache } from './cache'
 import { digestOf, type ImportSeal } from './import-seal'
+import type { ImportTarget } from './import-target'
 
 /** How far an import has come. */
 export interface ImportPosition {
@@ -39,7 +40,7 @@ export class ImportCheckpoint {
   }
 
   /** @param written where the import writes: it may have been cleared since */
-  async load(epoch: string | undefined, written: Cache): Promise<ImportPosition | undefined> {
+  async load(epoch: string | undefined, written: ImportTarget): Promise<ImportPosition | undefined> {
     const position = await this.#opened(await this.#cache.get<ImportPosition>(await this.#key()))
     if (position === undefined || position.epoch !== epoch) return undefined
     this.#isKept = position.witness === undefined || (await written.has(position.witness))

@@ -19,6 +19,7 @@ export interface KeyvTableSourceOptions {
 export class KeyvTableSource implements ImportSource {
   readonly name: string
   readonly secret: string
+  readonly notes = []
   readonly #table: KeyvTable
   readonly #filter: KeyvTableFilter
   readonly #rowsPerPage: number

@@ -24,6 +24,9 @@ export interface ImportSource {
   /** What only those know who may read it: the address, with its password. */
   readonly secret: string
 
+  /** What people should know of it: a sentence each. */
+  readonly notes: readonly string[]
+
   /** How long cursors hold: as long as this stays the same. undefined: nobody can tell. */
   epoch(): Promise<string | undefined>
 

@@ -1,42 +1,55 @@
-import { encodeValue } from '../entry/codec'
-import { storedKey } from '../entry/key'
 import { InvalidArgumentError, UnserialisableValueError, ValueTooLargeError } from '../errors'
-import type { Cache, NewEntry } from './cache'
+import type { ImportNotice } from './import-tally'
+
+/** A key without its prefix, and what is left of its life in milliseconds; null for no expiry. */
+export interface ImportedEntry {
+  readonly key: string
+  readonly stored: string | Uint8Array
+  readonly ttl: number | null
+}
 
 /** What became of an entry: `written`, or why it was skipped. */
-export type Outcome = 'written' | 'present' | 'key-unfit' | 'value-unfit' | 'value-too-large'
+export interface Outcome {
+  readonly outcome: 'written' | 'present' | 'expired' | Unfit
+  readonly notices?: readonly (ImportNotice | undefined)[]
+}
+
+export type Unfit = 'key-unfit' | 'value-unfit' | 'value-too-large' | 'user-unfit' | 'no-session'
 
 /** Where an import writes. One entry that will not do fails no other. */
-export type WriteEntry = (entry: NewEntry) => Promise<Outcome>
+export interface ImportTarget {
+  /** Whether nothing is there that could be overwritten. */
+  isEmpty(): Promise<boolean>
 
-/** Calls made together travel together, as in `setMany`; but each is told what became of it. */
-export function overwriting(cache: Cache): WriteEntry {
-  return ({ key, value, ttl }) => unlessUnfit(async () => void (await cache.set(key, value, { ttl })))
+  has(key: string): Promise<boolean>
+
+  /** Calls made together travel together; but each is told what became of it. */
+  write(entry: ImportedEntry): Promise<Outcome>
 }
 
-/** What is there stays. */
-export function ifAbsent(cache: Cache): WriteEntry {
-  return ({ key, value, ttl }) =>
-    unlessUnfit(async () => ((await cache.add(key, value, { ttl })) ? 'written' : 'present'))
+/** How an import writes. */
+export interface WriteMode {
+  /** Keeps what is there. */
+  readonly ifAbsent?: boolean | undefined
+  /** Writes nothing, asks no database, and refuses what the others would. */
+  readonly dryRun?: boolean | undefined
 }
 
-/** Writes nothing, asks no database, and refuses what the others would. */
-export function rehearsing(maxValueBytes: number): WriteEntry {
-  return ({ key, value }) =>
-    unlessUnfit(async () => {
-      storedKey(key)
-      encodeValue(value, maxValueBytes)
-    })
-}
-
-// biome-ignore lint/suspicious/noConfusingVoidType: nothing to say means written
-async function unlessUnfit(write: () => Promise<Outcome | void>): Promise<Outcome> {
+export async function unlessUnfit(write: () => Promise<Outcome>): Promise<Outcome> {
   try {
-    return (await write()) ?? 'written'
+    return await write()
   } catch (error) {
-    if (error instanceof ValueTooLargeError) return 'value-too-large'
-    if (error instanceof UnserialisableValueError) return 'value-unfit'
-    if (error instanceof InvalidArgumentError && error.field === 'key') return 'key-unfit'
-    throw error
+    const outcome = unfitBy(error)
+    if (outcome === undefined) throw error
+    return { outcome }
   }
 }
+
+function unfitBy(error: unknown): Unfit | undefined {
+  if (error instanceof ValueTooLargeError) return 'value-too-large'
+  if (error instanceof UnserialisableValueError) return 'value-unfit'
+  if (!(error instanceof InvalidArgumentError)) return undefined
+  return unfitFields[error.field]
+}
+
+const unfitFields: Readonly<Record<string, Unfit>> = { key: 'key-unfit', id: 'key-unfit', userId: 'user-unfit' }

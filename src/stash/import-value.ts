@@ -1,8 +1,22 @@
+import { type EncodedValue, encodeValue } from '../entry/codec'
+import { fidelityOf } from './import-json'
+
 /**
- * What stored bytes become. `text`: a string, or a Buffer where they are no UTF-8. `json`: what the JSON says, and as `text` where they are
- * none. `bytes`: always a Buffer.
+ * What stored bytes become. `text`: a string, or a Buffer where they are no UTF-8. `json`: what the JSON says, and as `text` where it is
+ * none, or none that JavaScript could say again. `bytes`: always a Buffer.
  */
 export type ImportValues = 'text' | 'json' | 'bytes'
+
+/**
+ * What is to be said of a value: `notJson`, it stayed text although JSON was asked for; `inexact`, it is stored as it was written, and
+ * JavaScript reads something near it.
+ */
+export type ValueNotice = 'notJson' | 'inexact'
+
+export interface ImportedValue {
+  readonly encoded: EncodedValue
+  readonly notice?: ValueNotice | undefined
+}
 
 /** A byte order mark is part of the value. */
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -17,22 +31,35 @@ export function textOf(stored: string | Uint8Array): string | undefined {
   }
 }
 
-/** @param onNotJson told of a value that stays text although JSON was asked for */
-export function importedValue(stored: string | Uint8Array, values: ImportValues, onNotJson: () => void): unknown {
-  if (values === 'bytes') return Buffer.from(stored as Uint8Array)
+/** @throws {ValueTooLargeError} */
+export function importedValue(stored: string | Uint8Array, values: ImportValues, maxValueBytes: number): ImportedValue {
+  if (values === 'bytes') return { encoded: encodeValue(Buffer.from(stored as Uint8Array), maxValueBytes) }
   const text = textOf(stored)
-  if (values === 'text') return text ?? stored
-  const parsed = text === undefined ? undefined : fromJson(text)
-  if (parsed !== undefined) return parsed.value
-  onNotJson()
-  return text ?? stored
+  if (text !== undefined && values === 'json') return jsonOf(text, maxValueBytes)
+  return { encoded: encodeValue(text ?? stored, maxValueBytes), notice: values === 'json' ? 'notJson' : undefined }
 }
 
-function fromJson(text: string): { value: unknown } | undefined {
+function jsonOf(text: string, maxValueBytes: number): ImportedValue {
+  const parsed = parsedJson(text)
+  const fidelity = parsed === undefined ? 'none' : fidelityOf(text)
+  if (parsed === undefined || fidelity === 'none')
+    return { encoded: encodeValue(text, maxValueBytes), notice: 'notJson' }
+  if (typeof parsed.value === 'string' || isInteger(parsed.value, text))
+    return { encoded: encodeValue(parsed.value, maxValueBytes) }
+  // As it was written: said again by JavaScript, numbers beyond a double and all but the last of equal names would be gone for good.
+  const asText = encodeValue(text, maxValueBytes)
+  return { encoded: { ...asText, format: 'j' }, notice: fidelity === 'inexact' ? 'inexact' : undefined }
+}
+
+/** Nothing is lost by storing it as one, which `increment` can add to. */
+function isInteger(value: unknown, text: string): boolean {
+  return Number.isSafeInteger(value) && String(value) === text.trim()
+}
+
+/** undefined: no JSON. */
+export function parsedJson(text: string): { value: unknown } | undefined {
   try {
-    const value: unknown = JSON.parse(text)
-    // 1e999 is JSON, and becomes a number that JSON does not have.
-    return typeof value === 'number' && !Number.isFinite(value) ? undefined : { value }
+    return { value: JSON.parse(text) }
   } catch {
     return undefined
   }

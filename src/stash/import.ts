@@ -1,29 +1,33 @@
 import { resolveTenant } from '../entry/tenant'
 import { InvalidArgumentError } from '../errors'
-import type { Cache } from './cache'
 import { ImportCheckpoint, type ImportPosition } from './import-checkpoint'
+import { EntryTarget } from './import-entries'
 import { ImportSeal } from './import-seal'
+import { SessionTarget } from './import-sessions'
 import { type ImportSource, readAhead, type SourceEntry, type SourcePage } from './import-source'
 import { ImportTally } from './import-tally'
-import { ifAbsent, overwriting, rehearsing, type WriteEntry } from './import-target'
-import { type ImportValues, importedValue, textOf } from './import-value'
+import type { ImportTarget, Outcome, WriteMode } from './import-target'
+import { type ImportValues, textOf } from './import-value'
 import type { PgStash } from './pg-stash'
 
 export type { ImportTally }
 
 /** Where an import writes, and how. */
-export interface ImportOptions {
-  readonly namespace: string
+export interface ImportOptions extends WriteMode {
+  /** What the values are. Default: entries. */
+  readonly as?: 'entries' | 'sessions' | undefined
+  /** Default: `session` for sessions. */
+  readonly namespace?: string | undefined
+  /** Of entries. */
   readonly version?: number | undefined
   /** Default: the tenant `default`. */
   readonly tenant?: string | undefined
-  /** Taken off every key; keys without it are skipped. Default: none. */
+  /** Taken off every key; keys without it are skipped. Default: none, for sessions `sess:`. */
   readonly stripPrefix?: string | undefined
+  /** Of entries. */
   readonly values: ImportValues
-  /** Keeps entries that are there. */
-  readonly ifAbsent?: boolean | undefined
-  /** Reads everything and writes nothing. */
-  readonly dryRun?: boolean | undefined
+  /** Where a session names its user, from field to field: `passport.user`. Default: nowhere. */
+  readonly userField?: string | undefined
   /** Does not go on from where an earlier run stopped. */
   readonly restart?: boolean | undefined
   readonly onProgress?: ((tally: ImportTally) => void) | undefined
@@ -34,21 +38,33 @@ export interface ImportOptions {
 /** Where imports keep how far they have come. */
 const progressNamespace = 'pgstash-import'
 
-/** The namespace an import writes to. @throws {InvalidArgumentError} */
-export function importedNamespace(stash: PgStash, { tenant, namespace, version }: ImportOptions): Cache {
+/** What an import writes to. @throws {InvalidArgumentError} a name that will not do */
+export function importTarget(stash: PgStash, options: ImportOptions): ImportTarget {
+  const { ifAbsent, dryRun, version, values, userField } = options
+  const tenant = resolveTenant(options.tenant)
+  const namespace = importedNamespace(options)
+  if (options.as === 'sessions') return new SessionTarget(stash, { tenant, namespace, userField, ifAbsent, dryRun })
   if (namespace === progressNamespace) {
     throw new InvalidArgumentError('namespace', 'is where imports keep their progress', 'Choose another.')
   }
-  return stash.tenant(resolveTenant(tenant)).namespace(namespace, { version })
+  return new EntryTarget(stash, { tenant, namespace, version, values, ifAbsent, dryRun })
+}
+
+export function importedNamespace({ as, namespace }: Pick<ImportOptions, 'as' | 'namespace'>): string {
+  return namespace ?? (as === 'sessions' ? 'session' : '')
+}
+
+/** What is taken off the keys: connect-redis begins them with `sess:`. */
+export function importedPrefix({ as, stripPrefix }: Pick<ImportOptions, 'as' | 'stripPrefix'>): string {
+  return stripPrefix ?? (as === 'sessions' ? 'sess:' : '')
 }
 
 /** Copies all entries of a source with what is left of their ttl. Killed and run again it goes on where it stopped; entries written twice are the same. */
 export class Import {
   readonly #source: ImportSource
   readonly #options: ImportOptions
-  readonly #cache: Cache
+  readonly #target: ImportTarget
   readonly #checkpoint: ImportCheckpoint | undefined
-  readonly #write: WriteEntry
   #tally = new ImportTally(0)
   #witness: string | undefined
 
@@ -56,12 +72,10 @@ export class Import {
   constructor(stash: PgStash, source: ImportSource, options: ImportOptions) {
     this.#source = source
     this.#options = options
-    this.#cache = importedNamespace(stash, options)
+    this.#target = importTarget(stash, options)
     const progress = stash.tenant(resolveTenant(options.tenant)).namespace(progressNamespace)
     const seal = new ImportSeal(source.secret)
     this.#checkpoint = options.dryRun ? undefined : new ImportCheckpoint(progress, identityOf(source, options), seal)
-    if (options.dryRun) this.#write = rehearsing(stash.maxValueBytes)
-    else this.#write = options.ifAbsent ? ifAbsent(this.#cache) : overwriting(this.#cache)
   }
 
   /** Another one of the same source and options would go on where this one stopped. */
@@ -86,7 +100,7 @@ export class Import {
   }
 
   async #start(epoch: string | undefined): Promise<ImportPosition | undefined> {
-    if (!this.#options.restart) return this.#checkpoint?.load(epoch, this.#cache)
+    if (!this.#options.restart) return this.#checkpoint?.load(epoch, this.#target)
     // Or a run without --restart after this one would go on where that old one stopped.
     await this.#checkpoint?.remove()
     return undefined
@@ -102,26 +116,20 @@ export class Import {
     for (const reason of skipped) this.#tally.count(reason)
     const elapsed = performance.now() - readAt
     const outcomes = await Promise.all(entries.map((entry) => this.#writeEntry(entry, elapsed)))
-    for (const outcome of outcomes) this.#tally.count(outcome)
+    for (const { outcome, notices } of outcomes) this.#tally.count(outcome, notices)
   }
 
-  async #writeEntry({ key: stored, value, ttl: left }: SourceEntry, elapsed: number): Promise<string> {
+  async #writeEntry({ key: stored, value, ttl: left }: SourceEntry, elapsed: number): Promise<Outcome | Unwanted> {
     const ttl = left === null ? null : left - elapsed
-    if (ttl !== null && ttl <= 0) return 'expired'
+    if (ttl !== null && ttl <= 0) return { outcome: 'expired' }
     const text = textOf(stored)
-    if (text === undefined) return 'key-not-utf8'
-    const prefix = this.#options.stripPrefix ?? ''
-    if (!text.startsWith(prefix)) return 'other-prefix'
+    if (text === undefined) return { outcome: 'key-not-utf8' }
+    const prefix = importedPrefix(this.#options)
+    if (!text.startsWith(prefix)) return { outcome: 'other-prefix' }
     const key = text.slice(prefix.length)
-    const outcome = await this.#write({ key, value: this.#valueOf(value), ttl })
-    if (outcome === 'written' || outcome === 'present') this.#witness = key
+    const outcome = await this.#target.write({ key, stored: value, ttl })
+    if (outcome.outcome === 'written' || outcome.outcome === 'present') this.#witness = key
     return outcome
-  }
-
-  #valueOf(stored: string | Uint8Array): unknown {
-    return importedValue(stored, this.#options.values, () => {
-      this.#tally.notJson += 1
-    })
   }
 
   #positionBehind({ next }: SourcePage, epoch: string | undefined): ImportPosition | undefined {
@@ -131,8 +139,15 @@ export class Import {
   }
 }
 
+/** No target was asked about it. */
+interface Unwanted {
+  readonly outcome: 'expired' | 'key-not-utf8' | 'other-prefix'
+  readonly notices?: undefined
+}
+
 /** Another source, target, or way of writing is another import. */
 function identityOf({ name }: ImportSource, options: ImportOptions): string {
-  const { namespace, version, stripPrefix, values } = options
-  return JSON.stringify([name, namespace, version ?? null, stripPrefix ?? '', values, options.ifAbsent ?? false])
+  const { as = 'entries', version = null, values, ifAbsent = false, userField = null } = options
+  const place = [importedNamespace(options), version, importedPrefix(options)]
+  return JSON.stringify([name, as, ...place, values, ifAbsent, userField])
 }

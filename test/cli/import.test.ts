@@ -26,8 +26,8 @@ const runImport = (...args: string[]) => runCommand('node', [main, 'import', '--
 const connectTo = (redis: Redis) => createClient({ url: redis.url }).on('error', () => {})
 
 const bodies: [name: string, isHere: boolean, start: () => Promise<Redis>][] = [
-  ['a redis-server', hasRedisServer, startRedisServer],
-  ['a fake of it', true, startFakeRedis],
+  ['a redis-server', hasRedisServer, () => startRedisServer()],
+  ['a fake of it', true, () => startFakeRedis()],
 ]
 
 describe.each(bodies)('pgstash import from %s', (_, isHere, start) => {
@@ -90,12 +90,16 @@ describe.each(bodies)('pgstash import from %s', (_, isHere, start) => {
       const report = JSON.parse(ended.output)
       expect(report).toEqual({
         source: redis.url,
+        notes: [],
+        as: 'entries',
         target: { schema: stash.schema, tenant: 'default', namespace: 'views', namespaceVersion: null },
         dryRun: false,
         read: expect.any(Number),
         written: report.read,
         skipped: {},
         notJson: 0,
+        inexact: 0,
+        withUser: 0,
         readBefore: 0,
         seconds: expect.any(Number),
         isStopped: false,
@@ -420,6 +424,17 @@ describe('pgstash import, wrongly used', () => {
     ['into no PostgreSQL', [...redis, '--namespace', 'n', '--url', 'mysql://h'], 'no PostgreSQL address'],
     ['with no number', [...redis, '--namespace', 'n', '--batch', 'many'], 'whole number'],
     ['with values nobody knows', [...redis, '--namespace', 'n', '--values', 'yaml'], 'text, json, bytes'],
+    ['from a table, of Redis', [...redis, '--namespace', 'n', '--table', 'keyv'], '--table is for PostgreSQL'],
+    ['from no table', ['--from', 'postgres://h/d', '--namespace', 'n', '--table', 'a.b.c'], 'no name of a table'],
+    ['with TLS and without', [...redis, '--namespace', 'n', '--redis-ca', main], '--redis-ca is for TLS'],
+    ['with half a certificate', ['--from', 'rediss://h', '--namespace', 'n', '--redis-key', main], 'go together'],
+    ['with no certificate', ['--from', 'rediss://h', '--namespace', 'n', '--redis-ca', main], 'no PEM file'],
+    ['with a file that is not there', ['--from', 'rediss://h', '--namespace', 'n', '--redis-ca', '/none'], 'ENOENT'],
+    ['from another database than two', ['--from', 'redis://h/1?db=2', '--namespace', 'n'], 'names two databases'],
+    ['with a user of entries', [...redis, '--namespace', 'n', '--user-field', 'user'], '--user-field is for sessions'],
+    ['with no field', [...redis, '--as', 'sessions', '--user-field', 'a..b'], 'names no field'],
+    ['with sessions as JSON', [...redis, '--as', 'sessions', '--values', 'json'], '--values is for entries'],
+    ['with sessions of a table', ['--from', 'postgres://h/d', '--as', 'sessions'], 'table of PgSessionStore uses it'],
     ['with an option nobody knows', [...redis, '--namespace', 'n', '--prefix', 'x'], 'unknown option'],
   ])('%s ends with 2', async (_, args, problem) => {
     expect(await runImport(...args)).toMatchObject({ code: 2, output: expect.stringContaining(problem) })
