@@ -59,6 +59,9 @@ declare
   v_removed bigint := 0;
   v_began timestamptz;
 begin
+  -- The call's own transaction has the database's default isolation, and so has each after a commit.
+  commit;
+  set transaction isolation level read committed;
   foreach v_table in array array['entry', 'session', 'counter'] loop
     v_end := null;
     loop
@@ -74,6 +77,7 @@ begin
         v_removed := v_removed + "pgstash".sweep_counters(v_claim.from_block, v_claim.to_block);
       end if;
       commit;
+      set transaction isolation level read committed;
       perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
       exit when v_claim.first_position + v_claim.to_block - v_claim.from_block >= v_end;
       perform pg_sleep(least(1, extract(epoch from clock_timestamp() - v_began)));

@@ -7,4 +7,5 @@ select pg_catalog.current_setting('server_version_num')::pg_catalog.int4,
     select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace
     where n.nspname operator(pg_catalog.=) $1 and c.relname operator(pg_catalog.=) 'migration'
   ),
-  pg_catalog.array_to_json(pg_catalog.current_schemas(true))::pg_catalog.text
+  pg_catalog.array_to_json(pg_catalog.current_schemas(true))::pg_catalog.text,
+  pg_catalog.current_setting('transaction_isolation')

@@ -17,6 +17,9 @@ export interface Driver extends Connection {
   /** Runs `work` on one connection between begin and commit; rolls back and rejects when it rejects. */
   transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>
 
+  /** The database's default isolation is another one: from now on each statement says that it wants read committed. */
+  demandReadCommitted(): void
+
   /** undefined: nobody knows. */
   poolUse(): PoolUse | undefined
 

@@ -26,6 +26,9 @@ import { sqlStateOf } from './transient-failure'
 
 const oldestServer = 140_000
 
+/** Of these a transaction sees what was committed before its first statement, and fails where others have written since. */
+const strictIsolations = new Set(['repeatable read', 'serializable'])
+
 /** The migration that makes the counter table. */
 const firstWithCounters = 7
 const insufficientPrivilege = '42501'
@@ -146,7 +149,8 @@ export class Migrator {
 
   async #read(connection: Connection): Promise<SchemaState> {
     const [server] = await connection.query(this.#statement(checkServer), [this.#schema])
-    const [version, hasSchema, hasTable, path] = server as [number, boolean, boolean, string]
+    const [version, hasSchema, hasTable, path, isolation] = server as [number, boolean, boolean, string, string]
+    if (strictIsolations.has(isolation)) this.#driver.demandReadCommitted()
     if (version < oldestServer) throw new UnsupportedServerError(version)
     assertSafePath(JSON.parse(path))
     if (!hasTable) return { hasSchema, migration: 0, isForced: false }

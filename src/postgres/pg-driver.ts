@@ -9,7 +9,7 @@ import { submit } from './pg-submit'
 import { PgSubmittable } from './pg-submittable'
 import { asTenant } from './set-tenant'
 import type { Statement } from './statement'
-import { isLost, isLostStatement, isReadOnly, isReadTimeout } from './transient-failure'
+import { isLost, isLostStatement, isOfIsolation, isReadOnly, isReadTimeout } from './transient-failure'
 
 export type { PgClient, PgPool, PgQueryConfig } from './pg-pool'
 
@@ -54,6 +54,8 @@ export class PgDriver implements Driver {
   readonly #leasing: LeaseOptions
   /** false for the life of the pool once a pooler has lost a named statement. */
   #isNaming = true
+  /** true for the life of the pool once the database's default isolation has been seen to be another one. */
+  #demandsReadCommitted = false
 
   private constructor(pool: PgPool, timeoutMs: number, end?: () => Promise<void>) {
     this.#pool = pool
@@ -99,6 +101,10 @@ export class PgDriver implements Driver {
     }
   }
 
+  demandReadCommitted(): void {
+    this.#demandsReadCommitted = true
+  }
+
   poolUse(): PoolUse | undefined {
     const { totalCount, idleCount, waitingCount } = this.#pool as PoolFacts
     if (totalCount === undefined || idleCount === undefined || waitingCount === undefined) return undefined
@@ -139,16 +145,27 @@ export class PgDriver implements Driver {
     // PgBouncer before 1.21 in transaction mode: the statement was prepared on another server connection.
     const isNameLost = sending.isNamed && isLostStatement(error)
     if (isNameLost) this.#isNaming = false
+    else if (this.#isForStrictness(error)) this.#demandsReadCommitted = true
     else if (!this.#mayTryAgain(error, sending.attempt)) throw error
     const again = { ...sending, isNamed: sending.isNamed && !isNameLost, attempt: sending.attempt + 1 }
     return this.#send(again).catch((later: unknown) => this.#sendAgain(again, later))
+  }
+
+  /** Read committed knows no such failure: the default is another one, perhaps since a moment ago. */
+  #isForStrictness(error: unknown): boolean {
+    return !this.#demandsReadCommitted && isOfIsolation(error)
   }
 
   #send(sending: Sending): Promise<readonly Row[]> {
     if (!this.#takesSubmittables) return this.#sendConfig(sending)
     const { statement, values, tenant, isNamed } = sending
     return new Promise((resolve, reject) => {
-      const query = new PgSubmittable(statement, values, { timeoutMs: this.#timeoutMs, isNamed, tenant })
+      const query = new PgSubmittable(statement, values, {
+        timeoutMs: this.#timeoutMs,
+        isNamed,
+        tenant,
+        demandsReadCommitted: this.#demandsReadCommitted,
+      })
       submit(this.#pool, this.#leasing, query, (error) => (error ? reject(error) : resolve(query.rows)))
     })
   }
@@ -156,6 +173,7 @@ export class PgDriver implements Driver {
   /** As {@link submit}, for clients that take configs only. */
   async #sendConfig({ statement, values, tenant, isNamed }: Sending): Promise<readonly Row[]> {
     if (tenant !== undefined) return this.transaction((transaction) => asTenant(transaction, tenant, statement, values))
+    if (this.#demandsReadCommitted) return this.transaction((transaction) => transaction.query(statement, values))
     const session = await this.#connect()
     let failure: Error | undefined
     try {
@@ -182,7 +200,7 @@ async function within<T>(session: PgSession, work: (transaction: Transaction) =>
 /** A pooler that has no server connection says so only here. */
 async function begin(session: PgSession): Promise<void> {
   try {
-    await session.script('begin')
+    await session.script('begin isolation level read committed')
   } catch (error) {
     throw isLost(error) || isReadTimeout(error) ? new NotConnected(error) : error
   }

@@ -1,5 +1,6 @@
 import { OpenTransactionError } from '../errors'
 import type { Row } from './driver'
+import { readCommitted } from './read-committed'
 import { setTenant } from './set-tenant'
 import type { Statement } from './statement'
 import { isOpen, type ReadyConnection, type Watched, watch } from './transaction-status'
@@ -47,6 +48,8 @@ export interface SubmitOptions {
   readonly isNamed: boolean
   /** Whose rows the policies show it; undefined: no policies, or the maintenance role. */
   readonly tenant: string | undefined
+  /** Says first that its transaction is read committed. */
+  readonly demandsReadCommitted: boolean
 }
 
 /**
@@ -68,11 +71,16 @@ export class PgSubmittable {
   readonly #values: readonly (string | null)[]
   readonly #tenant: string | undefined
   #parsers: readonly Parser[] | undefined
-  /** Until the server has answered the statement that names the tenant. */
-  #isEntering: boolean
+  readonly #demandsReadCommitted: boolean
+  /** Statements before it in its transaction that the server has not answered yet. */
+  #leading: number
   #watched: Watched | undefined
 
-  constructor(statement: Statement, values: readonly unknown[], { timeoutMs, isNamed, tenant }: SubmitOptions) {
+  constructor(
+    statement: Statement,
+    values: readonly unknown[],
+    { timeoutMs, isNamed, tenant, demandsReadCommitted }: SubmitOptions,
+  ) {
     this.name = isNamed ? statement.name : ''
     this.text = statement.text
     this.query_timeout = timeoutMs
@@ -80,7 +88,8 @@ export class PgSubmittable {
     // Here and not in `submit`: what throws there throws out of the queue of `pg`, past everybody who waits.
     this.#values = values.map(textOf)
     this.#tenant = tenant
-    this.#isEntering = tenant !== undefined
+    this.#demandsReadCommitted = demandsReadCommitted
+    this.#leading = Number(tenant !== undefined) + Number(demandsReadCommitted)
     this.#parsers = parsersOf.get(statement)
   }
 
@@ -94,6 +103,7 @@ export class PgSubmittable {
     this.#watched = watch(connection)
     connection.stream.cork?.()
     try {
+      if (this.#demandsReadCommitted) this.#setIsolation(connection)
       if (this.#tenant !== undefined) this.#enter(connection, this.#tenant)
       if (!this.#isPrepared(connection)) this.#prepare(connection)
       connection.bind({ portal: '', statement: this.name, values: this.#values })
@@ -112,7 +122,7 @@ export class PgSubmittable {
   }
 
   handleDataRow({ fields }: { fields: unknown[] }): void {
-    if (this.#isEntering) return
+    if (this.#leading > 0) return
     const parsers = this.#parsers as readonly Parser[]
     for (let at = 0; at < fields.length; at += 1) {
       const parse = parsers[at]
@@ -122,7 +132,7 @@ export class PgSubmittable {
   }
 
   handleCommandComplete(): void {
-    this.#isEntering = false
+    this.#leading -= 1
   }
 
   handleEmptyQuery(): void {}
@@ -146,6 +156,12 @@ export class PgSubmittable {
     const name = this.name === '' ? '' : setTenant.name
     if (name === '' || !knowsSetTenant.has(connection)) connection.parse({ name, text: setTenant.text })
     connection.bind({ portal: '', statement: name, values: [tenant] })
+    connection.execute({ portal: '' })
+  }
+
+  #setIsolation(connection: PgConnection): void {
+    connection.parse({ name: '', text: readCommitted.text })
+    connection.bind({ portal: '', statement: '', values: [] })
     connection.execute({ portal: '' })
   }
 

@@ -76,6 +76,9 @@ export class PgliteDriver implements Driver {
     })
   }
 
+  /** It has one connection, which never meets another's writes. */
+  demandReadCommitted(): void {}
+
   poolUse(): undefined {}
 
   async close(): Promise<void> {}

@@ -109,6 +109,16 @@ export function isInFailedTransaction(error: unknown): boolean {
   return codeOf(error) === inFailedTransactionState
 }
 
+const isolationStates = new Set([
+  '40001', // serialization_failure
+  '0A000', // feature_not_supported: a standby refuses serializable
+])
+
+/** What an isolation above read committed fails with, and read committed does not. */
+export function isOfIsolation(error: unknown): boolean {
+  return isolationStates.has(sqlStateOf(error) ?? '')
+}
+
 export function isLostStatement(error: unknown): boolean {
   return lostStatementStates.has(codeOf(error) ?? '')
 }
