@@ -1,9 +1,12 @@
 import { callBack } from '../entry/callback'
 import { InvalidArgumentError } from '../errors'
-import { assertStoreOptions } from '../stash/pg-stash'
+import { storeOptions } from '../stash/held-stash'
 
 /** cache-manager 4: the last argument, where it is a function, is told `(error, result)`. */
 export type Callback<T> = (error: unknown, result?: T) => void
+
+/** Of the store, and cache-manager's own. */
+const storeOptionNames = ['store', 'tenant', 'namespace', 'version', 'ttl', 'isCacheable']
 
 /** cache-manager 4: ttl in seconds. */
 export interface Options4 {
@@ -104,8 +107,7 @@ export function factory4<Options extends { readonly ttl?: number | undefined }>(
   return {
     /** cache-manager 4 calls it with the options of `caching`, `store` (this object) among them. */
     create(given: Options & { readonly store?: unknown } = {} as Options): PgCacheManager4Store {
-      assertStoreOptions(given)
-      const { store, ttl, ...options } = given
+      const { store, ttl, ...options } = storeOptions(given, storeOptionNames)
       return new PgCacheManager4Store(open({ ...options, ttl: milliseconds({ ttl }) } as unknown as Options))
     },
   }

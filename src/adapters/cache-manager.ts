@@ -2,8 +2,9 @@ import { assertList } from '../entry/list'
 import { resolveTenant } from '../entry/tenant'
 import { InvalidArgumentError, NotCacheableError } from '../errors'
 import type { Cache } from '../stash/cache'
+import { holdStash, storeOptions } from '../stash/held-stash'
 import type { PgStashOptions } from '../stash/options'
-import { assertStoreOptions, holdStash, type PgStash, type TenantSource } from '../stash/pg-stash'
+import type { PgStash, TenantSource } from '../stash/pg-stash'
 import { factory4 } from './cache-manager-4'
 
 export type { PgCacheManager4Store } from './cache-manager-4'
@@ -34,6 +35,11 @@ export interface PgCacheManagerOptions extends PgStashOptions {
 
 const defaultNamespace = 'cache'
 
+const storeOptionNames = [
+  ...['tenant', 'namespace', 'version', 'ttl', 'isCacheable'],
+  ...['refreshThreshold', 'onBackgroundRefreshError'],
+]
+
 /** cache-manager 5: what `ttl()` answers for an entry without expiry, and for none. As Redis' PTTL. */
 const noExpiry = -1
 const noEntry = -2
@@ -48,20 +54,19 @@ export class PgCacheManagerStore {
   readonly client: PgStash
   /** As cache-manager's own store: what may be stored. */
   readonly isCacheable: (value: unknown) => boolean
-  readonly #isOwned: boolean
+  readonly #release: () => Promise<void>
   readonly #cacheNow: () => Cache
   readonly #ttl: number | undefined
 
   /** @throws {InvalidArgumentError} naming the option that will not do */
   constructor(options: PgCacheManagerOptions | string = {}) {
     const given = typeof options === 'string' ? { connectionString: options } : options
-    assertStoreOptions(given)
     const { tenant, namespace, version, ttl, isCacheable, refreshThreshold, onBackgroundRefreshError, ...connection } =
-      given
+      storeOptions(given, storeOptionNames)
     assertIsCacheable(isCacheable)
-    const { stash, isOwned } = holdStash(connection)
+    const { stash, release } = holdStash(connection)
     this.client = stash
-    this.#isOwned = isOwned
+    this.#release = release
     this.#ttl = ttl
     this.isCacheable = isCacheable ?? ((value) => value !== undefined)
     const open = () => stash.tenant(resolveTenant(tenant)).namespace(namespace ?? defaultNamespace, { version })
@@ -116,9 +121,9 @@ export class PgCacheManagerStore {
     return left === undefined ? noEntry : (left ?? noExpiry)
   }
 
-  /** Closes the stash if this store opened it. */
-  async disconnect(): Promise<void> {
-    if (this.#isOwned) await this.client.close()
+  /** Closes the stash if it was opened for stores, and this is the last of them. */
+  disconnect(): Promise<void> {
+    return this.#release()
   }
 
   #life(ttl: number | undefined): number | null {

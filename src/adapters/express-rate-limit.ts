@@ -1,7 +1,8 @@
 import { hostLimit, hostWindow } from '../entry/host-limit'
 import { InvalidArgumentError } from '../errors'
+import { holdStash, storeOptions } from '../stash/held-stash'
 import { type HostHits, HostLimiter } from '../stash/host-limiter'
-import { assertStoreOptions, holdStash, type PgStash, type TenantSource } from '../stash/pg-stash'
+import type { PgStash, TenantSource } from '../stash/pg-stash'
 import type { Algorithm, LimiterOptions, RateLimitOnError } from '../stash/rate-limiter'
 import { isUncountable, uncountableForMs } from '../stash/uncountable'
 
@@ -45,6 +46,8 @@ interface Rules {
   readonly takesBack: boolean
 }
 
+const storeOptionNames = ['prefix', 'tenant', 'onError', 'denyCache', 'algorithm', 'limit', 'windowMs']
+
 /**
  * The store for express-rate-limit and hono-rate-limiter: `rateLimit({ store: new PgRateLimitStore({ stash, prefix: 'api' }), … })`.
  *
@@ -56,7 +59,7 @@ export class PgRateLimitStore {
   readonly localKeys = false
   readonly prefix: string
   readonly #stash: PgStash
-  readonly #isOwned: boolean
+  readonly #release: () => Promise<void>
   readonly #options: Omit<PgRateLimitStoreOptions, 'prefix'>
   #limiter: HostLimiter
   #rules: Rules | undefined
@@ -66,14 +69,13 @@ export class PgRateLimitStore {
 
   /** @throws {InvalidArgumentError} naming the option that will not do */
   constructor(given: PgRateLimitStoreOptions = {}) {
-    assertStoreOptions(given)
-    const { prefix = 'rl', ...options } = given
+    const { prefix = 'rl', ...options } = storeOptions(given, storeOptionNames)
     if (typeof prefix !== 'string') throw new InvalidArgumentError('prefix', 'must be a string', 'Pass "api".')
     const { tenant, onError, denyCache, algorithm, limit, windowMs, ...connection } = options
-    const { stash, isOwned } = holdStash(connection)
+    const { stash, release } = holdStash(connection)
     this.prefix = prefix
     this.#stash = stash
-    this.#isOwned = isOwned
+    this.#release = release
     this.#options = { tenant, onError, denyCache, algorithm, limit, windowMs }
     this.#limiter = this.#make(this.#rulesOf({}))
   }
@@ -130,7 +132,7 @@ export class PgRateLimitStore {
 
   /** Closes the stash if this store opened it. */
   async shutdown(): Promise<void> {
-    if (this.#isOwned) await this.#stash.close()
+    await this.#release()
   }
 
   #counting(): HostLimiter {

@@ -2,8 +2,8 @@ import { callBack, callbackOf } from '../entry/callback'
 import { hostLimit, hostWindow, nameWithin } from '../entry/host-limit'
 import type { TenantSource } from '../entry/tenant'
 import { InvalidArgumentError } from '../errors'
+import { holdStash, storeOptions } from '../stash/held-stash'
 import { type Counts, HostLimiter, type HostLimiterOptions } from '../stash/host-limiter'
-import { assertStoreOptions, holdStash } from '../stash/pg-stash'
 import type { Algorithm, LimiterOptions, RateLimitOnError } from '../stash/rate-limiter'
 import { isUncountable, uncountableForMs } from '../stash/uncountable'
 
@@ -63,6 +63,8 @@ interface Shared {
   handlers: number
 }
 
+const storeOptionNames = ['prefix', 'tenant', 'onError', 'denyCache', 'algorithm']
+
 /**
  * The store for @fastify/rate-limit: `fastify.register(rateLimit, { store: fastifyRateLimitStore({ stash }) })`.
  *
@@ -72,16 +74,16 @@ interface Shared {
  * @throws {InvalidArgumentError} naming the option that will not do
  */
 export function fastifyRateLimitStore(options: FastifyRateLimitStoreOptions = {}): FastifyRateLimitStoreClass {
-  assertStoreOptions(options)
-  const { prefix = 'fastify-rate-limit', tenant, onError, denyCache, algorithm, ...connection } = options
-  const { stash, isOwned } = holdStash(connection)
+  const given = storeOptions(options, storeOptionNames)
+  const { prefix = 'fastify-rate-limit', tenant, onError, denyCache, algorithm, ...connection } = given
+  const { stash, release } = holdStash(connection)
   const shared: Shared = { limiter: { stash, tenant, onError, denyCache, algorithm }, handlers: 0 }
   // Tells at once what will not do, not at the first request.
   new HostLimiter({ ...shared.limiter, name: prefix, limit: 1, windowMs: 1 })
 
   return class extends PgFastifyRateLimitStore {
     static async close(): Promise<void> {
-      if (isOwned) await stash.close()
+      await release()
     }
 
     constructor(params: object = {}) {

@@ -3,9 +3,11 @@ import { assertList } from '../entry/list'
 import { resolveTenant } from '../entry/tenant'
 import { InvalidArgumentError } from '../errors'
 import type { Cache } from '../stash/cache'
+import { plainOptions } from '../stash/given-options'
+import { holdStash, storeOptions } from '../stash/held-stash'
 import { assertKnown } from '../stash/known-options'
 import type { PgStashOptions } from '../stash/options'
-import { assertStoreOptions, holdStash, isStash, type PgStash, type TenantSource } from '../stash/pg-stash'
+import { isStash, type PgStash, type TenantSource } from '../stash/pg-stash'
 import { type Attachment, Attachments, type KeyvContract } from './keyv-attachments'
 import { keyv6Capabilities } from './keyv-capabilities'
 import { entryTtl, type KeyvTtl, keyvTtl } from './keyv-expiry'
@@ -66,7 +68,7 @@ const keyv5Opts = { dialect: 'postgres', url: 'postgres://' }
 export class KeyvPgStore {
   readonly opts: Record<string, unknown> = { ...keyv5Opts }
   readonly #stash: PgStash
-  readonly #isOwned: boolean
+  readonly #release: () => Promise<void>
   readonly #options: KeyvPgStoreOptions
   readonly #attachments: Attachments
   /** By namespace, where the tenant is the same for all calls. */
@@ -75,14 +77,17 @@ export class KeyvPgStore {
 
   /** @throws {InvalidArgumentError} naming the option that will not do */
   constructor(source?: KeyvPgStoreSource, options?: KeyvPgStoreOptions) {
-    const inline = typeof source === 'object' && source !== null && !isStash(source) ? source : undefined
+    const inline = inlineOptions(source)
     assertKnown('options', options, storeOptionNames)
-    const { tenant, namespace, version, contract, ...connection } = { ...inline, ...options }
+    const { tenant, namespace, version, contract, ...connection } = {
+      ...inline,
+      ...(options && plainOptions(options, storeOptionNames)),
+    }
     this.#options = { tenant, namespace, version, contract }
     this.#attachments = new Attachments(contractOf(contract), (namespace) => this.#stored(namespace))
-    const { stash, isOwned } = holdStash(inline === undefined ? (source as PgStash | string | undefined) : connection)
+    const { stash, release } = holdStash(inline === undefined ? (source as PgStash | string | undefined) : connection)
     this.#stash = stash
-    this.#isOwned = isOwned
+    this.#release = release
     // Names that will not do are told here, not at the first call.
     if (typeof tenant !== 'function') this.#cache(this.#home)
   }
@@ -182,10 +187,10 @@ export class KeyvPgStore {
     await this.#cache(this.#stored(this.#attachments.onlyNamespace('clear'))).clear()
   }
 
-  /** Closes the stash if this store opened it, once every Keyv on this store has disconnected. */
+  /** Once every Keyv on this store has disconnected: closes the stash if it was opened for stores, and this is the last of them. */
   async disconnect(): Promise<void> {
     this.#disconnects += 1
-    if (this.#isOwned && this.#disconnects >= this.#attachments.size) await this.#stash.close()
+    if (this.#disconnects >= this.#attachments.size) await this.#release()
   }
 
   /**
@@ -297,11 +302,21 @@ export type CreateKeyvOptions<KeyvOptions> = PgStashOptions &
  */
 export function createKeyv<Keyv, KeyvOptions>(
   Keyv: KeyvConstructor<Keyv, KeyvOptions>,
-  given: CreateKeyvOptions<KeyvOptions> = {},
+  given: string | CreateKeyvOptions<KeyvOptions> = {},
 ): Keyv {
-  assertStoreOptions(given)
-  const { keyv, ...options } = given
+  if (typeof Keyv !== 'function')
+    throw new InvalidArgumentError('Keyv', 'must be the class of Keyv', 'Call createKeyv(Keyv, { stash }).')
+  if (typeof given === 'string') return new Keyv(new KeyvPgStore(given))
+  const { keyv, ...options } = storeOptions(given, [...storeOptionNames, 'keyv'])
   return new Keyv(new KeyvPgStore(options), keyv)
+}
+
+/** undefined: a stash, a connection string, or nothing. */
+function inlineOptions(
+  source: KeyvPgStoreSource | undefined,
+): Exclude<KeyvPgStoreSource, string | PgStash> | undefined {
+  if (source === undefined || typeof source === 'string' || isStash(source)) return undefined
+  return storeOptions(source, storeOptionNames)
 }
 
 function assertEntry(entry: KeyvPgStoreEntry): KeyvPgStoreEntry {

@@ -4,7 +4,8 @@ import { keptName, ownCopy } from '../entry/kept-name'
 import { maxLimit } from '../entry/limit'
 import type { TenantSource } from '../entry/tenant'
 import { InvalidArgumentError } from '../errors'
-import { assertStoreOptions, holdStash, type PgStash } from '../stash/pg-stash'
+import { holdStash, storeOptions } from '../stash/held-stash'
+import type { PgStash } from '../stash/pg-stash'
 import { type Algorithm, type LimiterOptions, RateLimiter, type RateLimitOnError } from '../stash/rate-limiter'
 
 export type { Algorithm, RateLimitOnError, TenantSource }
@@ -38,12 +39,14 @@ interface Rules {
   readonly limit: number
 }
 
+const storeOptionNames = ['prefix', 'tenant', 'onError', 'denyCache', 'algorithm']
+
 /**
  * The storage for @nestjs/throttler: `ThrottlerModule.forRoot({ throttlers: […], storage: new PgThrottlerStorage({ stash }) })`.
  */
 export class PgThrottlerStorage {
   readonly #stash: PgStash
-  readonly #isOwned: boolean
+  readonly #release: () => Promise<void>
   readonly #prefix: string
   readonly #shared: Pick<LimiterOptions, 'tenant' | 'onError' | 'denyCache'> & {
     readonly algorithm: Algorithm | undefined
@@ -53,12 +56,11 @@ export class PgThrottlerStorage {
 
   /** @throws {InvalidArgumentError} naming the option that will not do */
   constructor(given: PgThrottlerStorageOptions = {}) {
-    assertStoreOptions(given)
-    const { prefix = 'throttler', ...options } = given
+    const { prefix = 'throttler', ...options } = storeOptions(given, storeOptionNames)
     const { tenant, onError, denyCache, algorithm, ...connection } = options
-    const { stash, isOwned } = holdStash(connection)
+    const { stash, release } = holdStash(connection)
     this.#stash = stash
-    this.#isOwned = isOwned
+    this.#release = release
     this.#prefix = prefix
     this.#shared = { tenant, onError, denyCache, algorithm }
     // Tells at once what will not do, not at the first request.
@@ -87,7 +89,7 @@ export class PgThrottlerStorage {
 
   /** Nest calls it where shutdown hooks are enabled. Closes the stash if this storage opened it. */
   async onApplicationShutdown(): Promise<void> {
-    if (this.#isOwned) await this.#stash.close()
+    await this.#release()
   }
 
   #limiter({ name, windowMs, limit, blockMs }: Rules): RateLimiter {

@@ -28,7 +28,7 @@ export interface PgPoolOptions {
   /** Connections at most. Default: 5. */
   readonly max?: number | undefined
   /** Milliseconds after which an idle connection is closed. Default: 10,000. */
-  readonly idleTimeoutMillis?: number | undefined
+  readonly idleTimeoutMillis?: number | null | undefined
   /** What `pg_stat_activity` shows. Default: `pgstash`. */
   readonly application_name?: string | undefined
 }

@@ -4,9 +4,9 @@ import { type Limit, resolveLimit } from '../entry/limit'
 import { InvalidArgumentError } from '../errors'
 import type { CallOptions } from '../postgres/call'
 import type { BlockRule } from '../postgres/counter-table'
+import { holdStash, storeOptions } from './held-stash'
 import { assertKnown } from './known-options'
 import { LimitDecisions, type LimitedCounter } from './limit-decisions'
-import { assertStoreOptions, holdStash } from './pg-stash'
 import type { RateLimitResult } from './rate-limit-result'
 import { type BlockOptions, blockRule, counterNamespace, type LimiterOptions, limiterName } from './rate-limiter'
 
@@ -54,6 +54,11 @@ interface LoginLimit {
   readonly limit: Limit
 }
 
+const limiterOptionNames = [
+  ...['name', 'tenant', 'onError', 'denyCache', 'attempts'],
+  ...['windowMs', 'limits', 'ipv6Subnet', 'block'],
+]
+
 /**
  * Slows down whoever guesses passwords. Failed attempts are counted by user name, by user name and address, and by address; who has had
  * enough is denied, longer each time.
@@ -75,7 +80,6 @@ export class LoginLimiter {
 
   /** @throws {InvalidArgumentError} naming the option that will not do */
   constructor(options: LoginLimiterOptions) {
-    assertStoreOptions(options)
     const {
       tenant,
       onError,
@@ -87,7 +91,7 @@ export class LoginLimiter {
       ipv6Subnet,
       block,
       ...connection
-    } = options
+    } = storeOptions(options, limiterOptionNames)
     assertKnown('limits', limits, new Set(loginKeys))
     const login = limiterName(name ?? 'login')
     this.#limits = loginKeys.flatMap((by) => {
@@ -103,12 +107,10 @@ export class LoginLimiter {
     this.#subnet = resolveSubnet(ipv6Subnet)
     const usual = { blockMs: windowMs, maxBlockMs: Math.max(windowMs, oneDayMs), forgetMs: oneDayMs }
     this.#block = block === false ? undefined : blockRule(block ?? usual)
-    const { stash, isOwned } = holdStash(connection)
+    const { stash, release } = holdStash(connection)
     const remembers = this.#block?.isExtended ? false : denyCache
     this.#decisions = new LimitDecisions(stash, { limiter: login, tenant, onError, denyCache: remembers })
-    this.#end = async () => {
-      if (isOwned) await stash.close()
-    }
+    this.#end = release
   }
 
   /** Counts an attempt if it is allowed. If it is, check the password, and call `succeed()` if it was right. */

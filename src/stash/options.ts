@@ -2,7 +2,9 @@ import { InvalidArgumentError } from '../errors'
 import type { Isolation } from '../postgres/migrator'
 import type { PgPool, PgPoolOptions } from '../postgres/pg-driver'
 import type { Pglite } from '../postgres/pglite-driver'
+import { definedOptions, plainOptions, plainTls } from './given-options'
 import { assertKnown } from './known-options'
+import { assertOptions } from './mistaken-options'
 import { assertQuota, type QuotaSource } from './quota'
 import { assertAddress, assertEnvironment, assertServerAddress } from './server-address'
 
@@ -101,7 +103,7 @@ const poolOptionNames: ReadonlySet<string> = new Set(
   `host port user database password ssl sslnegotiation max min idleTimeoutMillis connectionTimeoutMillis maxUses maxLifetimeSeconds
   allowExitOnIdle application_name fallback_application_name statement_timeout query_timeout lock_timeout
   idle_in_transaction_session_timeout keepAlive keepAliveInitialDelayMillis client_encoding options types enableChannelBinding
-  stream log Client verify onConnect`.split(/\s+/),
+  stream log Client Promise verify onConnect`.split(/\s+/),
 )
 
 const ownOptionNames: readonly (keyof PgStashOptions)[] = [
@@ -123,6 +125,9 @@ const ownOptionNames: readonly (keyof PgStashOptions)[] = [
   'breaker',
 ]
 
+/** Of a stash, those of its pool among them. */
+export const connectionOptionNames: readonly string[] = [...ownOptionNames, ...poolOptionNames]
+
 /** Two reads and two writes in flight, and one for the sweep, listings and clears. */
 const defaultPoolSize = 5
 
@@ -131,14 +136,7 @@ const defaultPoolSize = 5
  * @throws {InvalidArgumentError} naming the option
  */
 export function resolveOptions(given: string | PgStashOptions): ResolvedOptions {
-  if (typeof given !== 'string' && (typeof given !== 'object' || given === null)) {
-    throw new InvalidArgumentError(
-      'options',
-      'must be a connection string or an object',
-      'Pass { connectionString }, { pool } or { pglite }.',
-    )
-  }
-  const options = typeof given === 'string' ? { connectionString: given } : given
+  const options = optionsOf('options', given)
   const {
     connectionString,
     pool,
@@ -174,6 +172,7 @@ export function resolveOptions(given: string | PgStashOptions): ResolvedOptions 
       application_name: 'pgstash',
       ...poolOptions,
       ...address,
+      ...(poolOptions.ssl === undefined ? {} : { ssl: plainTls(poolOptions.ssl) }),
     },
     schema: schemaName(schema ?? 'pgstash'),
     isUnlogged: bool('unlogged', unlogged, false),
@@ -198,13 +197,14 @@ function maintenanceOf(
   timeoutMs: number | undefined,
 ): ResolvedOptions['maintenance'] {
   if (given === undefined) return undefined
-  const options = typeof given === 'string' ? { connectionString: given } : given
-  if (typeof options === 'object' && options !== null) return resolveOptions({ max: 2, ...options, timeoutMs })
-  throw new InvalidArgumentError(
-    'maintenance',
-    'must be a connection string or an object',
-    'Pass { connectionString }.',
-  )
+  return resolveOptions({ max: 2, ...optionsOf('maintenance', given), timeoutMs })
+}
+
+/** A `pg.PoolConfig` too, or the options of a pool that is there. */
+function optionsOf(field: string, given: string | PgStashOptions): PgStashOptions {
+  if (typeof given === 'string') return { connectionString: given }
+  assertOptions(field, given)
+  return definedOptions(plainOptions(given, connectionOptionNames))
 }
 
 const sweeperNames: ReadonlySet<string> = new Set(['intervalMs'])

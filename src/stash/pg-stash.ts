@@ -1,5 +1,5 @@
 import { defaultTenant, type TenantSource, tenantName } from '../entry/tenant'
-import { InvalidArgumentError, MaintenanceRequiredError, StashClosedError } from '../errors'
+import { MaintenanceRequiredError, StashClosedError } from '../errors'
 import { Coalescer } from '../postgres/coalescer'
 import { Database } from '../postgres/database'
 import type { Driver } from '../postgres/driver'
@@ -20,6 +20,7 @@ import { type Diagnosis, type DoctorOptions, diagnose } from './doctor'
 import { type SchemaStatus, schemaStatus } from './doctor-schema'
 import { poolSizeOf } from './doctor-server'
 import { metricsOf, type StashMetrics } from './metrics'
+import { stashBrand } from './mistaken-options'
 import { type PgStashOptions, type ResolvedOptions, resolveOptions } from './options'
 import { type StashStats, type StatsOptions, stats } from './stats'
 import { SweepClock } from './sweep-clock'
@@ -35,9 +36,6 @@ import {
 import { type NamespaceOptions, Tenant } from './tenant'
 
 export type { TenantSource }
-
-/** Says "this is a PgStash" also of one made by another copy of this package (import beside require). */
-const brand = Symbol.for('pgstash.PgStash')
 
 /** Two are enough to keep the server busy while Node reads the last answer; more make smaller batches (bench). */
 const readsInFlight = 2
@@ -95,7 +93,7 @@ export class PgStash {
     this.#clock = this.#makeClock()
   }
 
-  get [brand](): true {
+  get [stashBrand](): true {
     return true
   }
 
@@ -273,48 +271,9 @@ export class PgStash {
 
 type ConnectionOptions = NonNullable<ResolvedOptions['maintenance']>
 
-/** A stash given by the caller, or one made of options, which its maker then closes. */
-export interface StashHolding {
-  readonly stash: PgStash
-  readonly isOwned: boolean
-}
-
-/** What a store accepts in the place of a stash. */
-export type StashSource = PgStash | string | (PgStashOptions & { readonly stash?: PgStash | undefined })
-
-/**
- * The stash a store works on.
- * @throws {InvalidArgumentError} naming the option that will not do
- */
-export function holdStash(source: StashSource | undefined): StashHolding {
-  if (isStash(source)) return { stash: source, isOwned: false }
-  if (typeof source === 'object' && source !== null && 'stash' in source) {
-    // Also where it is undefined: opening another one would keep the data somewhere else.
-    const { stash, ...others } = source
-    if (!isStash(stash))
-      throw new InvalidArgumentError('stash', 'is no PgStash', 'Pass new PgStash(…), or connection options instead.')
-    const [extra] = Object.entries(others).filter(([, value]) => value !== undefined)
-    if (extra !== undefined) {
-      const next = "Check the spelling; connection options are the stash's own."
-      throw new InvalidArgumentError('options', `have no ${JSON.stringify(extra[0])} beside a stash`, next)
-    }
-    return { stash, isOwned: false }
-  }
-  return { stash: new PgStash(source), isOwned: true }
-}
-
-/**
- * The options of a store that takes them as one object, its stash among them.
- * @throws {InvalidArgumentError} a stash, or anything else, in their place
- */
-export function assertStoreOptions(options: unknown): void {
-  if (typeof options === 'object' && options !== null && !isStash(options)) return
-  throw new InvalidArgumentError('options', isStash(options) ? 'are a PgStash' : 'must be an object', 'Pass { stash }.')
-}
-
 /** Also for a stash of another copy of this package. */
 export function isStash(source: unknown): source is PgStash {
-  return typeof source === 'object' && source !== null && brand in source
+  return typeof source === 'object' && source !== null && stashBrand in source
 }
 
 /** Of the options, or of those of `maintenance`. */

@@ -6,10 +6,11 @@ import { InvalidArgumentError } from '../errors'
 import type { CallOptions } from '../postgres/call'
 import type { BlockRule } from '../postgres/counter-table'
 import type { DenyCacheOptions } from './denials'
+import { holdStash, storeOptions } from './held-stash'
 import { assertKnown } from './known-options'
 import { LimitDecisions, type LimitedCounter, type RateLimitOnError } from './limit-decisions'
 import type { PgStashOptions } from './options'
-import { assertStoreOptions, holdStash, type PgStash } from './pg-stash'
+import type { PgStash } from './pg-stash'
 import type { RateLimitResult } from './rate-limit-result'
 
 export type { Algorithm, DenyCacheOptions, RateLimitOnError, RateLimitResult }
@@ -82,6 +83,11 @@ interface NamedLimit {
   readonly limit: Limit
 }
 
+const limiterOptionNames = [
+  ...['name', 'tenant', 'onError', 'denyCache', 'algorithm'],
+  ...['limit', 'windowMs', 'limits', 'sharesWindows', 'block'],
+]
+
 /**
  * Counts hits of callers, and says who has had enough. What counts is the database's clock, for all processes; each decision is one
  * statement, in which the concurrent hits of this process travel together, each with an answer of its own. Hits that are denied are not counted.
@@ -99,7 +105,6 @@ export class RateLimiter {
 
   /** @throws {InvalidArgumentError} naming the option that will not do */
   constructor(options: RateLimiterOptions) {
-    assertStoreOptions(options)
     const {
       tenant,
       onError,
@@ -112,7 +117,7 @@ export class RateLimiter {
       sharesWindows,
       block,
       ...connection
-    } = options
+    } = storeOptions(options, limiterOptionNames)
     this.name = limiterName(name ?? 'rate-limit')
     if (limits !== undefined && (limit !== undefined || windowMs !== undefined)) {
       throw new InvalidArgumentError('limit and limits', 'exclude each other', 'Put it into limits.')
@@ -120,13 +125,11 @@ export class RateLimiter {
     const given = limits ?? [{ limit: limit as number, windowMs: windowMs as number }]
     this.#limits = namedLimits(this.name, given, algorithm, sharesWindows === true)
     this.#block = block === undefined ? undefined : blockRule(block)
-    const { stash, isOwned } = holdStash(connection)
+    const { stash, release } = holdStash(connection)
     // What extends a block has to be told of every denial.
     const remembers = this.#block?.isExtended ? false : denyCache
     this.#decisions = new LimitDecisions(stash, { limiter: this.name, tenant, onError, denyCache: remembers })
-    this.#end = async () => {
-      if (isOwned) await stash.close()
-    }
+    this.#end = release
   }
 
   /** Counts a hit if it is allowed, and says whether it is. */

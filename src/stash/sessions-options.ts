@@ -2,8 +2,9 @@ import { namespaceName } from '../entry/namespace'
 import { defaultTenant, resolveTenant, type TenantSource } from '../entry/tenant'
 import { InvalidArgumentError } from '../errors'
 import { assertTableName, type TableName } from '../postgres/statement'
+import { storeOptions } from './held-stash'
 import type { PgStashOptions } from './options'
-import { assertStoreOptions, type PgStash } from './pg-stash'
+import type { PgStash } from './pg-stash'
 import type { SessionData } from './session-codec'
 
 export interface SessionsOptions extends Omit<PgStashOptions, 'onError'> {
@@ -47,6 +48,8 @@ export interface ResolvedSessionsOptions {
   readonly connection: Omit<PgStashOptions, 'onError'> & { readonly stash?: PgStash | undefined }
 }
 
+const sessionsOptionNames = ['tenant', 'namespace', 'ttl', 'touchAfter', 'userId', 'lostUpdates', 'table']
+
 const oneDayMs = 86_400_000
 
 /**
@@ -54,10 +57,10 @@ const oneDayMs = 86_400_000
  * @throws {InvalidArgumentError} naming the option
  */
 export function resolveSessionsOptions(options: SessionsOptions): ResolvedSessionsOptions {
-  assertStoreOptions(options)
-  const { tenant, namespace, ttl, touchAfter, userId, lostUpdates, table, ...connection } = options
+  const plain = storeOptions(options, sessionsOptionNames)
+  const { tenant, namespace, ttl, touchAfter, userId, lostUpdates, table, ...connection } = plain
   if (typeof tenant !== 'function') resolveTenant(tenant)
-  if (table !== undefined) assertFitsConnectTable(options)
+  if (table !== undefined) assertFitsConnectTable(plain)
   const life = milliseconds('ttl', ttl ?? oneDayMs, 1)
   return {
     tenant,

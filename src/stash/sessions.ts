@@ -5,8 +5,9 @@ import { InvalidArgumentError, VersionConflictError } from '../errors'
 import { type Address, addressOf } from '../postgres/address'
 import type { CallOptions } from '../postgres/call'
 import type { SessionTable, SessionWrite, StoredSession, UserSessionTable } from '../postgres/session-table'
+import { holdStash } from './held-stash'
 import { assertKnown } from './known-options'
-import { holdStash, type PgStash } from './pg-stash'
+import type { PgStash } from './pg-stash'
 import { assertSession, decodeSession, encodeCookie, encodeData, lifeOf, type SessionData } from './session-codec'
 import { originField, originOf, rememberRead, rememberWritten, SessionOrigin } from './session-origin'
 import { type ResolvedSessionsOptions, resolveSessionsOptions, type SessionsOptions } from './sessions-options'
@@ -37,16 +38,16 @@ const keptMs = 3_600_000
  */
 export class Sessions {
   readonly #stash: PgStash
-  readonly #isOwned: boolean
+  readonly #release: () => Promise<void>
   readonly #options: ResolvedSessionsOptions
   readonly #connectTable: SessionTable | undefined
 
   /** @throws {InvalidArgumentError} naming the option that will not do */
   constructor(options: SessionsOptions = {}) {
     this.#options = resolveSessionsOptions(options)
-    const { stash, isOwned } = holdStash(this.#options.connection)
+    const { stash, release } = holdStash(this.#options.connection)
     this.#stash = stash
-    this.#isOwned = isOwned
+    this.#release = release
     const { table } = this.#options
     this.#connectTable = table && stash.connectTable(table)
   }
@@ -141,9 +142,9 @@ export class Sessions {
     return (await table.delete(address, ids, options)).filter(Boolean).length
   }
 
-  /** Closes the stash if these sessions opened it. */
-  async close(): Promise<void> {
-    if (this.#isOwned) await this.#stash.close()
+  /** Closes the stash if it was opened for stores, and this is the last of them. */
+  close(): Promise<void> {
+    return this.#release()
   }
 
   /** The tenant is asked first: without one, nothing is looked at. */
