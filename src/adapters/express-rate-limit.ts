@@ -143,7 +143,7 @@ export class PgRateLimitStore {
   #rulesOf({ windowMs, limit, skipFailedRequests, skipSuccessfulRequests }: RateLimitHostOptions): Rules {
     const ownLimit = this.#options.limit ?? (typeof limit === 'number' ? limit : undefined)
     return {
-      windowMs: windowOf(windowMs ?? this.#options.windowMs ?? 60_000),
+      windowMs: windowOf(windowMs === undefined ? (this.#options.windowMs ?? 60_000) : windowMs),
       limit: ownLimit === undefined ? undefined : hostLimit('limit', ownLimit),
       takesBack: skipFailedRequests !== false || skipSuccessfulRequests !== false,
     }
