@@ -147,7 +147,7 @@ describePostgres('what the hosts allow', (body) => {
         infinity,
         notANumber,
         '1 minute',
-        '90',
+        '90000',
         () => 60_000,
         async () => 60_000.5,
         () => 0,
