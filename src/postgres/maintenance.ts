@@ -1,3 +1,4 @@
+import checkReadOnly from '../../sql/statements/check-read-only.sql'
 import claimBlocks from '../../sql/statements/claim-blocks.sql'
 import countEntries from '../../sql/statements/count-entries.sql'
 import countExpiring from '../../sql/statements/count-expiring.sql'
@@ -96,6 +97,7 @@ export class Maintenance {
   readonly #readSweep: Statement
   readonly #sweeps: Readonly<Record<SweptTable, Statement>>
   readonly #takeSweepLease: Statement
+  readonly #checkReadOnly: Statement
 
   constructor(database: StatementRunner, schema: string) {
     this.#database = database
@@ -108,6 +110,7 @@ export class Maintenance {
     this.#finishSweep = statementOf(finishSweep, schema)
     this.#readSweep = statementOf(readSweep, schema)
     this.#takeSweepLease = statementOf(takeSweepLease, schema)
+    this.#checkReadOnly = statementOf(checkReadOnly, schema)
     this.#measureTable = statementOf(measureTable, schema)
     this.#sweeps = {
       entry: statementOf(sweepBlocks, schema),
@@ -132,6 +135,9 @@ export class Maintenance {
 
   /** Whether the caller is the one that sweeps by the clock now; not if the last turn ended less than `sinceMs` ago. */
   async takeLease(holder: string, forMs: number, sinceMs: number): Promise<boolean> {
+    // A standby: its primary is swept.
+    const [readOnly] = await this.#database.read(this.#checkReadOnly, [])
+    if (readOnly?.[0] === true) return false
     const rows = await this.#database.write(this.#takeSweepLease, [holder, forMs, sinceMs])
     return rows.length > 0
   }

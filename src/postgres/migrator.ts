@@ -1,3 +1,4 @@
+import checkReadOnly from '../../sql/statements/check-read-only.sql'
 import checkServer from '../../sql/statements/check-server.sql'
 import createMigrationTable from '../../sql/statements/create-migration-table.sql'
 import createSchema from '../../sql/statements/create-schema.sql'
@@ -79,6 +80,12 @@ export class Migrator {
    */
   async check(): Promise<SchemaState> {
     return this.#read(this.#driver)
+  }
+
+  /** Whether nothing can be written there, nor has to be: a standby gets its schema from its primary. */
+  async isReadOnly(): Promise<boolean> {
+    const [row] = await this.#driver.query(statementOf(checkReadOnly, this.#schema), [])
+    return row?.[0] === true
   }
 
   /** @throws {SchemaOutdatedError} when the schema is missing or behind */

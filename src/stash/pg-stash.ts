@@ -227,7 +227,7 @@ export class PgStash {
 
   async #prepare(): Promise<void> {
     const { autoMigrate, isolation } = this.#options
-    if (autoMigrate && this.#hasOwner) {
+    if (autoMigrate && this.#hasOwner && !(await this.#migrator.isReadOnly())) {
       await this.#migrator.migrate()
       await this.#migrator.reserveBlocks()
     } else await new Migrator(this.#driver, this.#options).requireCurrent()
