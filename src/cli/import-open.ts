@@ -43,7 +43,7 @@ function tlsOf({ redisCa, redisCert, redisKey, redisServername }: ImportFlags): 
 function pem(flag: string, path: string | undefined): string | undefined {
   if (path === undefined) return undefined
   const text = contentOf(flag, path)
-  if (text.includes('-----BEGIN ')) return text
+  if (/^-----BEGIN /m.test(text)) return text
   throw new InvalidArgumentError(flag, 'is no PEM file', 'It begins with -----BEGIN.')
 }
 
