@@ -10,8 +10,13 @@ const ids = ['a', 'b']
 
 /** What one of several requests does next; each holds what it read, be it of another id, and is served by one of two stashes. */
 type Step =
-  | { readonly does: 'read' | 'destroy' | 'expire' | 'touch'; readonly request: number; readonly id: number }
-  | { readonly does: 'save' | 'resave'; readonly request: number; readonly id: number; readonly isCopy: boolean }
+  | {
+      readonly does: 'read' | 'destroy' | 'expire' | 'touch' | 'save' | 'resave'
+      readonly request: number
+      readonly id: number
+      /** Of what is saved. */
+      readonly isCopy: boolean
+    }
   | { readonly does: 'sweep' }
 
 const request = fc.nat(3)
@@ -21,6 +26,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     does: fc.constantFrom('read' as const, 'destroy' as const, 'expire' as const, 'touch' as const),
     request,
     id,
+    isCopy: fc.constant(false),
   }),
   fc.record({ does: fc.constantFrom('save' as const, 'resave' as const), request, id, isCopy: fc.boolean() }),
   fc.constant({ does: 'sweep' as const }),
