@@ -24,14 +24,22 @@ written as (
   where k.granted > 0
   order by k.ord
   on conflict (tenant, namespace, key) do update set
-    tat = greatest(c.tat, c.counted_at, excluded.counted_at) + excluded.cost::double precision * excluded.window_ms::double precision / excluded.most::double precision
-      * "pgstash".fitting(
+    -- In whole hits, where it is some to within what a double of the time of today loses (0.00025 ms): added up as milliseconds, 300 hits of one moment lost
+    -- enough for the last of them to be denied.
+    tat = greatest(c.counted_at, excluded.counted_at)::double precision + excluded.window_ms::double precision / excluded.most::double precision * (
+      case when pg_catalog.abs((greatest(c.tat, c.counted_at, excluded.counted_at) - greatest(c.counted_at, excluded.counted_at)::double precision) * excluded.most::double precision / excluded.window_ms::double precision
+          - pg_catalog.round((greatest(c.tat, c.counted_at, excluded.counted_at) - greatest(c.counted_at, excluded.counted_at)::double precision) * excluded.most::double precision / excluded.window_ms::double precision))
+          * excluded.window_ms::double precision / excluded.most::double precision <= 0.00025::double precision
+        then pg_catalog.round((greatest(c.tat, c.counted_at, excluded.counted_at) - greatest(c.counted_at, excluded.counted_at)::double precision) * excluded.most::double precision / excluded.window_ms::double precision)
+        else (greatest(c.tat, c.counted_at, excluded.counted_at) - greatest(c.counted_at, excluded.counted_at)::double precision) * excluded.most::double precision / excluded.window_ms::double precision
+      end
+      + excluded.cost::double precision * "pgstash".fitting(
           excluded.most::double precision * (1::double precision
-          - (greatest(c.tat, c.counted_at, excluded.counted_at) - greatest(c.counted_at, excluded.counted_at)::double precision) / excluded.window_ms::double precision),
-          excluded.cost, excluded.asked)::double precision,
+          - (greatest(c.tat, c.counted_at, excluded.counted_at) - greatest(c.counted_at, excluded.counted_at)::double precision - 0.00025::double precision) / excluded.window_ms::double precision),
+          excluded.cost, excluded.asked)::double precision),
     granted = "pgstash".fitting(
       excluded.most::double precision * (1::double precision
-          - (greatest(c.tat, c.counted_at, excluded.counted_at) - greatest(c.counted_at, excluded.counted_at)::double precision) / excluded.window_ms::double precision),
+          - (greatest(c.tat, c.counted_at, excluded.counted_at) - greatest(c.counted_at, excluded.counted_at)::double precision - 0.00025::double precision) / excluded.window_ms::double precision),
       excluded.cost, excluded.asked),
     counted_at = greatest(c.counted_at, excluded.counted_at),
     -- Late enough, without the sum once more.
@@ -40,7 +48,7 @@ written as (
     place = excluded.place, asked = excluded.asked, cost = excluded.cost, most = excluded.most
   where "pgstash".fitting(
     excluded.most::double precision * (1::double precision
-          - (greatest(c.tat, c.counted_at, excluded.counted_at) - greatest(c.counted_at, excluded.counted_at)::double precision) / excluded.window_ms::double precision),
+          - (greatest(c.tat, c.counted_at, excluded.counted_at) - greatest(c.counted_at, excluded.counted_at)::double precision - 0.00025::double precision) / excluded.window_ms::double precision),
     excluded.cost, 1) > 0
   returning c.place, c.granted, c.hits, c.previous, c.reset_at - c.counted_at as reset_left, c.tat - c.counted_at::double precision as tat_left
 )

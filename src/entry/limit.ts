@@ -47,6 +47,9 @@ const leastIntervalMs = 0.01
 /** What double precision loses, here and in the database alike. */
 const epsilon = 1e-6
 
+/** Of GCRA: what a double loses of the time of today, in milliseconds; as in consume-gcra.sql. */
+const lostMs = 0.00025
+
 /** @throws {InvalidArgumentError} a limit below 0, a window that is no time, an algorithm nobody knows */
 export function resolveLimit(
   limit: unknown,
@@ -109,13 +112,13 @@ const waits: Readonly<Record<Algorithm, Wait>> = {
     // The hits of this window have to fade, as those of the one before do.
     return hits <= room ? 0 : resetLeft + windowMs * (1 - room / hits)
   },
-  gcra: ({ limit, windowMs }, { tatLeft }, room) => (tatLeft ?? 0) - (room * windowMs) / limit,
+  gcra: ({ limit, windowMs }, { tatLeft }, room) => (tatLeft ?? 0) - lostMs - (room * windowMs) / limit,
 }
 
 function usedOf({ limit, windowMs, algorithm }: Limit, state: CounterState | undefined): number {
   if (state === undefined) return 0
   const { hits, previous, resetLeft, tatLeft } = state
-  if (algorithm === 'gcra') return (Math.max(0, tatLeft ?? 0) / windowMs) * limit
+  if (algorithm === 'gcra') return (Math.max(0, (tatLeft ?? 0) - lostMs) / windowMs) * limit
   if (resetLeft > 0) return algorithm === 'fixed-window' ? hits : hits + previous * Math.min(1, resetLeft / windowMs)
   const reach = algorithm === 'fixed-window' ? 0 : resetLeft + windowMs
   return reach > 0 ? (hits * reach) / windowMs : 0
