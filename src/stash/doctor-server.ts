@@ -14,12 +14,13 @@ export function serverVersion({ version, versionNumber, isReplica }: ServerFacts
   return ok(`PostgreSQL ${version}`)
 }
 
+const utf8Step = "Make the database anew: create database … encoding 'UTF8' template template0."
+
 export function encoding({ encoding, timeZone }: ServerFacts): Finding {
   if (encoding === 'UTF8') return ok(`UTF8; time zone ${timeZone}, which changes nothing: times are epoch milliseconds`)
-  return warn(
-    `the database is in ${encoding}: keys and values outside it are refused`,
-    "Make the database anew: create database … encoding 'UTF8' template template0.",
-  )
+  if (encoding === 'SQL_ASCII')
+    return warn('the database is in SQL_ASCII: it keeps bytes as they come, and `?` in a pattern is one byte', utf8Step)
+  return warn(`the database is in ${encoding}: keys and values outside it are refused`, utf8Step)
 }
 
 export function statistics({ tracksCounts, hasAutovacuum }: ServerFacts): Finding {
