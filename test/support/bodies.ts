@@ -172,7 +172,7 @@ function withStashes({ name, start, connection, connectionAs, sql, script, actAs
       const schemas = new Set(stashes.map(({ schema }) => schema))
       for (const stash of stashes) await stash.close()
       await actAs(undefined)
-      for (const schema of schemas) await sql(`drop schema if exists ${schema} cascade`)
+      for (const schema of schemas) await sql(`drop schema if exists "${schema}" cascade`)
       for (const role of roles) await sql(`drop role ${role}`)
       await end()
     },
