@@ -27,8 +27,11 @@ export class PgBouncer {
     this.#directory = directory
   }
 
-  /** @param user whom the server sees, whoever connects */
-  static async before(serverUrl: string, user = 'postgres'): Promise<PgBouncer> {
+  /**
+   * @param user whom the server sees, whoever connects
+   * @param ownSettings `name=value`, beside those of all tests
+   */
+  static async before(serverUrl: string, user = 'postgres', ownSettings: readonly string[] = []): Promise<PgBouncer> {
     const port = await freePort()
     const directory = await mkdtemp(join(tmpdir(), 'pgstash-bouncer-'))
     const file = join(directory, 'pgbouncer.ini')
@@ -38,6 +41,7 @@ export class PgBouncer {
       'auth_type=any',
       'pool_mode=transaction',
       'default_pool_size=3',
+      ...ownSettings,
     ]
     const database = `* = host=127.0.0.1 port=${new URL(serverUrl).port} user=${user}`
     await writeFile(file, ['[databases]', database, '[pgbouncer]', ...settings, 'unix_socket_dir=', ''].join('\n'))
