@@ -258,30 +258,73 @@ export class PrivilegeError extends PgStashError {
   }
 }
 
-/** What is wrong with a role: the policies do not hold for it, are not forced, or (`isolated`) hold for one that has to see every tenant. */
-export type UnsafeRoleReason = 'superuser' | 'bypassrls' | 'owner' | 'not-forced' | 'isolated'
+/**
+ * What is wrong with a role: the policies do not hold for it, are not forced, are not as they are meant (`policies`), do not stop all that it may (`rights`), or
+ * (`isolated`) hold for one that has to see every tenant.
+ */
+export type UnsafeRoleReason = 'superuser' | 'bypassrls' | 'owner' | 'not-forced' | 'policies' | 'rights' | 'isolated'
+
+/** Something that a role may, and row-level security does not stop. */
+export interface ExcessRight {
+  /** "truncate on entry through PUBLIC" */
+  readonly told: string
+  /** SQL that takes it away, for the owner of the tables or a superuser. */
+  readonly cure: string
+}
 
 /** The role does not fit `isolation`. Nothing was read or written. */
 export class UnsafeRoleError extends PgStashError {
+  /** Of `policies`: in what they are not as they are meant. */
+  readonly faults: readonly string[]
+  /** Of `rights`: what is too much. */
+  readonly excess: readonly ExcessRight[]
+
   constructor(
     readonly reason: UnsafeRoleReason,
     readonly role: string,
     readonly schema: string,
+    { faults = [], excess = [] }: { faults?: readonly string[]; excess?: readonly ExcessRight[] } = {},
   ) {
-    super('UNSAFE_ROLE', unsafeRoleMessage(reason, role, schema))
+    super('UNSAFE_ROLE', unsafeRoleMessage(reason, role, schema, faults, excess))
+    this.faults = faults
+    this.excess = excess
   }
 }
 
-function unsafeRoleMessage(reason: UnsafeRoleReason, role: string, schema: string): string {
+function unsafeRoleMessage(
+  reason: UnsafeRoleReason,
+  role: string,
+  schema: string,
+  faults: readonly string[],
+  excess: readonly ExcessRight[],
+): string {
   const [who, where] = [JSON.stringify(role), JSON.stringify(schema)]
   if (reason === 'not-forced')
     return `row-level security is not forced on the tables of ${where}. Run "${migrateStep(schema, '--isolation rls')}" as their owner.`
+  if (reason === 'policies') return policiesMessage(faults, who, schema)
+  if (reason === 'rights')
+    return `the role ${who} may do what row-level security does not stop: ${excess.map(({ told }) => told).join('; ')}. ${cureOfRights(excess, schema, role)}`
   if (reason === 'isolated')
     return `the tables of ${where} are under row-level security, which holds for the role ${who}. Pass isolation: 'rls' (on the command line --isolation rls); where all tenants are looked at, for \`maintenance\` and for cleanup, connect as the owner of the tables.`
   return (
     `row-level security does not hold for the role ${who}: it ${standing[reason]}. Connect as another ` +
     `("create role app login password '…'"), after "${migrateStep(schema, '--isolation rls --app-role app')}" as the owner, and give the owner's connection as \`maintenance\`.`
   )
+}
+
+function policiesMessage(faults: readonly string[], who: string, schema: string): string {
+  const what =
+    faults.length === 0
+      ? `hold for the role ${who}, though it owns the tables: they name another owner`
+      : `are not as they are meant (${faults.join('; ')})`
+  return `the policies of row-level security in ${JSON.stringify(schema)} ${what}. Run "${migrateStep(schema, '--isolation rls')}" as the owner of the tables, or as a superuser.`
+}
+
+/** What takes rights away that are too much. */
+export function cureOfRights(excess: readonly ExcessRight[], schema: string, role: string): string {
+  const cures = [...new Set(excess.map(({ cure }) => cure))].map((cure) => `${cure};`).join(' ')
+  const given = migrateStep(schema, `--isolation rls --app-role ${role}`)
+  return `As the owner of the tables or a superuser: ${cures} "${given}" takes away what the owner granted to the role itself.`
 }
 
 const standing = {
@@ -342,6 +385,39 @@ export class UnsafeSearchPathError extends PgStashError {
       `the search_path of the connection names pg_catalog, and ${JSON.stringify(first)} before it. Leave pg_catalog out of it (PostgreSQL then looks there first), or put it first: it is set for the role, the database, or the connection.`,
     )
   }
+}
+
+/** A transaction that stands in the way of a change of the schema. */
+export interface LockHolder {
+  readonly pid: number
+  readonly user: string
+  readonly application: string
+  /** null: this role may not know. */
+  readonly state: string | null
+  /** How old its transaction is; null: this role may not know. */
+  readonly ageMs: number | null
+}
+
+/** The tables were held by others for longer than a change of the schema may wait, for all would have to wait behind it. Nothing was changed. */
+export class SchemaLockedError extends PgStashError {
+  constructor(
+    readonly schema: string,
+    /** Oldest first; empty: they had ended when they were looked for. */
+    readonly holders: readonly LockHolder[],
+    cause: unknown,
+  ) {
+    super(
+      'SCHEMA_LOCKED',
+      `the definitions of ${JSON.stringify(schema)} could not be changed, for its tables are in use: ${holders.map(toldHolder).join('; ') || 'by a transaction that has ended since'}. ` +
+        `Nothing was changed. ${holders[0] === undefined ? 'Run it again.' : `Wait for that to end, or end it (select pg_terminate_backend(${holders[0].pid})), and run it again.`}`,
+      { cause },
+    )
+  }
+}
+
+function toldHolder({ pid, user, application, state, ageMs }: LockHolder): string {
+  const age = ageMs === null ? 'of unknown age' : `${Math.round(ageMs / 1_000)} s old`
+  return `pid ${pid} of ${user} (application ${JSON.stringify(application)}, ${state ?? 'state unknown'}), its transaction ${age}`
 }
 
 /** PostgreSQL older than 14. */

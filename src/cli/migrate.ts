@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { InvalidArgumentError } from '../errors'
-import { type SchemaStatus, schemaStatus } from '../stash/doctor-schema'
+import { backupStep, type SchemaStatus, schemaStatus } from '../stash/doctor-schema'
 import type { PgStash } from '../stash/pg-stash'
 import { printSchema } from '../stash/schema-script'
 import { failed, UsageError } from './failure'
@@ -55,7 +55,7 @@ function assertFit({ print, check, from, appRole }: MigrateFlags): void {
 }
 
 function schemaAt(migration = 0): SchemaStatus {
-  return schemaStatus('pgstash', { hasSchema: migration > 0, migration, isForced: false })
+  return schemaStatus('pgstash', { hasSchema: migration > 0, migration, isForced: false, faults: [] })
 }
 
 function printScript(flags: MigrateFlags): void {
@@ -80,8 +80,16 @@ function idleLine(flag: string): string {
 async function check(flags: MigrateFlags): Promise<void> {
   const status = await withStash({ ...flags, isolation: 'column' }, (stash) => stash.checkSchema())
   const isForced = flags.isolation !== 'rls' || status.isForced
-  if (!status.isCurrent || !isForced) process.exitCode = failed
-  print(flags.json, status, `${toldOf(status)}${isForced ? '' : ' Row-level security is not forced.'}`)
+  if (!status.isCurrent || !isForced || status.faults.length > 0) process.exitCode = failed
+  print(
+    flags.json,
+    status,
+    `${toldOf(status)}${isForced ? '' : ' Row-level security is not forced.'}${faultsOf(status)}`,
+  )
+}
+
+function faultsOf({ faults }: SchemaStatus): string {
+  return faults.length === 0 ? '' : ` Row-level security is not as it is meant: ${faults.join('; ')}.`
 }
 
 function toldOf({ schema, isCurrent, exists, migration, needed, missing }: SchemaStatus): string {
@@ -100,23 +108,51 @@ function toldApplied(applied: readonly string[]): string {
   return applied.length === 0 ? 'The schema is current.' : `Applied ${applied.join(', ')}.`
 }
 
+/** What a run came to. `isForced`: as a whole, not by this run. `beyond`: SQL against what the app's role has from elsewhere. */
+interface Applied {
+  readonly applied: readonly string[]
+  readonly isForced: boolean
+  readonly beyond: readonly string[]
+}
+
 async function apply(flags: MigrateFlags): Promise<void> {
-  const { url, unlogged, loggedCounters, isolation, appRole, json } = flags
-  const run = async (stash: PgStash) => {
-    const applied = await stash.migrate()
-    if (appRole !== undefined) await stash.grantTo(appRole).catch((error: unknown) => ungranted(error, applied))
-    return applied
-  }
+  const { url, unlogged, loggedCounters, appRole, json } = flags
   // The role that runs this is the owner.
   const maintenance = url ?? {}
-  const applied = await withStash(flags, run, { unlogged, loggedCounters, maintenance })
-  const isForced = isolation === 'rls'
+  const { applied, isForced, beyond } = await withStash(flags, (stash) => applyTo(stash, appRole), {
+    unlogged,
+    loggedCounters,
+    maintenance,
+  })
+  // Under row-level security such a role is refused at its start.
+  if (isForced && beyond.length > 0) process.exitCode = failed
   const withoutEffect = idleFlags(flags, applied)
   const lines = [
     toldApplied(applied),
     ...(isForced ? ['Row-level security is forced.'] : []),
-    ...(appRole === undefined ? [] : [`Granted what it needs to ${appRole}.`]),
+    ...(appRole === undefined ? [] : [`Granted what it needs to ${appRole}.`, ...beyondLines(appRole, beyond)]),
+    ...(isForced ? [backupLine(flags.schema ?? 'pgstash')] : []),
     ...withoutEffect.map(idleLine),
   ]
-  print(json, { applied, isForced, grantedTo: appRole ?? null, withoutEffect }, lines.join('\n'))
+  print(json, { applied, isForced, grantedTo: appRole ?? null, beyond, withoutEffect }, lines.join('\n'))
+}
+
+async function applyTo(stash: PgStash, appRole: string | undefined): Promise<Applied> {
+  const applied = await stash.migrate()
+  const beyond =
+    appRole === undefined ? [] : await stash.grantTo(appRole).catch((error: unknown) => ungranted(error, applied))
+  const { isForced } = await stash.checkSchema()
+  return { applied, isForced, beyond }
+}
+
+function beyondLines(appRole: string, beyond: readonly string[]): string[] {
+  if (beyond.length === 0) return []
+  return [
+    `${appRole} has more than that from elsewhere. As a superuser, or whoever granted it:`,
+    ...beyond.map((cure) => `  ${cure};`),
+  ]
+}
+
+function backupLine(schema: string): string {
+  return `Backups: ${backupStep(schema)}`
 }

@@ -7,8 +7,10 @@ import {
   deservesAnotherConnection,
   isConnectionFailure,
   isReadOnly,
+  isRoleRefused,
   isRolledBack,
   isSchemaGone,
+  isTenantUntold,
   toPgStashError,
 } from './transient-failure'
 
@@ -78,6 +80,12 @@ export class Database implements StatementRunner {
     this.#opening = undefined
   }
 
+  /** Rights, policies or the role are not what they were at the start, which knows to say what is wrong. */
+  #lookAgain(): Promise<void> {
+    if (this.#isReady) this.#forgetSchema()
+    return this.ready()
+  }
+
   async #open(): Promise<void> {
     await this.#prepare()
     this.#isReady = true
@@ -113,7 +121,8 @@ export class Database implements StatementRunner {
   async #retry(send: () => Promise<readonly Row[]>, error: unknown, deservesAnother: Retries): Promise<readonly Row[]> {
     // The next call looks again, and makes the schema where it may.
     if (isSchemaGone(error)) this.#forgetSchema()
-    if (!deservesAnother(error)) throw error
+    if (isRoleRefused(error)) await this.#lookAgain()
+    if (!deservesAnother(error) && !isTenantUntold(error)) throw error
     return send()
   }
 

@@ -7,13 +7,13 @@ import type { PgPoolOptions } from './pg-driver'
 /** What stands between this process and the server. */
 export interface PoolerFacts {
   readonly isBetween: boolean
-  /** Clients take turns on server connections; undefined: could not be told. */
-  readonly sharesByTransaction: boolean | undefined
+  /** After what a client gives its server connection to others; undefined: could not be told. */
+  readonly mode: 'statement' | 'transaction' | 'session' | undefined
   /** Whether a prepared statement is known on the next server connection too; undefined: could not be told. */
   readonly keepsStatements: boolean | undefined
 }
 
-const direct: PoolerFacts = { isBetween: false, sharesByTransaction: undefined, keepsStatements: undefined }
+const direct: PoolerFacts = { isBetween: false, mode: undefined, keepsStatements: undefined }
 
 /** A pooler that has no server connection left lets a client wait for minutes. */
 const patienceMs = 2_000
@@ -41,21 +41,36 @@ export async function findPooler(options: PgPoolOptions): Promise<PoolerFacts> {
   }
 }
 
+type Turns = Omit<PoolerFacts, 'isBetween'>
+
+const untold: Turns = { mode: undefined, keepsStatements: undefined }
+
 /** While `other` keeps in a transaction the server connection that `mine` has just had, `mine` gets another, or waits. */
-async function watchTurns(mine: Client, other: Client, backend: number): Promise<Omit<PoolerFacts, 'isBetween'>> {
+async function watchTurns(mine: Client, other: Client, backend: number): Promise<Turns> {
   const name = `pgstash.probe.${randomBytes(6).toString('hex')}`
   await ask(mine, name)
   try {
     await other.query('begin')
-    if ((await backendOf(other)) !== backend) return { sharesByTransaction: undefined, keepsStatements: undefined }
-    return { sharesByTransaction: true, keepsStatements: await isKnown(mine, name) }
-  } catch {
-    // It had none left for a second client.
-    return { sharesByTransaction: false, keepsStatements: true }
+    if ((await backendOf(other)) !== backend) return untold
+    return { mode: 'transaction', keepsStatements: await isKnown(mine, name) }
+  } catch (error) {
+    if (refusesTransactions(error)) return { mode: 'statement', keepsStatements: undefined }
+    return hasOwn(mine, backend)
   } finally {
     await other.query(`deallocate "${name}"`).catch(() => {})
     await other.query('rollback').catch(() => {})
   }
+}
+
+/** There was no server connection left for the second client: the first has one of its own, or there is none for anybody. */
+async function hasOwn(mine: Client, backend: number): Promise<Turns> {
+  const answered = await backendOf(mine).catch(() => undefined)
+  return answered === backend ? { mode: 'session', keepsStatements: true } : untold
+}
+
+/** PgBouncer, in statement mode, has no SQLSTATE of its own for it. */
+function refusesTransactions(error: unknown): boolean {
+  return error instanceof Error && /statement pooling/i.test(error.message)
 }
 
 async function isKnown(client: Client, name: string): Promise<boolean | undefined> {

@@ -1,5 +1,6 @@
 import type { SqlFile } from '../../sql/sql-file'
 import healthClock from '../../sql/statements/health-clock.sql'
+import healthConnections from '../../sql/statements/health-connections.sql'
 import healthRemains from '../../sql/statements/health-remains.sql'
 import healthReplicas from '../../sql/statements/health-replicas.sql'
 import healthRole from '../../sql/statements/health-role.sql'
@@ -8,7 +9,9 @@ import healthSight from '../../sql/statements/health-sight.sql'
 import healthSweep from '../../sql/statements/health-sweep.sql'
 import healthTables from '../../sql/statements/health-tables.sql'
 import type { Connection, Row } from './driver'
-import { statementOf } from './statement'
+import { type Standing, standingOf } from './isolation-check'
+import { compareRights, isolationFaults, type RoleRights } from './role-rights'
+import { statementOf, unmarked } from './statement'
 
 export interface ServerFacts {
   readonly version: string
@@ -18,26 +21,27 @@ export interface ServerFacts {
   readonly timeZone: string
   readonly tracksCounts: boolean
   readonly hasAutovacuum: boolean
-  readonly maxConnections: number
-  /** Kept for superusers, and for those of `pg_use_reserved_connections`. */
-  readonly reservedConnections: number
-  readonly usedConnections: number
   readonly isReplica: boolean
+  /** `default_transaction_read_only`, or a replica. */
+  readonly isReadOnly: boolean
 }
 
-export interface RoleFacts {
-  readonly role: string
-  readonly isSuperuser: boolean
-  readonly hasBypass: boolean
-  /** Of the tables, or a member of the role that is. */
-  readonly isOwner: boolean
-  /** Row-level security is enabled and forced on all tables of tenants' data. */
-  readonly isForced: boolean
+/** A limit that a new connection meets. */
+export interface ConnectionLimit {
+  /** Of the whole server, without what is kept for superusers; of this database; of this role. */
+  readonly kind: 'server' | 'database' | 'role'
+  /** Of the database or the role. */
+  readonly name: string
+  readonly most: number
+  readonly used: number
+}
+
+export interface RoleFacts extends Standing {
   readonly mayUseSchema: boolean
-  /** What is missing for everyday work: "delete on entry, insert on entry"; empty: nothing. */
-  readonly missingRights: string
-  /** All of it is missing. */
-  readonly hasNoRights: boolean
+  /** Whether its rights can be compared; null: there is nothing to compare them with. */
+  readonly mayCompare: boolean | null
+  /** It may read or write entries. */
+  readonly hasRights: boolean
   /** A member of pg_monitor. */
   readonly isMonitor: boolean
 }
@@ -83,21 +87,36 @@ export class Health {
   }
 
   async server(): Promise<ServerFacts> {
-    const [version, versionNumber, encoding, timeZone, tracksCounts, hasAutovacuum, ...rest] = (await this.#row(
-      healthServer,
-    )) as [string, number, string, string, boolean, boolean, number, number, number, boolean]
-    const [maxConnections, reservedConnections, usedConnections, isReplica] = rest
-    const limits = { maxConnections, reservedConnections, usedConnections }
-    return { version, versionNumber, encoding, timeZone, tracksCounts, hasAutovacuum, ...limits, isReplica }
+    const [version, versionNumber, encoding, timeZone, ...are] = (await this.#row(healthServer)) as [
+      ...[string, number, string, string],
+      ...[boolean, boolean, boolean, boolean],
+    ]
+    const [tracksCounts, hasAutovacuum, isReplica, isReadOnly] = are
+    return { version, versionNumber, encoding, timeZone, tracksCounts, hasAutovacuum, isReplica, isReadOnly }
+  }
+
+  async connectionLimits(): Promise<ConnectionLimit[]> {
+    const rows = await this.#connection.query(statementOf(healthConnections, this.#schema), [])
+    return rows.map((row) => {
+      const [kind, name, most, used] = row as [ConnectionLimit['kind'], string, number, number]
+      return { kind, name, most, used }
+    })
   }
 
   async role(): Promise<RoleFacts> {
-    const [role, isSuperuser, hasBypass, isOwner, isForced, ...rights] = (await this.#row(
-      healthRole,
-      this.#schema,
-    )) as [string, boolean, boolean, boolean, boolean, boolean, string, boolean, boolean]
-    const [mayUseSchema, missingRights, hasNoRights, isMonitor] = rights
-    return { role, isSuperuser, hasBypass, isOwner, isForced, mayUseSchema, missingRights, hasNoRights, isMonitor }
+    const standing = await standingOf(this.#connection, this.#schema)
+    const [mayUseSchema, mayCompare, hasRights, isMonitor] = (await this.#row(healthRole, this.#schema)) as [
+      ...[boolean, boolean | null, boolean, boolean],
+    ]
+    return { ...standing, mayUseSchema, mayCompare, hasRights, isMonitor }
+  }
+
+  rights(role: string): Promise<RoleRights> {
+    return compareRights(this.#connection, this.#schema, role)
+  }
+
+  isolationFaults(): Promise<string[]> {
+    return isolationFaults(this.#connection, this.#schema)
   }
 
   /** Of the tables that are there. */
@@ -115,8 +134,8 @@ export class Health {
 
   /** Whether a statement that names no tenant sees any row. */
   async seesRows(): Promise<boolean> {
-    const [seesRows] = await this.#row(healthSight)
-    return seesRows as boolean
+    const [row] = await this.#connection.query(unmarked(statementOf(healthSight, this.#schema)), [])
+    return (row as [boolean])[0]
   }
 
   /** How many replicas are connected. */

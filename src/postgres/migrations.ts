@@ -9,6 +9,7 @@ import sweep from '../../sql/migrations/0008_sweep.sql'
 import pinnedNames from '../../sql/migrations/0009_pinned_names.sql'
 import keptSessions from '../../sql/migrations/0010_kept_sessions.sql'
 import anyEncoding from '../../sql/migrations/0011_any_encoding.sql'
+import roles from '../../sql/migrations/0012_roles.sql'
 import type { SqlFile } from '../../sql/sql-file'
 
 /** All of them, in order. A file that was released never changes: what comes next goes into the next one. */
@@ -24,6 +25,7 @@ export const migrations: readonly Migration[] = [
   pinnedNames,
   keptSessions,
   anyEncoding,
+  roles,
 ].map(numbered)
 
 export interface Migration {

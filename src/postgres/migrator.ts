@@ -1,8 +1,10 @@
 import checkReadOnly from '../../sql/statements/check-read-only.sql'
+import { setTimeout } from 'node:timers/promises'
 import checkServer from '../../sql/statements/check-server.sql'
 import createMigrationTable from '../../sql/statements/create-migration-table.sql'
 import createSchema from '../../sql/statements/create-schema.sql'
 import enforceRowLevelSecurity from '../../sql/statements/enforce-row-level-security.sql'
+import findLockHolders from '../../sql/statements/find-lock-holders.sql'
 import grantAppRole from '../../sql/statements/grant-app-role.sql'
 import limitLockWaits from '../../sql/statements/limit-lock-waits.sql'
 import lockMigrations from '../../sql/statements/lock-migrations.sql'
@@ -12,8 +14,11 @@ import pinSearchPath from '../../sql/statements/pin-search-path.sql'
 import readMigration from '../../sql/statements/read-migration.sql'
 import recordMigration from '../../sql/statements/record-migration.sql'
 import reserveBlocks from '../../sql/statements/reserve-blocks.sql'
+import settleRoles from '../../sql/statements/settle-roles.sql'
 import {
+  type LockHolder,
   PrivilegeError,
+  SchemaLockedError,
   SchemaOutdatedError,
   SchemaTooNewError,
   UnsafeSearchPathError,
@@ -22,8 +27,9 @@ import {
 import { flagsOf, migrateStep } from '../migrate-step'
 import type { Connection, Driver, Transaction } from './driver'
 import { latestMigration, migrations } from './migrations'
+import { isolationFaults } from './role-rights'
 import { inSchema, quoteLiteral, statementOf } from './statement'
-import { sqlStateOf } from './transient-failure'
+import { isDefinitionCollision, sqlStateOf } from './transient-failure'
 
 const oldestServer = 140_000
 
@@ -33,6 +39,11 @@ const strictIsolations = new Set(['repeatable read', 'serializable'])
 /** The migration that makes the counter table. */
 const firstWithCounters = 7
 const insufficientPrivilege = '42501'
+const lockNotAvailable = '55P03'
+
+/** What collides with definitions changed outside the lock is tried again, so often and after so long at most. */
+const maxAttempts = 10
+const maxPauseMs = 100
 
 export interface MigratorOptions {
   readonly schema: string
@@ -54,6 +65,8 @@ export interface SchemaState {
   readonly migration: number
   /** Row-level security holds for the owner too. */
   readonly isForced: boolean
+  /** Where it is forced, or is to be: in what it is not as it is meant for today's owner. */
+  readonly faults: readonly string[]
 }
 
 /** Brings a schema to what this version needs: numbered steps, one process at a time, all or nothing. */
@@ -73,7 +86,7 @@ export class Migrator {
   }
 
   /**
-   * Reads only: two statements, no DDL, no lock.
+   * Reads only, no DDL, no lock: two statements, and one more where row-level security is in use.
    * @throws {UnsupportedServerError} before PostgreSQL 14
    * @throws {UnsafeSearchPathError} a schema is searched before pg_catalog
    * @throws {SchemaTooNewError} made by a newer version of this package
@@ -90,7 +103,7 @@ export class Migrator {
 
   /** @throws {SchemaOutdatedError} when the schema is missing or behind */
   async requireCurrent(): Promise<void> {
-    const { migration } = await this.check()
+    const { migration } = await this.#readMigration(this.#driver)
     if (migration < latestMigration)
       throw new SchemaOutdatedError(this.#schema, migration, latestMigration, this.#isolation)
   }
@@ -98,11 +111,12 @@ export class Migrator {
   /**
    * Applies what is missing, in one transaction; answers the names applied.
    * @throws {PrivilegeError} when the role may not create the schema or its tables
+   * @throws {SchemaLockedError} when others use the tables for too long
    */
   async migrate(): Promise<readonly string[]> {
     if (this.#isDone(await this.check())) return []
     try {
-      return await this.#driver.transaction((transaction) => this.#apply(transaction))
+      return await this.#change((transaction) => this.#apply(transaction))
     } catch (error) {
       if (sqlStateOf(error) !== insufficientPrivilege) throw error
       const flags = flagsOf(this.#isolation)
@@ -115,11 +129,13 @@ export class Migrator {
   }
 
   /**
-   * Gives an application's role what it needs, and no more.
+   * Gives an application's role what it needs, and takes away what was granted beyond it.
+   * @returns what takes away what it has beyond that from elsewhere (PUBLIC, another role, another grantor), as SQL
    * @throws {PrivilegeError} when this role may not
    */
-  async grantTo(role: string): Promise<void> {
-    await this.#driver.query(this.#statement(grantAppRole), [role])
+  async grantTo(role: string): Promise<readonly string[]> {
+    const rows = await this.#change((transaction) => transaction.query(this.#statement(grantAppRole), [role]))
+    return rows.map(([cure]) => cure as string)
   }
 
   /** Makes the tables' files large enough again, where a crash, `truncate` or `vacuum full` has made them small. */
@@ -127,14 +143,42 @@ export class Migrator {
     await this.#driver.query(this.#statement(reserveBlocks), [])
   }
 
-  #isDone({ migration, isForced }: SchemaState): boolean {
-    return migration === latestMigration && (this.#isolation === 'column' || isForced)
+  #isDone({ migration, isForced, faults }: SchemaState): boolean {
+    return migration === latestMigration && (!this.#wantsPolicies(isForced) || faults.length === 0)
+  }
+
+  #wantsPolicies(isForced: boolean): boolean {
+    return isForced || this.#isolation === 'rls'
+  }
+
+  /** One process at a time. What is outside the lock (a grant by hand) may still collide. */
+  async #change<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#driver.transaction(async (transaction) => {
+          await transaction.query(this.#statement(pinSearchPath), [])
+          await transaction.query(this.#statement(lockMigrations), [this.#schema])
+          await transaction.query(this.#statement(limitLockWaits), [])
+          return work(transaction)
+        })
+      } catch (error) {
+        if (sqlStateOf(error) === lockNotAvailable)
+          throw new SchemaLockedError(this.#schema, await this.#lockHolders(), error)
+        if (attempt === maxAttempts || !isDefinitionCollision(error)) throw error
+        await setTimeout(Math.random() * maxPauseMs)
+      }
+    }
+  }
+
+  async #lockHolders(): Promise<LockHolder[]> {
+    const rows = await this.#driver.query(this.#statement(findLockHolders), [this.#schema])
+    return rows.map((row) => {
+      const [pid, user, application, state, ageMs] = row as [number, string, string, string | null, number | null]
+      return { pid, user, application, state, ageMs }
+    })
   }
 
   async #apply(transaction: Transaction): Promise<readonly string[]> {
-    await transaction.query(this.#statement(pinSearchPath), [])
-    await transaction.query(this.#statement(lockMigrations), [this.#schema])
-    await transaction.query(this.#statement(limitLockWaits), [])
     // Read again under the lock: another process may have come first.
     const before = await this.#read(transaction)
     // "create schema if not exists" needs the right to create even where the schema is there.
@@ -151,10 +195,17 @@ export class Migrator {
     // Last: changing how a table is kept writes it anew.
     if (missing.length > 0) await transaction.query(this.#statement(reserveBlocks), [])
     if (this.#isolation === 'rls') await transaction.query(this.#statement(enforceRowLevelSecurity), [])
+    await transaction.query(this.#statement(settleRoles), [])
     return missing.map(({ name }) => name)
   }
 
   async #read(connection: Connection): Promise<SchemaState> {
+    const state = await this.#readMigration(connection)
+    const isWanted = state.migration === latestMigration && this.#wantsPolicies(state.isForced)
+    return { ...state, faults: isWanted ? await isolationFaults(connection, this.#schema) : [] }
+  }
+
+  async #readMigration(connection: Connection): Promise<Omit<SchemaState, 'faults'>> {
     const [server] = await connection.query(this.#statement(checkServer), [this.#schema])
     const [version, hasSchema, hasTable, path, isolation] = server as [number, boolean, boolean, string, string]
     if (strictIsolations.has(isolation)) this.#driver.demandReadCommitted()
@@ -208,6 +259,7 @@ export function migrationScript(
     `-- pgstash: ${isEmpty ? 'the whole schema, for an empty database' : `from migration ${from} to ${latestMigration}`}`,
     'begin;',
     terminated(pinSearchPath.text),
+    `${lockMigrations.text.replace('$1', () => quoteLiteral(schema))};`,
     terminated(limitLockWaits.text),
     ...(isEmpty ? [terminated(createSchema.text), terminated(createMigrationTable.text)] : []),
     ...steps,
@@ -215,6 +267,7 @@ export function migrationScript(
     ...(from < firstWithCounters && hasLoggedCounters ? [terminated(makeCountersLogged.text)] : []),
     ...(steps.length > 0 ? [terminated(reserveBlocks.text)] : []),
     ...(isolation === 'rls' ? [terminated(enforceRowLevelSecurity.text)] : []),
+    terminated(settleRoles.text),
     ...(appRole === undefined ? [] : [grantOf(appRole, schema)]),
     'commit;',
   ]

@@ -62,6 +62,9 @@ const schemaGoneStates = new Set([
   '42P01', // undefined_table
 ])
 
+/** no_tenant() of migration "roles": a statement of ours told no tenant where the policies hold for the role. */
+const untoldTenantState = 'PGS01'
+
 const readTimeoutMessage = 'Query read timeout'
 
 /** The SQLSTATE of an error of either body, undefined for a socket's or anything else's: those have no digit. */
@@ -134,6 +137,23 @@ export function isDataFailure(error: unknown): boolean {
 /** The schema went away under a running stash. */
 export function isSchemaGone(error: unknown): boolean {
   return schemaGoneStates.has(codeOf(error) ?? '')
+}
+
+/** The role may not, or must not: its rights, the policies or the role itself have changed under a running stash, or never were right. */
+export function isRoleRefused(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === '42501' || code === untoldTenantState
+}
+
+/** The policies hide everything from a statement that names no tenant; it was stopped, so it may be sent again. */
+export function isTenantUntold(error: unknown): boolean {
+  return codeOf(error) === untoldTenantState
+}
+
+/** Two changed one definition at once ("tuple concurrently updated"), or waited for each other. Rolled back, and likely to pass now. */
+export function isDefinitionCollision(error: unknown): boolean {
+  const code = codeOf(error)
+  return (code === 'XX000' && /^tuple concurrently/.test(messageOf(error))) || code === '40001' || code === '40P01'
 }
 
 /**

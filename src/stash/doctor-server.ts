@@ -1,4 +1,4 @@
-import type { ClockOffset, ServerFacts, TableFacts } from '../postgres/health'
+import type { ClockOffset, ConnectionLimit, ServerFacts, TableFacts } from '../postgres/health'
 import type { PoolerFacts } from '../postgres/health-pooler'
 import { type Finding, fail, ok, warn } from './doctor-finding'
 import { number } from './doctor-quantity'
@@ -8,9 +8,14 @@ const oldestServer = 140_000
 /** Expiries are the database's, but Keyv's envelopes and the cookies of sessions carry times of the app's clock. */
 const largestOffsetMs = 1_000
 
-export function serverVersion({ version, versionNumber, isReplica }: ServerFacts): Finding {
+export function serverVersion({ version, versionNumber, isReplica, isReadOnly }: ServerFacts): Finding {
   if (versionNumber < oldestServer) return fail(`PostgreSQL ${version}`, 'Upgrade the server to 14 or later.')
   if (isReplica) return fail(`PostgreSQL ${version}, a replica: nothing can be written`, 'Connect to the primary.')
+  if (isReadOnly)
+    return fail(
+      `PostgreSQL ${version}, read-only for this role and database: nothing can be written`,
+      'Look for default_transaction_read_only: in postgresql.conf, alter database, alter role.',
+    )
   return ok(`PostgreSQL ${version}`)
 }
 
@@ -23,12 +28,18 @@ export function encoding({ encoding, timeZone }: ServerFacts): Finding {
   return warn(`the database is in ${encoding}: keys and values outside it are refused`, utf8Step)
 }
 
-export function statistics({ tracksCounts, hasAutovacuum }: ServerFacts): Finding {
-  if (tracksCounts && hasAutovacuum) return ok('track_counts and autovacuum are on')
+export function statistics({ tracksCounts, hasAutovacuum }: ServerFacts, tables: readonly TableFacts[]): Finding {
   const off = tracksCounts ? 'autovacuum' : 'track_counts'
+  if (!tracksCounts || !hasAutovacuum)
+    return warn(
+      `${off} is off: nothing removes dead rows by itself`,
+      `Set ${off} = on in postgresql.conf, and reload the server.`,
+    )
+  const left = tables.filter((table) => !table.hasAutovacuum).map(({ name }) => name)
+  if (left.length === 0) return ok('track_counts and autovacuum are on')
   return warn(
-    `${off} is off: nothing removes dead rows by itself`,
-    `Set ${off} = on in postgresql.conf, and reload the server.`,
+    `autovacuum is off for ${left.join(', ')}: nothing removes dead rows there by itself`,
+    'alter table … reset (autovacuum_enabled), as the owner.',
   )
 }
 
@@ -45,6 +56,8 @@ export function clock({ offsetMs, uncertaintyMs }: ClockOffset): Finding {
 export interface PoolPlan {
   /** Connections of one process at most; undefined: nobody knows. */
   readonly poolSize: number | undefined
+  /** The same of `maintenance`; 0: there is none. */
+  readonly maintenanceSize: number
   /** How many of them there are to be; undefined: nobody said. */
   readonly processes: number | undefined
 }
@@ -55,31 +68,70 @@ export function poolSizeOf(pool: object): number | undefined {
   return typeof options?.max === 'number' ? options.max : undefined
 }
 
+const roomier = {
+  server: 'Make the pools smaller, raise max_connections, or put a PgBouncer in between.',
+  database: 'Make the pools smaller, or raise it: alter database … connection limit …',
+  role: 'Make the pools smaller, or raise it: alter role … connection limit …',
+} as const
+
+/**
+ * The narrowest of all limits counts.
+ * @param limits of the application's role, and of that of `maintenance`
+ * @param isPooled a pooler shares the server's connections among its clients
+ */
 export function connections(
-  { maxConnections, reservedConnections, usedConnections }: ServerFacts,
-  { poolSize = 5, processes }: PoolPlan,
+  limits: { readonly app: readonly ConnectionLimit[]; readonly maintenance: readonly ConnectionLimit[] },
+  { poolSize = 5, maintenanceSize, processes }: PoolPlan,
+  isPooled: boolean,
 ): Finding {
-  const usable = maxConnections - reservedConnections
-  const room = `${usable} connections for all (${maxConnections} less ${reservedConnections} reserved), ${usedConnections} in use`
-  const next = 'Make the pools smaller, raise max_connections, or put a PgBouncer in between.'
-  const wanted = poolSize * (processes ?? 1)
-  const wish = `${processes ?? 1} × ${poolSize}`
-  if (wanted > usable) return fail(`${room}; ${wish} are wanted`, next)
-  if (processes !== undefined && wanted > usable * 0.8) return warn(`${room}; ${wish} leave little for others`, next)
-  if (usedConnections > usable * 0.9) return warn(`${room}: nearly all`, next)
-  return ok(`${room}; room for ${Math.floor(usable / poolSize)} processes with pools of ${poolSize}`)
+  const each = poolSize + maintenanceSize
+  const all = [
+    ...limits.app.map((limit) => ({ limit, each: limit.kind === 'role' ? poolSize : each })),
+    ...limits.maintenance.filter(({ kind }) => kind === 'role').map((limit) => ({ limit, each: maintenanceSize })),
+  ]
+  const findings = all.map((one) => within(one.limit, one.each, processes, isPooled))
+  const worst = findings.find(({ status }) => status === 'fail') ?? findings.find(({ status }) => status === 'warn')
+  if (worst !== undefined) return worst
+  const room = all.map(({ limit }) => told(limit)).join('; ')
+  if (isPooled) return ok(`${room}. How many clients the pooler takes is its own matter: max_client_conn, pool_size`)
+  const most = Math.min(...all.map((one) => Math.floor(one.limit.most / Math.max(1, one.each))))
+  return ok(
+    `${room}; room for ${most} processes with pools of ${maintenanceSize > 0 ? `${poolSize} and ${maintenanceSize}` : poolSize}`,
+  )
 }
 
-export function pooler({ isBetween, sharesByTransaction, keepsStatements }: PoolerFacts): Finding {
+function within(limit: ConnectionLimit, each: number, processes: number | undefined, isPooled: boolean): Finding {
+  const { kind, most, used } = limit
+  const wanted = each * (processes ?? 1)
+  const wish = `${processes ?? 1} × ${each}`
+  const next = isPooled ? `Make the pooler's own pools smaller, or raise the limit.` : roomier[kind]
+  if (!isPooled && wanted > most) return fail(`${told(limit)}; ${wish} are wanted`, next)
+  if (!isPooled && processes !== undefined && wanted > most * 0.8)
+    return warn(`${told(limit)}; ${wish} leave little for others`, next)
+  if (used > most * 0.9) return warn(`${told(limit)}: nearly all`, next)
+  return ok(told(limit))
+}
+
+function told({ kind, name, most, used }: ConnectionLimit): string {
+  return `${most} connections ${kind === 'server' ? 'for all, without those reserved' : `for the ${kind} ${name}`}, ${used} in use`
+}
+
+export function pooler({ isBetween, mode, keepsStatements }: PoolerFacts): Finding {
   if (!isBetween) return ok('none: the server answers itself')
-  if (sharesByTransaction === undefined)
+  if (mode === undefined)
     return ok('a pooler (PgBouncer or the like) is in between; how it shares connections could not be told')
-  if (!sharesByTransaction) return ok('a pooler is in between, in session mode')
+  if (mode === 'statement')
+    return fail(
+      'a pooler is in between, in statement mode, in which no transaction can be opened: migrations and maintenance fail',
+      'Set pool_mode = transaction for this database.',
+    )
+  if (mode === 'session') return ok('a pooler is in between, in session mode')
   if (keepsStatements === false)
     return warn(
       'a pooler is in between, in transaction mode, and loses prepared statements: they are sent anew at each call, which works, and is slower',
       'Use PgBouncer 1.21 or later with max_prepared_statements = 200.',
     )
+  if (keepsStatements === undefined) return ok('a pooler is in between, in transaction mode')
   return ok('a pooler is in between, in transaction mode, and keeps prepared statements')
 }
 

@@ -1,5 +1,5 @@
 import type { TableFacts } from '../postgres/health'
-import { type Finding, minutesAgo, noTables, ok, warn } from './doctor-finding'
+import { type Finding, minutesAgo, noTables, ok, unknown, warn } from './doctor-finding'
 import { number, percent } from './doctor-quantity'
 
 /** Autovacuum comes at a fifth of the rows; beyond this it does not keep up. */
@@ -11,9 +11,18 @@ const noticedRows = 10_000
 /** With a fill factor of 80 and no index on what changes, far more are HOT. */
 const leastHotShare = 0.5
 
-/** @param isVacuumed autovacuum is on for the whole server */
-export function deadRows(tables: readonly TableFacts[], now: number, isVacuumed: boolean): Finding {
+/** What is counted of the tables, if it is. */
+const uncounted = unknown('not counted: track_counts is off')
+
+/** For the whole server. */
+interface Upkeep {
+  readonly tracksCounts: boolean
+  readonly hasAutovacuum: boolean
+}
+
+export function deadRows(tables: readonly TableFacts[], now: number, upkeep: Upkeep): Finding {
   if (tables.length === 0) return noTables
+  if (!upkeep.tracksCounts) return uncounted
   const bloated = tables.filter((table) => table.deadRows > noticedRows && deadShare(table) > largestDeadShare)
   const [worst] = [...tables].sort((a, b) => b.deadRows - a.deadRows) as [TableFacts]
   if (bloated.length === 0)
@@ -22,7 +31,7 @@ export function deadRows(tables: readonly TableFacts[], now: number, isVacuumed:
     (table) =>
       `${table.name}: ${number(table.deadRows)}, ${percent(deadShare(table))} of its rows, ${vacuumed(table, now)}`,
   )
-  return warn(told.join('; '), `vacuum the table, and ${cureOf(bloated, isVacuumed)}`)
+  return warn(told.join('; '), `vacuum the table, and ${cureOf(bloated, upkeep.hasAutovacuum)}`)
 }
 
 function cureOf(bloated: readonly TableFacts[], isVacuumed: boolean): string {
@@ -32,8 +41,9 @@ function cureOf(bloated: readonly TableFacts[], isVacuumed: boolean): string {
   return 'look for what holds autovacuum back: old transactions (pg_stat_activity.xact_start), replication slots.'
 }
 
-export function hotUpdates(tables: readonly TableFacts[]): Finding {
+export function hotUpdates(tables: readonly TableFacts[], { tracksCounts }: Upkeep): Finding {
   if (tables.length === 0) return noTables
+  if (!tracksCounts) return uncounted
   const updated = tables.filter(({ updates }) => updates > noticedRows)
   if (updated.length === 0) return ok('too few updates yet to tell')
   const told = updated

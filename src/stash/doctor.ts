@@ -1,9 +1,9 @@
 import { CircuitOpenError, ConnectionError, StashClosedError } from '../errors'
-import type { Health, ServerFacts } from '../postgres/health'
+import type { ConnectionLimit, Health, ServerFacts } from '../postgres/health'
 import type { PoolerFacts } from '../postgres/health-pooler'
 import type { Isolation, SchemaState } from '../postgres/migrator'
 import { type CheckStatus, type Finding, noTables, ok, refused } from './doctor-finding'
-import { files, isolation, role, schemaFinding, schemaStatus, sweep } from './doctor-schema'
+import { backup, files, isHeld, isolation, role, schemaFinding, schemaStatus, sweep } from './doctor-schema'
 import {
   clock,
   connections,
@@ -44,6 +44,8 @@ export interface DoctorJob extends PoolPlan {
   readonly readSchema: () => Promise<SchemaState>
   /** undefined: there is none to look for. */
   readonly findPooler: (() => Promise<PoolerFacts>) | undefined
+  /** Of the role of `maintenance`; undefined: there is none. */
+  readonly maintenance: Health | undefined
 }
 
 /**
@@ -58,34 +60,49 @@ export async function diagnose(job: DoctorJob): Promise<Diagnosis> {
 
 async function ofServer(job: DoctorJob, server: ServerFacts): Promise<Check[]> {
   const { health, findPooler } = job
-  const tables = () => health.tables()
+  const tables = await health.tables()
+  const between = await lookFor(findPooler)
   return [
     { name: 'server', ...serverVersion(server) },
     { name: 'encoding', ...encoding(server) },
-    { name: 'statistics', ...statistics(server) },
+    { name: 'statistics', ...statistics(server, tables) },
     await check('clock', async () => clock(await health.clockOffset())),
-    { name: 'connections', ...connections(server, job) },
-    await check('pooler', async () =>
-      findPooler ? pooler(await findPooler()) : ok('none: PGlite, or a pool of yours'),
-    ),
-    await check('replicas', async () => replicas(await health.replicas(), await tables())),
+    await check('connections', async () => connections(await limitsOf(job), job, between?.isBetween ?? false)),
+    await check('pooler', async () => {
+      if (findPooler === undefined) return ok('none: PGlite, or a pool of yours')
+      return pooler(between ?? (await findPooler()))
+    }),
+    await check('replicas', async () => replicas(await health.replicas(), tables)),
   ]
+}
+
+/** undefined: there is nothing to look for, or it failed, which the check of its own tells. */
+async function lookFor(findPooler: DoctorJob['findPooler']): Promise<PoolerFacts | undefined> {
+  return findPooler?.().catch(() => undefined)
+}
+
+async function limitsOf({ health, maintenance }: DoctorJob): Promise<Record<'app' | 'maintenance', ConnectionLimit[]>> {
+  return { app: await health.connectionLimits(), maintenance: (await maintenance?.connectionLimits()) ?? [] }
 }
 
 async function ofSchema({ health, schema, readSchema, ...job }: DoctorJob, server: ServerFacts): Promise<Check[]> {
   const tables = await health.tables()
-  const facts = () => health.role()
+  const facts = await health.role()
   const now = Date.now()
+  const policies = { faults: () => health.isolationFaults(), seesRows: () => health.seesRows() }
   return [
     await check('schema', async () => schemaFinding(schemaStatus(schema, await readSchema()), job.isolation)),
-    await check('role', async () => role(await facts(), schema)),
+    await check('role', async () => role(facts, schema, job.isolation, () => health.rights(facts.role))),
     await check('isolation', async () =>
-      tables.length === 0 ? noTables : isolation(await facts(), schema, job.isolation, () => health.seesRows()),
+      tables.length === 0 ? noTables : isolation(facts, schema, job.isolation, policies),
     ),
+    { name: 'backup', ...(tables.length === 0 ? noTables : backup(facts, schema)) },
     { name: 'files', ...files(tables, schema) },
-    { name: 'dead-rows', ...deadRows(tables, now, server.hasAutovacuum) },
-    { name: 'hot-updates', ...hotUpdates(tables) },
-    await check('sweep', async () => sweep(await health.sweep(), tables, () => health.hasRemains())),
+    { name: 'dead-rows', ...deadRows(tables, now, server) },
+    { name: 'hot-updates', ...hotUpdates(tables, server) },
+    await check('sweep', async () =>
+      sweep(await health.sweep(), tables, isHeld(facts) ? undefined : () => health.hasRemains()),
+    ),
   ]
 }
 

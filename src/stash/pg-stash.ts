@@ -142,12 +142,15 @@ export class PgStash {
     return this.#ownerDatabase.guard(() => this.#migrator.migrate())
   }
 
-  /** Gives the application's role what it needs in this schema, and no more. For `isolation: 'rls'`, by the owner. */
-  async grantTo(appRole: string): Promise<void> {
+  /**
+   * Gives the application's role what it needs in this schema, and no more: what the owner granted it beyond that is taken away. For `isolation: 'rls'`, by the owner.
+   * Answers the SQL that takes away what it still has from elsewhere: from PUBLIC, from a role that it is a member of; usually none.
+   */
+  async grantTo(appRole: string): Promise<readonly string[]> {
     this.#assertOpen()
     const role = assertName('appRole', appRole)
     this.#assertOwner('grantTo')
-    await this.#ownerDatabase.guard(() => this.#migrator.grantTo(role))
+    return this.#ownerDatabase.guard(() => this.#migrator.grantTo(role))
   }
 
   /**
@@ -186,17 +189,20 @@ export class PgStash {
    */
   async doctor(options: DoctorOptions = {}): Promise<Diagnosis> {
     this.#assertOpen()
-    const { pool, pglite, poolOptions, isolation } = this.#options
-    const guarded: Pick<Driver, 'query'> = {
-      query: (statement, values) => this.#database.guard(() => this.#driver.query(statement, values)),
-    }
+    const { pool, pglite, poolOptions, isolation, maintenance } = this.#options
+    const healthOver = (database: Database, driver: Driver) =>
+      new Health({ query: (...asked) => database.guard(() => driver.query(...asked)) }, this.schema)
     return diagnose({
-      health: new Health(guarded, this.schema),
+      health: healthOver(this.#database, this.#driver),
+      maintenance: maintenance && healthOver(this.#ownerDatabase, this.#owner),
       schema: this.schema,
       isolation,
       readSchema: () => this.#database.guard(() => new Migrator(this.#driver, this.#options).check()),
       findPooler: (pool ?? pglite) ? undefined : () => this.#database.guard(() => findPooler(poolOptions)),
       poolSize: options.poolSize ?? (pool && poolSizeOf(pool)) ?? poolOptions.max,
+      maintenanceSize: maintenance
+        ? ((maintenance.pool && poolSizeOf(maintenance.pool)) ?? maintenance.poolOptions.max ?? 0)
+        : 0,
       processes: options.processes,
     })
   }

@@ -1,0 +1,1 @@
+select f.fault from "pgstash".isolation_faults() f order by f.fault

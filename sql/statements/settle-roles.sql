@@ -1,0 +1,1 @@
+select "pgstash".settle_roles()
