@@ -111,12 +111,6 @@ as $$
   from pg_class c
   where c.oid = '"pgstash".live_entry'::regclass and current_setting('server_version_num')::int >= 150000
     and not coalesce('security_invoker=true' = any (c.reloptions), false)
-  union all
-  select 'not everybody may call no_tenant(), which the policies do'
-  from pg_proc p
-  where p.oid = '"pgstash".no_tenant'::regproc and not exists (
-    select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee = 0 and a.privilege_type = 'EXECUTE'
-  )
 $$;
 
 -- How the rights of a role differ from what an application's role needs. Too much is what row-level security does not stop, from wherever it comes: from PUBLIC, a
@@ -385,7 +379,6 @@ begin
     if current_setting('server_version_num')::int >= 150000 then
       execute 'alter view "pgstash".live_entry set (security_invoker = true)';
     end if;
-    execute 'grant execute on function "pgstash".no_tenant() to public';
   end if;
   for v_grantee in
     select distinct case when a.grantee = 0 then 'public' else a.grantee::regrole::text end

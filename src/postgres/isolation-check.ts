@@ -14,10 +14,10 @@ export async function requireIsolation(connection: Connection, schema: string): 
   const { role } = standing
   const reason = reasonOf(standing)
   if (reason !== undefined) throw new UnsafeRoleError(reason, role, schema)
-  const faults = await isolationFaults(connection, schema)
-  if (faults.length > 0) throw new UnsafeRoleError('policies', role, schema, { faults })
   const { excess } = await compareRights(connection, schema, role)
   if (excess.length > 0) throw new UnsafeRoleError('rights', role, schema, { excess })
+  const faults = await isolationFaults(connection, schema)
+  if (faults.length > 0) throw new UnsafeRoleError('policies', role, schema, { faults })
 }
 
 /**

@@ -56,6 +56,7 @@ describe('pgstash doctor', () => {
           'schema',
           'role',
           'isolation',
+          'backup',
           'files',
           'dead-rows',
           'hot-updates',

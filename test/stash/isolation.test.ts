@@ -5,59 +5,11 @@ import { type PgStashOptions, resolveOptions } from '../../src/stash/options'
 import { PgStash } from '../../src/stash/pg-stash'
 import { RateLimiter } from '../../src/stash/rate-limiter'
 import { Sessions } from '../../src/stash/sessions'
-import { describeBodies, freshSchema, urlAs } from '../support/bodies'
+import { describeBodies, freshSchema } from '../support/bodies'
+import { IsolatedSchema } from '../support/isolated-schema'
 import { hasPgBouncer, PgBouncer } from '../support/pgbouncer'
 
 const url = inject('postgresUrl')
-
-/** A schema under row-level security, its owner, and a role of the application. */
-class IsolatedSchema {
-  readonly schema = freshSchema()
-  readonly owner = `${this.schema}_owner`
-  readonly app = `${this.schema}_app`
-  readonly #admin = new pg.Pool({ connectionString: url, max: 1 })
-  readonly #stashes: PgStash[] = []
-
-  static async make(): Promise<IsolatedSchema> {
-    const made = new IsolatedSchema()
-    await made.admin(`create role ${made.owner} login`)
-    await made.admin(`create role ${made.app} login`)
-    await made.admin(`create schema ${made.schema} authorization ${made.owner}`)
-    const owner = made.open({ maintenance: made.urlOf(made.owner) })
-    await owner.migrate()
-    await owner.grantTo(made.app)
-    return made
-  }
-
-  urlOf(role: string): string {
-    return urlAs(role, url)
-  }
-
-  /** As the application, unless the options say otherwise. */
-  open(options?: PgStashOptions): PgStash {
-    const connectionString = this.urlOf(this.app)
-    const stash = new PgStash({
-      connectionString,
-      schema: this.schema,
-      isolation: 'rls',
-      timeoutMs: 60_000,
-      ...options,
-    })
-    this.#stashes.push(stash)
-    return stash
-  }
-
-  async admin(text: string): Promise<void> {
-    await this.#admin.query(text)
-  }
-
-  async drop(): Promise<void> {
-    for (const stash of this.#stashes) await stash.close()
-    await this.admin(`drop schema ${this.schema} cascade`)
-    await this.admin(`drop role ${this.owner}; drop role ${this.app}`)
-    await this.#admin.end()
-  }
-}
 
 describe('row-level security, seen by the app role in plain SQL', () => {
   let isolated: IsolatedSchema
@@ -65,7 +17,7 @@ describe('row-level security, seen by the app role in plain SQL', () => {
   const rows = async (text: string) => (await client.query({ text, rowMode: 'array' })).rows
 
   beforeAll(async () => {
-    isolated = await IsolatedSchema.make()
+    isolated = await IsolatedSchema.make(url)
     const stash = isolated.open()
     for (const tenant of ['a', 'b']) {
       await stash.tenant(tenant).namespace('n').set('k', tenant)
@@ -149,7 +101,7 @@ describe('a stash under row-level security', () => {
   let isolated: IsolatedSchema
 
   beforeAll(async () => {
-    isolated = await IsolatedSchema.make()
+    isolated = await IsolatedSchema.make(url)
     return () => isolated.drop()
   })
 
@@ -317,7 +269,7 @@ describeBodies('tenants under row-level security', (body) => {
 
 describe.runIf(hasPgBouncer)('row-level security behind PgBouncer in transaction mode', () => {
   it('shows no foreign row in 100,000 reads of 8 clients and 4 tenants', { timeout: 120_000 }, async () => {
-    const isolated = await IsolatedSchema.make()
+    const isolated = await IsolatedSchema.make(url)
     const bouncer = await PgBouncer.before(url, isolated.app)
     const tenants = ['a', 'b', 'c', 'd']
     const stashes = Array.from({ length: 8 }, () => isolated.open({ connectionString: bouncer.url, max: 2 }))
