@@ -11,7 +11,7 @@ select
       select from pg_catalog.pg_policy p
       cross join pg_catalog.unnest(p.polroles) as g (id)
       where p.polrelid = c.oid and p.polpermissive and p.polcmd = '*' and pg_catalog.pg_get_expr(p.polqual, p.polrelid) = 'true'
-        and case when g.id = 0 then true else pg_catalog.pg_has_role(g.id, 'usage') end
+        and case when g.id = 0::oid then true else pg_catalog.pg_has_role(g.id, 'usage') end
     )
   ), true)
 from pg_catalog.pg_roles r

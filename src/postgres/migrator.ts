@@ -1,5 +1,4 @@
 import checkReadOnly from '../../sql/statements/check-read-only.sql'
-import { setTimeout } from 'node:timers/promises'
 import checkServer from '../../sql/statements/check-server.sql'
 import createMigrationTable from '../../sql/statements/create-migration-table.sql'
 import createSchema from '../../sql/statements/create-schema.sql'
@@ -165,7 +164,7 @@ export class Migrator {
         if (sqlStateOf(error) === lockNotAvailable)
           throw new SchemaLockedError(this.#schema, await this.#lockHolders(), error)
         if (attempt === maxAttempts || !isDefinitionCollision(error)) throw error
-        await setTimeout(Math.random() * maxPauseMs)
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * maxPauseMs))
       }
     }
   }

@@ -39,7 +39,7 @@ export function statistics({ tracksCounts, hasAutovacuum }: ServerFacts, tables:
   if (left.length === 0) return ok('track_counts and autovacuum are on')
   return warn(
     `autovacuum is off for ${left.join(', ')}: nothing removes dead rows there by itself`,
-    'alter table … reset (autovacuum_enabled), as the owner.',
+    'Reset the storage parameter autovacuum_enabled of the table, as its owner.',
   )
 }
 

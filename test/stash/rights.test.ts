@@ -332,7 +332,7 @@ describe('grants and migrations at once', () => {
 
   it('take the lock in printed scripts, too', () => {
     expect(printSchema({ schema: 'other', from: 9 })).toContain(
-      "pg_advisory_xact_lock(hashtextextended('pgstash:' || 'other', 0))",
+      "pg_advisory_xact_lock(pg_catalog.hashtextextended('pgstash:' || 'other', 0))",
     )
   })
 })
