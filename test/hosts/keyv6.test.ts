@@ -123,6 +123,52 @@ describeBodies('Keyv 6', (body) => {
     expect(await new Keyv6({ store: store.view(a.namespace as string) }).get('k')).toBe('a')
   })
 
+  it('lets pass what has one place only: the same namespace twice, none and the default, a Keyv that renames itself', async () => {
+    const name = fresh()
+    const store = new KeyvPgStore(stash, { namespace: name })
+    const [none, standard, home] = [undefined, 'keyv', name].map((namespace) => new Keyv6({ store, namespace }))
+    await none?.set('k', 1)
+    expect([await standard?.get('k'), await home?.get('k')]).toEqual([1, 1])
+    const alone = keyvOn()
+    const [before, after] = [alone.namespace as string, fresh()]
+    await alone.set('k', 'before')
+    alone.namespace = after
+    expect(await alone.get('k')).toBeUndefined()
+    await alone.set('k', 'after')
+    expect(await listed(alone)).toEqual([['k', 'after']])
+    alone.namespace = before
+    expect(await alone.get('k')).toBe('before')
+  })
+
+  it('refuses once one of several renamed itself, or one that disconnected may still be used', async () => {
+    const [first, second] = [fresh(), fresh()]
+    const refused = { code: 'ERR_PGSTASH_AMBIGUOUS_NAMESPACE' }
+    const renamed = new KeyvPgStore(stash)
+    const [, other] = [new Keyv6({ store: renamed, namespace: first }), new Keyv6({ store: renamed, namespace: first })]
+    other.namespace = second
+    await expect(renamed.get('k')).rejects.toMatchObject(refused)
+    other.namespace = first
+    await expect(renamed.get('k')).rejects.toMatchObject(refused)
+    const left = new KeyvPgStore(stash)
+    const early = new Keyv6({ store: left, namespace: first })
+    await early.set('k', 'early')
+    await early.disconnect()
+    new Keyv6({ store: left, namespace: second })
+    await expect(left.set('k', 'late')).rejects.toMatchObject(refused)
+    expect(await left.view(first).get('k')).toBeDefined()
+  })
+
+  it('is refused for a reason: a store that believes the last namespace hands one Keyv the data of another', async () => {
+    const believing = new LastNamespaceStore(stash)
+    const a = new Keyv6({ store: believing as never, namespace: fresh() })
+    await a.set('who', 'a')
+    const b = new Keyv6({ store: believing as never, namespace: fresh() })
+    await b.set('who', 'b')
+    expect(await a.get('who')).toBe('b')
+    await a.clear()
+    expect(await b.get('who')).toBeUndefined()
+  })
+
   it('lists nothing of another, also in the moment when both attach', async () => {
     const store = new KeyvPgStore(stash)
     const [mine, other] = [fresh(), fresh()]
@@ -226,4 +272,29 @@ async function listed(keyv: Keyv6): Promise<[string, unknown][]> {
   const found: [string, unknown][] = []
   for await (const entry of keyv.iterator()) found.push(entry as [string, unknown])
   return found
+}
+
+/** What Keyv 6 asks of a store and no more: `namespace` is a property, and the last who assigns it speaks for all. */
+class LastNamespaceStore {
+  readonly capabilities = { expires: true, store: 'keyvStorage' }
+  namespace: string | undefined
+
+  constructor(private readonly stash: PgStash) {}
+
+  get #cache() {
+    return this.stash.namespace(this.namespace ?? 'keyv')
+  }
+
+  async get(key: string) {
+    return this.#cache.get(key)
+  }
+
+  async set(key: string, value: unknown) {
+    await this.#cache.set(key, value)
+    return true
+  }
+
+  async clear() {
+    await this.#cache.clear()
+  }
 }
