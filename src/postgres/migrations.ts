@@ -10,6 +10,7 @@ import pinnedNames from '../../sql/migrations/0009_pinned_names.sql'
 import keptSessions from '../../sql/migrations/0010_kept_sessions.sql'
 import anyEncoding from '../../sql/migrations/0011_any_encoding.sql'
 import roles from '../../sql/migrations/0012_roles.sql'
+import exactGcra from '../../sql/migrations/0013_exact_gcra.sql'
 import type { SqlFile } from '../../sql/sql-file'
 
 /** All of them, in order. A file that was released never changes: what comes next goes into the next one. */
@@ -26,6 +27,7 @@ export const migrations: readonly Migration[] = [
   keptSessions,
   anyEncoding,
   roles,
+  exactGcra,
 ].map(numbered)
 
 export interface Migration {
