@@ -5,7 +5,9 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { PgCacheManagerStore, pgStore, pgStore4 } from '../../src/adapters/cache-manager'
 import { PgRateLimitStore } from '../../src/adapters/express-rate-limit'
 import { PgSessionStore } from '../../src/adapters/express-session'
+import { fastifyRateLimitStore } from '../../src/adapters/fastify-rate-limit'
 import { KeyvPgStore } from '../../src/adapters/keyv'
+import { PgThrottlerStorage } from '../../src/adapters/nestjs-throttler'
 import { InvalidArgumentError } from '../../src/errors'
 import { LoginLimiter } from '../../src/stash/login-limiter'
 import { PgStash } from '../../src/stash/pg-stash'
@@ -104,6 +106,21 @@ const limits: readonly Place[] = [
   ['express-rate-limit, without a host', 'windowMs', (stash, windowMs) => new PgRateLimitStore({ stash, windowMs })],
 ]
 
+/** The hosts round, and take what is below 0 for none: what is no number they do not say. */
+const hostWindows: readonly Place[] = [
+  ['Nest, ttl', 'ttl', (stash, ttl) => new PgThrottlerStorage({ stash }).increment(key, ttl, 1, 0, 'd')],
+  [
+    'Nest, blockDuration',
+    'blockDuration',
+    (stash, block) => new PgThrottlerStorage({ stash }).increment(key, 60_000, 1, block, 'd'),
+  ],
+  [
+    'Fastify, timeWindow',
+    'timeWindow',
+    (stash, timeWindow) => called((tell) => new (fastifyRateLimitStore({ stash }))({}).incr(key, tell, timeWindow, 1)),
+  ],
+]
+
 const others: readonly Place[] = [
   ['timeoutMs', 'timeoutMs', (_, timeoutMs) => new PgStash({ connectionString, timeoutMs })],
   ['sweeper', 'sweeper.intervalMs', (_, intervalMs) => new PgStash({ connectionString, sweeper: { intervalMs } })],
@@ -160,6 +177,14 @@ describePostgres('durations', (body) => {
       const answers = await Promise.all(tried.map(async ([name, duration]) => [name, await refusal(give, duration)]))
       const isOver = (duration: unknown) => typeof duration === 'number' && duration < 0
       expect(answers).toEqual(tried.map(([name, duration]) => [name, isOver(duration) ? 'taken' : field]))
+    })
+  })
+
+  describe.each(hostWindows)('%s', (_place, field, give) => {
+    it('refuses what is no number, and takes one below 0 for none', async () => {
+      const answers = await Promise.all(unusable.map(async ([name, duration]) => [name, await refusal(give, duration)]))
+      const isNumber = (duration: unknown) => typeof duration === 'number' && !Number.isNaN(duration)
+      expect(answers).toEqual(unusable.map(([name, duration]) => [name, isNumber(duration) ? 'taken' : field]))
     })
   })
 
