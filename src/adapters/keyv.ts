@@ -52,6 +52,9 @@ const storeOptionNames: ReadonlySet<string> = new Set(['tenant', 'namespace', 'v
 
 const defaultNamespace = 'keyv'
 
+/** Namespaces whose cache is kept; the others are made at each call. */
+const cachesKept = 1_000
+
 /** Keyv 5 builds its iterator only for stores whose `opts` it knows; its own test suite assigns to them. */
 const keyv5Opts = { dialect: 'postgres', url: 'postgres://' }
 
@@ -270,7 +273,9 @@ export class KeyvPgStore {
     const known = this.#caches.get(namespace)
     if (known !== undefined) return known
     const cache = this.#stash.tenant(resolveTenant(tenant)).namespace(namespace, { version })
-    if (typeof tenant !== 'function') this.#caches.set(namespace, cache)
+    if (typeof tenant === 'function') return cache
+    if (this.#caches.size >= cachesKept) this.#caches.clear()
+    this.#caches.set(namespace, cache)
     return cache
   }
 }

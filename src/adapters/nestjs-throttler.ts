@@ -28,6 +28,9 @@ export interface ThrottlerRecord {
 /** Limiters kept: one for each limit, window and block that the throttlers name, which may be functions. */
 const limitersKept = 1_000
 
+/** Limiters that remember denials: each of them as many as `denyCache` says, and where a function names limits without end there are too many of them. */
+const rememberingLimiters = 10
+
 /** Callers whose window is remembered, where another one would count apart. */
 const windowsKept = 1_000
 
@@ -97,8 +100,10 @@ export class PgThrottlerStorage {
     const known = this.#limiters.get(id)
     if (known !== undefined) return known
     if (this.#limiters.size >= limitersKept) this.#limiters.clear()
+    const { denyCache } = this.#shared
     const limiter = new RateLimiter({
       ...this.#shared,
+      denyCache: this.#limiters.size < rememberingLimiters ? denyCache : false,
       stash: this.#stash,
       name: nameWithin(this.#prefix, name),
       limit,

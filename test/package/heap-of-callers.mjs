@@ -69,6 +69,11 @@ const stores = {
     const storage = new PgThrottlerStorage({ stash })
     return (key) => storage.increment(key, windowMs, 0, 0, 'default')
   },
+  '@nestjs/throttler, a throttler for each caller': () => {
+    const storage = new PgThrottlerStorage({ stash })
+    let asked = 0
+    return (key) => storage.increment(key, windowMs, 0, 0, `throttler ${asked++ % 2_000}`)
+  },
   sessions: () => {
     const store = new PgSessionStore({ stash })
     return (id) => store.get(id)
@@ -99,6 +104,13 @@ const stores = {
   Keyv: () => {
     const store = new KeyvPgStore(stash)
     return (key) => store.get(key)
+  },
+  'Keyv, a namespace for each caller': () => {
+    const store = new KeyvPgStore(stash)
+    return (key) => {
+      store.namespace = key.slice(0, 250)
+      return store.get('k')
+    }
   },
 }
 
