@@ -357,11 +357,14 @@ declare
   v_grantee text;
 begin
   perform "pgstash".lock_definitions();
+  -- Functions too, where the caller may: an owner of tables that were given to him one by one may not, and a superuser does it for him.
   for v_right in
-    select r.kind, r.place from "pgstash".app_rights() r join pg_class c on c.oid = r.id
-    where r.kind in ('table', 'sequence') and pg_get_userbyid(c.relowner) <> (
-      select pg_get_userbyid(e.relowner) from pg_class e where e.oid = '"pgstash".entry'::regclass
-    )
+    select r.kind, r.place
+    from "pgstash".app_rights() r
+    join pg_class e on e.oid = '"pgstash".entry'::regclass
+    left join pg_class c on c.oid = r.id and r.kind in ('table', 'sequence')
+    left join pg_proc f on f.oid = r.id and r.kind = 'routine'
+    where c.relowner <> e.relowner or (f.proowner <> e.relowner and pg_has_role(f.proowner, 'usage'))
   loop
     execute format('alter %s %s owner to %s', v_right.kind, v_right.place, v_owner);
   end loop;

@@ -120,7 +120,7 @@ export class Migrator {
       if (sqlStateOf(error) !== insufficientPrivilege) throw error
       const flags = flagsOf(this.#isolation)
       throw new PrivilegeError(
-        `to create the schema ${JSON.stringify(this.#schema)}`,
+        `to create the schema ${JSON.stringify(this.#schema)}, or to change what is in it`,
         `Run "${migrateStep(this.#schema, flags)}" as a role that may, or give the output of "${migrateStep(this.#schema, flags === '' ? '--print' : `--print ${flags}`)}" to whoever administers the database, and start with migrate: false.`,
         error,
       )
