@@ -122,9 +122,9 @@ async function seenBy(made: IsolatedSchema, role: string): Promise<number | unde
 }
 
 describe('owners, roles and default privileges', () => {
-  it.each(situations)(
-    '$name: doctor, start, verbs and migrate say what is so',
-    async ({ before, later, told, left }) => {
+  it.each(situations.map((situation) => [situation.name, situation] as const))(
+    '%s: doctor, start, verbs and migrate say what is so',
+    async (_, { before, later, told, left }) => {
       const made = await IsolatedSchema.empty(url)
       const other = await made.role('other')
       const spelt = (text: string) =>
