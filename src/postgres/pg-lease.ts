@@ -1,4 +1,5 @@
 import { CallTimeoutError } from '../errors'
+import { now, startTimer } from '../own-clock'
 import { NotConnected } from './not-connected'
 import { type LeasedClient, type PgPool, type PoolFacts, type Release, takesSubmittables } from './pg-pool'
 
@@ -32,19 +33,16 @@ export function lease<Client>(pool: PgPool, options: LeaseOptions, done: Leased<
 }
 
 function leaseInTime<Client>(pool: PgPool, { waitMs, timeoutMs }: LeaseOptions, done: Leased<Client>): void {
-  const startedAt = performance.now()
+  const startedAt = now()
   let isLate = false
-  const timer =
-    waitMs === undefined
-      ? undefined
-      : setTimeout(() => {
-          isLate = true
-          const refusal = new NotConnected(new CallTimeoutError(timeoutMs, 'not-sent'), { wasSlow: true })
-          done(refusal, undefined as never, ignore)
-        }, waitMs)
+  const refuse = () => {
+    isLate = true
+    done(new NotConnected(new CallTimeoutError(timeoutMs, 'not-sent'), { wasSlow: true }), undefined as never, ignore)
+  }
+  const stopTimer = waitMs === undefined ? ignore : startTimer(refuse, waitMs, true)
   ask(pool, (refusal, client, release) => {
-    clearTimeout(timer)
-    const wasSlow = performance.now() - startedAt > timeoutMs / 2
+    stopTimer()
+    const wasSlow = now() - startedAt > timeoutMs / 2
     if (!isLate) done(refusal ? new NotConnected(refusal, { wasSlow }) : undefined, client as Client, release)
     else if (!refusal) release()
   })
@@ -73,12 +71,13 @@ const goodbyeMs = 1_000
  */
 export function giveUp(client: LeasedClient, release: Release, reason: Error): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => {
+    const destroy = () => {
       client.connection?.stream?.destroy?.()
       resolve()
-    }, goodbyeMs)
+    }
+    const stopTimer = startTimer(destroy, goodbyeMs, true)
     client.on('end', () => {
-      clearTimeout(timer)
+      stopTimer()
       resolve()
     })
     release(reason)

@@ -1,4 +1,5 @@
 import { OpenTransactionError } from '../errors'
+import { startTimer } from '../own-clock'
 import { NotConnected } from './not-connected'
 import { giveUp, type LeaseOptions, lease } from './pg-lease'
 import type { LeasedClient, PgPool } from './pg-pool'
@@ -67,11 +68,11 @@ const soonMs = 1_000
 function statusAfter(client: SubmittableClient): Promise<TransactionStatus | undefined> {
   return new Promise((resolve) => {
     const tell = () => {
-      clearTimeout(timer)
+      stopTimer()
       client.removeListener('error', tell)
       resolve(statusOf(client))
     }
-    const timer = setTimeout(tell, soonMs)
+    const stopTimer = startTimer(tell, soonMs, true)
     client.once('error', tell)
     client.connection?.once?.('readyForQuery', tell)
   })

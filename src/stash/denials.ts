@@ -1,5 +1,6 @@
 import { keptName, ownCopy } from '../entry/kept-name'
 import { InvalidArgumentError } from '../errors'
+import { now } from '../own-clock'
 import { assertKnown } from './known-options'
 
 /** How much a limiter remembers of those it denied; false: nothing. */
@@ -51,7 +52,7 @@ export class Denials<Facts> {
     const id = idOf(counters)
     const denial = this.#denials.get(id)
     if (denial === undefined || cost < denial.cost) return undefined
-    if (performance.now() >= denial.until || this.#haveChanged(counters, denial.since)) {
+    if (now() >= denial.until || this.#haveChanged(counters, denial.since)) {
       this.#denials.delete(id)
       return undefined
     }
@@ -70,12 +71,12 @@ export class Denials<Facts> {
   forget(counters: readonly string[]): void {
     // Also where none is remembered: a denial may be on its way.
     if (this.#maxKeys === 0) return
-    for (const counter of counters) keep(this.#changes, keptName(counter), performance.now(), this.#maxKeys)
+    for (const counter of counters) keep(this.#changes, keptName(counter), now(), this.#maxKeys)
   }
 
   forgetAll(): void {
     this.#denials.clear()
-    this.#clearedAt = performance.now()
+    this.#clearedAt = now()
   }
 
   #haveChanged(counters: readonly string[], since: number): boolean {

@@ -1,4 +1,5 @@
 import { keptName, ownCopy } from '../entry/kept-name'
+import { now } from '../own-clock'
 
 interface Uncounted {
   hits: number
@@ -26,7 +27,7 @@ export class DeniedHits {
 
   /** Adds one, of which a host was told that it may come again then; answers how many there are. */
   add(caller: string, resetMs: number): number {
-    const until = performance.now() + resetMs + clocksApartMs
+    const until = now() + resetMs + clocksApartMs
     const known = this.#find(caller)
     if (known !== undefined) {
       known.hits += 1
@@ -62,7 +63,7 @@ export class DeniedHits {
   #find(caller: string): Uncounted | undefined {
     const name = keptName(caller)
     const known = this.#byCaller.get(name)
-    if (known === undefined || performance.now() < known.until) return known
+    if (known === undefined || now() < known.until) return known
     this.#byCaller.delete(name)
     return undefined
   }

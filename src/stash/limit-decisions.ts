@@ -2,6 +2,7 @@ import type { StoredKey } from '../entry/key'
 import { type CounterState, type Limit, waitFor } from '../entry/limit'
 import { resolveTenant, type TenantSource } from '../entry/tenant'
 import { InvalidArgumentError } from '../errors'
+import { now } from '../own-clock'
 import { addressOf } from '../postgres/address'
 import type { CallOptions } from '../postgres/call'
 import type { BlockRule, CounterTable, Counts } from '../postgres/counter-table'
@@ -68,8 +69,8 @@ export class LimitDecisions {
     const tenant = resolveTenant(this.#tenant)
     const ids = idsOf(tenant, counters)
     const denial = this.#denials.find(ids, cost)
-    if (denial !== undefined) return deniedSince(denial.facts, performance.now() - denial.since, denial.count)
-    const askedAt = performance.now()
+    if (denial !== undefined) return deniedSince(denial.facts, now() - denial.since, denial.count)
+    const askedAt = now()
     try {
       const result = await this.#ask(tenant, counters, cost, options)
       if (!result.isAllowed) this.#denials.remember(ids, cost, askedAt, result.retryAfterMs, result)

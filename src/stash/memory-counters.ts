@@ -1,5 +1,6 @@
 import { isDigest, keptName, ownCopy } from '../entry/kept-name'
 import type { CounterState, Limit } from '../entry/limit'
+import { now } from '../own-clock'
 
 interface Window {
   hits: number
@@ -34,19 +35,19 @@ export class MemoryCounters {
   /** Never below none; answers how many were taken back in all of them. */
   takeBack(ids: readonly string[], hits: number): number {
     if (this.#byId.size === 0) return 0
-    const now = performance.now()
+    const moment = now()
     const windows = ids.map((id) => this.#byId.get(keptName(id)))
-    const counted = windows.map((window) => (window !== undefined && window.endsAt > now ? window.hits : 0))
+    const counted = windows.map((window) => (window !== undefined && window.endsAt > moment ? window.hits : 0))
     for (const window of windows) if (window !== undefined) window.hits = Math.max(0, window.hits - hits)
     return Math.min(hits, ...counted)
   }
 
   /** undefined: nothing is counted. */
   statesOf(ids: readonly string[]): (CounterState | undefined)[] {
-    const now = performance.now()
+    const moment = now()
     return ids.map((id) => {
       const window = this.#byId.get(keptName(id))
-      return window !== undefined && window.endsAt > now ? stateOf(window) : undefined
+      return window !== undefined && window.endsAt > moment ? stateOf(window) : undefined
     })
   }
 
@@ -64,19 +65,19 @@ export class MemoryCounters {
   }
 
   #windowOf(given: string, windowMs: number): Window {
-    const now = performance.now()
+    const moment = now()
     const id = keptName(given)
     const known = this.#byId.get(id)
-    if (known !== undefined && known.endsAt > now) return known
+    if (known !== undefined && known.endsAt > moment) return known
     this.#byId.delete(id)
     if (this.#byId.size >= maxCallers) this.#byId.delete(this.#byId.keys().next().value as string)
-    const window = { hits: 0, endsAt: now + windowMs }
+    const window = { hits: 0, endsAt: moment + windowMs }
     this.#byId.set(ownCopy(id), window)
     return window
   }
 }
 
 function stateOf({ hits, endsAt }: Window): CounterState {
-  const resetLeft = Math.ceil(endsAt - performance.now())
+  const resetLeft = Math.ceil(endsAt - now())
   return { hits, previous: 0, resetLeft, tatLeft: null, blockLeft: null, strikes: 0 }
 }

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../errors'
+import { now } from '../own-clock'
 import type { Maintenance, SweptTable, TenantCount } from '../postgres/maintenance'
 import { assertKnown } from './known-options'
 import { type QuotaSource, quotaOf } from './quota'
@@ -127,13 +128,13 @@ class Turn {
     const { maintenance, signal } = this.#job
     let end: number | undefined
     while (!signal?.aborted) {
-      const started = performance.now()
+      const started = now()
       const { from, to, position, blocks } = await maintenance.claim(table, this.#blocks)
       end ??= position + blocks
       const { expired, cleared } = await maintenance.sweep(table, from, to)
       this.#countExpired(expired, kinds[table])
       this.#removed.cleared += cleared
-      const tookMs = performance.now() - started
+      const tookMs = now() - started
       this.#tell(1 - Math.max(0, end - position - (to - from)) / blocks, tookMs)
       if (position + (to - from) >= end) break
       this.#adapt(tookMs)
@@ -171,10 +172,10 @@ class Turn {
 
   /** For who makes steps by himself: asked after each but the last. */
   #steps(): () => Promise<boolean> {
-    let started = performance.now()
+    let started = now()
     return async () => {
       const isOn = await this.#goesOn(started)
-      started = performance.now()
+      started = now()
       return isOn
     }
   }
@@ -182,7 +183,7 @@ class Turn {
   /** After a step: rests; false when the sweep is to end. */
   async #goesOn(started: number): Promise<boolean> {
     const { signal, pause = (stepMs) => rest(Math.min(stepMs, longestRestMs), signal) } = this.#job
-    await pause(performance.now() - started)
+    await pause(now() - started)
     return !this.#job.signal?.aborted
   }
 
