@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chownSync, existsSync } from 'node:fs'
-import { chmod, cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
+import { chmod, cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -66,6 +66,17 @@ export class TestServer {
       ['-D', server.#data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'],
       { ...user },
     )
+    return server
+  }
+
+  /** Makes a hot standby of this server, which must be stopped: it follows once both are started. */
+  async standby(): Promise<TestServer> {
+    const directory = await mkdtemp(join(tmpdir(), 'pgstash-test-'))
+    await chmod(directory, 0o755)
+    const follows = `primary_conninfo=host=127.0.0.1 port=${this.port} user=postgres`
+    const server = new TestServer(await freePort(), directory, this.#binaries, this.#user, [follows])
+    await run('cp', ['-a', this.#data, server.#data])
+    await writeFile(join(server.#data, 'standby.signal'), '')
     return server
   }
 
