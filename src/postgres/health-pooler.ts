@@ -3,6 +3,7 @@ import pg from 'pg'
 import healthBackend from '../../sql/statements/health-backend.sql'
 import { connected } from './not-connected'
 import type { PgPoolOptions } from './pg-driver'
+import type { PgPool } from './pg-pool'
 
 /** What stands between this process and the server. */
 export interface PoolerFacts {
@@ -34,10 +35,31 @@ export async function findPooler(options: PgPoolOptions): Promise<PoolerFacts> {
     await connected(() => mine.connect())
     const backend = await backendOf(mine)
     if (backend === mine.processID) return direct
-    await connected(() => other.connect())
-    return { isBetween: true, ...(await watchTurns(mine, other, backend)) }
+    const hasOther = await other.connect().then(
+      () => true,
+      () => false,
+    )
+    return { isBetween: true, ...(hasOther ? await watchTurns(mine, other, backend) : untold) }
+  } catch (error) {
+    if (isFull(error)) return { isBetween: true, ...untold }
+    throw error
   } finally {
     await Promise.all([mine, other].map((client) => client.end().catch(() => {})))
+  }
+}
+
+/**
+ * Of a pool of the caller's: one of its clients tells whether there is a pooler, and no more. undefined: it tells no process id.
+ */
+export async function findPoolerBehind(pool: PgPool): Promise<PoolerFacts | undefined> {
+  const client = await connected(() => pool.connect())
+  try {
+    const { processID } = client as { processID?: unknown }
+    const { rows } = (await client.query({ text: healthBackend.text, rowMode: 'array' })) as { rows: unknown[][] }
+    if (typeof processID !== 'number') return undefined
+    return Number(rows[0]?.[0]) === processID ? direct : { isBetween: true, ...untold }
+  } finally {
+    client.release()
   }
 }
 
@@ -51,7 +73,7 @@ async function watchTurns(mine: Client, other: Client, backend: number): Promise
   await ask(mine, name)
   try {
     await other.query('begin')
-    if ((await backendOf(other)) !== backend) return untold
+    if ((await backendOf(other)) !== backend) return await byTurns(mine, other, backend)
     return { mode: 'transaction', keepsStatements: await isKnown(mine, name) }
   } catch (error) {
     if (refusesTransactions(error)) return { mode: 'statement', keepsStatements: undefined }
@@ -60,6 +82,19 @@ async function watchTurns(mine: Client, other: Client, backend: number): Promise
     await other.query(`deallocate "${name}"`).catch(() => {})
     await other.query('rollback').catch(() => {})
   }
+}
+
+/**
+ * Each has got one, for the pooler had another. When the two ask in turn, outside transactions, one that shares them by transaction gives what one has just given back
+ * to the other (PgBouncer: the last one first), or the one after it.
+ */
+async function byTurns(mine: Client, other: Client, backend: number): Promise<Turns> {
+  await other.query('rollback')
+  for (let turn = 0; turn < 3; turn++) {
+    await backendOf(other)
+    if ((await backendOf(mine)) !== backend) return { mode: 'transaction', keepsStatements: undefined }
+  }
+  return { mode: 'session', keepsStatements: true }
 }
 
 /** There was no server connection left for the second client: the first has one of its own, or there is none for anybody. */
@@ -71,6 +106,12 @@ async function hasOwn(mine: Client, backend: number): Promise<Turns> {
 /** PgBouncer, in statement mode, has no SQLSTATE of its own for it. */
 function refusesTransactions(error: unknown): boolean {
   return error instanceof Error && /statement pooling/i.test(error.message)
+}
+
+/** Only a pooler has such a limit. */
+function isFull(error: unknown): boolean {
+  const said = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  return said instanceof Error && /max_client_conn/.test(said.message)
 }
 
 async function isKnown(client: Client, name: string): Promise<boolean | undefined> {

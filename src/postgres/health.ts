@@ -24,6 +24,8 @@ export interface ServerFacts {
   readonly isReplica: boolean
   /** `default_transaction_read_only`, or a replica. */
   readonly isReadOnly: boolean
+  /** `default_transaction_isolation`. */
+  readonly defaultIsolation: string
 }
 
 /** A limit that a new connection meets. */
@@ -34,6 +36,8 @@ export interface ConnectionLimit {
   readonly name: string
   readonly most: number
   readonly used: number
+  /** Of those in use, how many are of roles that the application does not use. */
+  readonly others: number
 }
 
 export interface RoleFacts extends Standing {
@@ -44,6 +48,8 @@ export interface RoleFacts extends Standing {
   readonly hasRights: boolean
   /** A member of pg_monitor. */
   readonly isMonitor: boolean
+  /** Row-level security is forced on some table at least. */
+  readonly isForcedSomewhere: boolean
 }
 
 export interface TableFacts {
@@ -89,26 +95,29 @@ export class Health {
   async server(): Promise<ServerFacts> {
     const [version, versionNumber, encoding, timeZone, ...are] = (await this.#row(healthServer)) as [
       ...[string, number, string, string],
-      ...[boolean, boolean, boolean, boolean],
+      ...[boolean, boolean, boolean, boolean, string],
     ]
-    const [tracksCounts, hasAutovacuum, isReplica, isReadOnly] = are
-    return { version, versionNumber, encoding, timeZone, tracksCounts, hasAutovacuum, isReplica, isReadOnly }
+    const [tracksCounts, hasAutovacuum, isReplica, isReadOnly, defaultIsolation] = are
+    const settings = { tracksCounts, hasAutovacuum, isReplica, isReadOnly, defaultIsolation }
+    return { version, versionNumber, encoding, timeZone, ...settings }
   }
 
-  async connectionLimits(): Promise<ConnectionLimit[]> {
-    const rows = await this.#connection.query(statementOf(healthConnections, this.#schema), [])
+  /** @param ofMaintenance the other role of the application; undefined: there is none */
+  async connectionLimits(ofMaintenance?: string): Promise<ConnectionLimit[]> {
+    const rows = await this.#connection.query(statementOf(healthConnections, this.#schema), [ofMaintenance ?? ''])
     return rows.map((row) => {
-      const [kind, name, most, used] = row as [ConnectionLimit['kind'], string, number, number]
-      return { kind, name, most, used }
+      const [kind, name, most, used, others] = row as [ConnectionLimit['kind'], string, number, number, number]
+      return { kind, name, most, used, others }
     })
   }
 
   async role(): Promise<RoleFacts> {
     const standing = await standingOf(this.#connection, this.#schema)
-    const [mayUseSchema, mayCompare, hasRights, isMonitor] = (await this.#row(healthRole, this.#schema)) as [
-      ...[boolean, boolean | null, boolean, boolean],
+    const [mayUseSchema, mayCompare, ...are] = (await this.#row(healthRole, this.#schema)) as [
+      ...[boolean, boolean | null, boolean, boolean, boolean],
     ]
-    return { ...standing, mayUseSchema, mayCompare, hasRights, isMonitor }
+    const [hasRights, isMonitor, isForcedSomewhere] = are
+    return { ...standing, mayUseSchema, mayCompare, hasRights, isMonitor, isForcedSomewhere }
   }
 
   rights(role: string): Promise<RoleRights> {

@@ -1,4 +1,4 @@
-import { DatabaseError, PgStashError, SchemaTooNewError } from '../errors'
+import { DatabaseError, PgStashError, SchemaTooNewError, UnsafeSearchPathError } from '../errors'
 import { number } from './doctor-quantity'
 
 /** `unknown`: it could not be looked at, and `detail` says why. */
@@ -34,6 +34,7 @@ const goneStates = new Set(['3F000', '42P01', '42883'])
 /** What was asked was refused: no reason to fail the others. */
 export function refused(error: unknown): Finding {
   if (error instanceof SchemaTooNewError) return tooNew(error)
+  if (error instanceof UnsafeSearchPathError) return unsafePath(error)
   if (error instanceof DatabaseError && goneStates.has(error.sqlState ?? '')) return noTables
   if (!(error instanceof PgStashError)) throw error
   if (error.code === 'ERR_PGSTASH_PRIVILEGE')
@@ -45,6 +46,14 @@ function tooNew({ schema, found, known }: SchemaTooNewError): Finding {
   return fail(
     `${schema} is at migration ${found}, and this version of pgstash knows ${known}`,
     'Upgrade pgstash here, and in all that uses this schema: older versions start on it no more.',
+  )
+}
+
+/** As which a stash would not start. */
+function unsafePath({ first }: UnsafeSearchPathError): Finding {
+  return fail(
+    `the search_path of the connection names pg_catalog, and ${JSON.stringify(first)} before it: a stash refuses to start`,
+    'Leave pg_catalog out of it, or put it first: alter role … set search_path, alter database … set search_path.',
   )
 }
 

@@ -1,6 +1,6 @@
 import { cureOfRights, type ExcessRight } from '../errors'
 import { flagsOf, migrateStep } from '../migrate-step'
-import type { RoleFacts, SweepFacts, TableFacts } from '../postgres/health'
+import type { RoleFacts, ServerFacts, SweepFacts, TableFacts } from '../postgres/health'
 import type { Standing } from '../postgres/isolation-check'
 import { latestMigration, migrations } from '../postgres/migrations'
 import type { Isolation, SchemaState } from '../postgres/migrator'
@@ -33,7 +33,14 @@ export function schemaStatus(schema: string, { hasSchema, migration, isForced, f
 export function schemaFinding(
   { schema, isCurrent, migration, needed, missing }: SchemaStatus,
   isolation: Isolation,
+  tables: readonly TableFacts[],
 ): Finding {
+  const lost = Object.keys(reserved).filter((name) => !tables.some((table) => table.name === name))
+  if (isCurrent && lost.length > 0)
+    return fail(
+      `${schema} says it is at migration ${migration}, and has no ${lost.join(', ')}`,
+      'Restore it whole from a backup, or drop the schema and migrate: its migrations do not run again.',
+    )
   if (isCurrent) return ok(`${schema} is current, at migration ${migration}`)
   const nextStep = `Run ${migrateStep(schema, flagsOf(isolation))}.`
   if (migration === 0) return fail(`${schema} is not there`, nextStep)
@@ -96,6 +103,8 @@ export async function isolation(
   const { role, isForced } = facts
   const force = `As the owner or a superuser: ${migrateStep(schema, flagsOf('rls'))}.`
   if (wanted === 'rls' && !isForced) return fail('row-level security is not forced', force)
+  if (!isForced && facts.isForcedSomewhere)
+    return fail('row-level security is forced on some of the tables only', force)
   if (!isForced && facts.seesAll)
     return ok('by a column: every statement names its tenant; row-level security is not in use')
   const found = facts.mayCompare ? await faults() : []
@@ -121,9 +130,9 @@ function unheld({ role, isSuperuser, hasBypass }: RoleFacts, schema: string, wan
 }
 
 /** pg_dump reads with row_security = off, and fails where rows would be left out. */
-export function backup(facts: Standing, schema: string): Finding {
-  const { role, isForced, isOwner, isSuperuser, hasBypass } = facts
-  if (!isForced) return ok('row-level security is not forced: pg_dump needs no more than the right to read')
+export function backup(facts: RoleFacts, schema: string): Finding {
+  const { role, isForcedSomewhere, isOwner, isSuperuser, hasBypass } = facts
+  if (!isForcedSomewhere) return ok('row-level security is not forced: pg_dump needs no more than the right to read')
   if (isSuperuser || hasBypass) return ok(`pg_dump works as ${role}, to which no policy applies`)
   if (!isOwner) return ok(`not by ${role}: a dump of the whole database needs a superuser or a BYPASSRLS role`)
   return warn(
@@ -140,9 +149,11 @@ export function backupStep(schema: string): string {
 /** Blocks that reserve_blocks() makes sure of. */
 const reserved: Readonly<Record<string, number>> = { entry: 128, session: 128, counter: 128, namespace: 32 }
 
-export function files(tables: readonly TableFacts[], schema: string): Finding {
+export function files(tables: readonly TableFacts[], schema: string, { isReplica }: ServerFacts): Finding {
   if (tables.length === 0) return noTables
-  const small = tables.filter(({ name, blocks }) => blocks < (reserved[name] ?? 0)).map(({ name }) => name)
+  // Of unlogged tables a replica has nothing.
+  const kept = tables.filter(({ isUnlogged }) => !(isReplica && isUnlogged))
+  const small = kept.filter(({ name, blocks }) => blocks < (reserved[name] ?? 0)).map(({ name }) => name)
   if (small.length === 0) return ok('large enough for look-ups by index at any number of rows')
   return warn(
     `the files of ${small.join(', ')} are too small: the planner may take to scanning them`,
@@ -163,11 +174,13 @@ export async function sweep(
   facts: SweepFacts,
   tables: readonly TableFacts[],
   hasRemains: (() => Promise<boolean>) | undefined,
+  { tracksCounts, isReplica }: ServerFacts,
 ): Promise<Finding> {
   const { finishedAt, now } = facts
   if (finishedAt > 0 && Math.abs(now - finishedAt) <= oneHourMs) return ok(toldOf(facts))
   const isSmall = tables.reduce((sum, { blocks }) => sum + blocks, 0) <= smallBlocks
-  if (hasRemains === undefined && tables.every(({ liveRows }) => liveRows === 0))
+  const isCounted = tracksCounts && !isReplica
+  if (hasRemains === undefined && isCounted && tables.every(({ liveRows }) => liveRows === 0))
     return ok(`${toldOf(facts)}; the tables are empty`)
   if (hasRemains !== undefined && isSmall && !(await hasRemains()))
     return ok(`${toldOf(facts)}; there is nothing to sweep`)

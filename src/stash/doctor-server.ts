@@ -1,6 +1,6 @@
 import type { ClockOffset, ConnectionLimit, ServerFacts, TableFacts } from '../postgres/health'
 import type { PoolerFacts } from '../postgres/health-pooler'
-import { type Finding, fail, ok, warn } from './doctor-finding'
+import { type Finding, fail, ok, unknown, warn } from './doctor-finding'
 import { number } from './doctor-quantity'
 
 const oldestServer = 140_000
@@ -8,15 +8,21 @@ const oldestServer = 140_000
 /** Expiries are the database's, but Keyv's envelopes and the cookies of sessions carry times of the app's clock. */
 const largestOffsetMs = 1_000
 
-export function serverVersion({ version, versionNumber, isReplica, isReadOnly }: ServerFacts): Finding {
+export function serverVersion(facts: ServerFacts): Finding {
+  const { version, versionNumber, isReplica, isReadOnly, defaultIsolation } = facts
   if (versionNumber < oldestServer) return fail(`PostgreSQL ${version}`, 'Upgrade the server to 14 or later.')
-  if (isReplica) return fail(`PostgreSQL ${version}, a replica: nothing can be written`, 'Connect to the primary.')
+  if (isReplica)
+    return fail(
+      `PostgreSQL ${version}, a replica: nothing can be written`,
+      'Connect to the primary, unless all that this application does is read.',
+    )
   if (isReadOnly)
     return fail(
       `PostgreSQL ${version}, read-only for this role and database: nothing can be written`,
       'Look for default_transaction_read_only: in postgresql.conf, alter database, alter role.',
     )
-  return ok(`PostgreSQL ${version}`)
+  if (defaultIsolation === 'read committed') return ok(`PostgreSQL ${version}`)
+  return ok(`PostgreSQL ${version}; its default isolation is ${defaultIsolation}: each statement says read committed`)
 }
 
 const utf8Step = "Make the database anew: create database … encoding 'UTF8' template template0."
@@ -45,7 +51,9 @@ export function statistics({ tracksCounts, hasAutovacuum }: ServerFacts, tables:
 
 export function clock({ offsetMs, uncertaintyMs }: ClockOffset): Finding {
   const detail = `this machine is ${number(Math.abs(offsetMs))} ms ${offsetMs > 0 ? 'behind' : 'ahead of'} the database`
-  if (Math.abs(offsetMs) - uncertaintyMs <= largestOffsetMs) return ok(detail)
+  if (Math.abs(offsetMs) + uncertaintyMs <= largestOffsetMs) return ok(detail)
+  if (Math.abs(offsetMs) - uncertaintyMs <= largestOffsetMs)
+    return unknown(`${detail}, give or take ${number(Math.ceil(uncertaintyMs))} ms: the answer took too long to tell`)
   return warn(
     `${detail}: what Keyv keeps in its envelopes expires by this machine's clock`,
     'Let NTP set both clocks (timedatectl set-ntp true).',
@@ -94,7 +102,7 @@ export function connections(
   if (worst !== undefined) return worst
   const room = all.map(({ limit }) => told(limit)).join('; ')
   if (isPooled) return ok(`${room}. How many clients the pooler takes is its own matter: max_client_conn, pool_size`)
-  const most = Math.min(...all.map((one) => Math.floor(one.limit.most / Math.max(1, one.each))))
+  const most = Math.min(...all.map((one) => Math.floor(roomIn(one.limit) / Math.max(1, one.each))))
   return ok(
     `${room}; room for ${most} processes with pools of ${maintenanceSize > 0 ? `${poolSize} and ${maintenanceSize}` : poolSize}`,
   )
@@ -106,17 +114,34 @@ function within(limit: ConnectionLimit, each: number, processes: number | undefi
   const wish = `${processes ?? 1} × ${each}`
   const next = isPooled ? `Make the pooler's own pools smaller, or raise the limit.` : roomier[kind]
   if (!isPooled && wanted > most) return fail(`${told(limit)}; ${wish} are wanted`, next)
+  if (!isPooled && wanted > roomIn(limit))
+    return warn(`${told(limit)}, ${limit.others} of them by other roles; ${wish} are wanted`, next)
   if (!isPooled && processes !== undefined && wanted > most * 0.8)
     return warn(`${told(limit)}; ${wish} leave little for others`, next)
   if (used > most * 0.9) return warn(`${told(limit)}: nearly all`, next)
   return ok(told(limit))
 }
 
+function roomIn({ most, others }: ConnectionLimit): number {
+  return Math.max(0, most - others)
+}
+
 function told({ kind, name, most, used }: ConnectionLimit): string {
   return `${most} connections ${kind === 'server' ? 'for all, without those reserved' : `for the ${kind} ${name}`}, ${used} in use`
 }
 
-export function pooler({ isBetween, mode, keepsStatements }: PoolerFacts): Finding {
+/** PGlite. */
+export function embedded({ processes = 1 }: PoolPlan): Finding {
+  if (processes > 1)
+    return fail(`PGlite serves the process it runs in; ${processes} are wanted`, 'Use a server for more than one.')
+  return ok('PGlite has one, in this process')
+}
+
+/** @param found undefined: it could not be told */
+export function pooler(found: PoolerFacts | Error | undefined): Finding {
+  if (found === undefined) return unknown('the clients of this pool tell no process id: there may be one')
+  if (found instanceof Error) return unknown(`it could not be looked for: ${found.message}`)
+  const { isBetween, mode, keepsStatements } = found
   if (!isBetween) return ok('none: the server answers itself')
   if (mode === undefined)
     return ok('a pooler (PgBouncer or the like) is in between; how it shares connections could not be told')
@@ -141,6 +166,12 @@ export function replicas(count: number, tables: readonly TableFacts[]): Finding 
   const known = count === 0 ? 'no replica is connected' : `${count} connected`
   if (tables.length === 0) return ok(known)
   if (unlogged.length === 0) return ok(`${known}; all tables are logged`)
+  const kept = unlogged.filter((name) => name === 'session' || name === 'namespace')
+  if (kept.length > 0)
+    return warn(
+      `${known}; unlogged, and emptied by a crash or a failover: ${kept.join(', ')}`,
+      `alter table … set logged. Without session everybody is logged out; without namespace what was cleared comes back.`,
+    )
   if (count === 0) return ok(`${known}; unlogged: ${unlogged.join(', ')}, which a crash empties`)
   if (!unlogged.includes('entry'))
     return ok(`${known}; unlogged: ${unlogged.join(', ')}: a failover forgets rate limits`)

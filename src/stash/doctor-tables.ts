@@ -13,15 +13,18 @@ const leastHotShare = 0.5
 
 /** What is counted of the tables, if it is. */
 const uncounted = unknown('not counted: track_counts is off')
+const countedElsewhere = unknown('a replica counts nothing of this: ask the primary')
 
 /** For the whole server. */
 interface Upkeep {
   readonly tracksCounts: boolean
   readonly hasAutovacuum: boolean
+  readonly isReplica: boolean
 }
 
 export function deadRows(tables: readonly TableFacts[], now: number, upkeep: Upkeep): Finding {
   if (tables.length === 0) return noTables
+  if (upkeep.isReplica) return countedElsewhere
   if (!upkeep.tracksCounts) return uncounted
   const bloated = tables.filter((table) => table.deadRows > noticedRows && deadShare(table) > largestDeadShare)
   const [worst] = [...tables].sort((a, b) => b.deadRows - a.deadRows) as [TableFacts]
@@ -41,8 +44,9 @@ function cureOf(bloated: readonly TableFacts[], isVacuumed: boolean): string {
   return 'look for what holds autovacuum back: old transactions (pg_stat_activity.xact_start), replication slots.'
 }
 
-export function hotUpdates(tables: readonly TableFacts[], { tracksCounts }: Upkeep): Finding {
+export function hotUpdates(tables: readonly TableFacts[], { tracksCounts, isReplica }: Upkeep): Finding {
   if (tables.length === 0) return noTables
+  if (isReplica) return countedElsewhere
   if (!tracksCounts) return uncounted
   const updated = tables.filter(({ updates }) => updates > noticedRows)
   if (updated.length === 0) return ok('too few updates yet to tell')

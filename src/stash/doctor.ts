@@ -3,10 +3,12 @@ import type { ConnectionLimit, Health, ServerFacts } from '../postgres/health'
 import type { PoolerFacts } from '../postgres/health-pooler'
 import type { Isolation, SchemaState } from '../postgres/migrator'
 import { type CheckStatus, type Finding, noTables, ok, refused } from './doctor-finding'
+import { maintenanceRole, withoutOwner } from './doctor-maintenance'
 import { backup, files, isHeld, isolation, role, schemaFinding, schemaStatus, sweep } from './doctor-schema'
 import {
   clock,
   connections,
+  embedded,
   encoding,
   type PoolPlan,
   pooler,
@@ -42,8 +44,10 @@ export interface DoctorJob extends PoolPlan {
   readonly schema: string
   readonly isolation: Isolation
   readonly readSchema: () => Promise<SchemaState>
-  /** undefined: there is none to look for. */
-  readonly findPooler: (() => Promise<PoolerFacts>) | undefined
+  /** The database runs in this process. */
+  readonly isEmbedded: boolean
+  /** Answers undefined where it cannot be told. undefined: there is none to look for. */
+  readonly findPooler: (() => Promise<PoolerFacts | undefined>) | undefined
   /** Of the role of `maintenance`; undefined: there is none. */
   readonly maintenance: Health | undefined
 }
@@ -62,46 +66,57 @@ async function ofServer(job: DoctorJob, server: ServerFacts): Promise<Check[]> {
   const { health, findPooler } = job
   const tables = await health.tables()
   const between = await lookFor(findPooler)
+  const isPooled = typeof between === 'object' && !(between instanceof Error) && between.isBetween
   return [
     { name: 'server', ...serverVersion(server) },
     { name: 'encoding', ...encoding(server) },
     { name: 'statistics', ...statistics(server, tables) },
     await check('clock', async () => clock(await health.clockOffset())),
-    await check('connections', async () => connections(await limitsOf(job), job, between?.isBetween ?? false)),
-    await check('pooler', async () => {
-      if (findPooler === undefined) return ok('none: PGlite, or a pool of yours')
-      return pooler(between ?? (await findPooler()))
-    }),
+    await check('connections', async () =>
+      job.isEmbedded ? embedded(job) : connections(await limitsOf(job), job, isPooled),
+    ),
+    { name: 'pooler', ...(job.isEmbedded ? ok('none: PGlite runs in this process') : pooler(between)) },
     await check('replicas', async () => replicas(await health.replicas(), tables)),
   ]
 }
 
-/** undefined: there is nothing to look for, or it failed, which the check of its own tells. */
-async function lookFor(findPooler: DoctorJob['findPooler']): Promise<PoolerFacts | undefined> {
-  return findPooler?.().catch(() => undefined)
+/** It takes connections of its own: that there are none left for it is no reason to say nothing of the rest. */
+async function lookFor(findPooler: DoctorJob['findPooler']): Promise<PoolerFacts | Error | undefined> {
+  return findPooler?.().catch((error: Error) => error)
 }
 
+/** Where `maintenance` has no connection, the check of its own tells. */
 async function limitsOf({ health, maintenance }: DoctorJob): Promise<Record<'app' | 'maintenance', ConnectionLimit[]>> {
-  return { app: await health.connectionLimits(), maintenance: (await maintenance?.connectionLimits()) ?? [] }
+  const owner = await maintenance?.role().catch(() => undefined)
+  const ofOwner = owner === undefined ? [] : await maintenance?.connectionLimits()
+  return { app: await health.connectionLimits(owner?.role), maintenance: ofOwner ?? [] }
 }
 
-async function ofSchema({ health, schema, readSchema, ...job }: DoctorJob, server: ServerFacts): Promise<Check[]> {
+async function ofMaintenance({ maintenance, schema }: DoctorJob, hasTables: boolean): Promise<Check[]> {
+  if (maintenance === undefined) return []
+  const finding = async () => maintenanceRole(await maintenance.role(), schema, hasTables)
+  return [{ name: 'maintenance', ...(await finding().catch(withoutOwner)) }]
+}
+
+async function ofSchema(job: DoctorJob, server: ServerFacts): Promise<Check[]> {
+  const { health, schema, readSchema } = job
   const tables = await health.tables()
   const facts = await health.role()
   const now = Date.now()
   const policies = { faults: () => health.isolationFaults(), seesRows: () => health.seesRows() }
   return [
-    await check('schema', async () => schemaFinding(schemaStatus(schema, await readSchema()), job.isolation)),
+    await check('schema', async () => schemaFinding(schemaStatus(schema, await readSchema()), job.isolation, tables)),
     await check('role', async () => role(facts, schema, job.isolation, () => health.rights(facts.role))),
     await check('isolation', async () =>
       tables.length === 0 ? noTables : isolation(facts, schema, job.isolation, policies),
     ),
+    ...(await ofMaintenance(job, tables.length > 0)),
     { name: 'backup', ...(tables.length === 0 ? noTables : backup(facts, schema)) },
-    { name: 'files', ...files(tables, schema) },
+    { name: 'files', ...files(tables, schema, server) },
     { name: 'dead-rows', ...deadRows(tables, now, server) },
     { name: 'hot-updates', ...hotUpdates(tables, server) },
     await check('sweep', async () =>
-      sweep(await health.sweep(), tables, isHeld(facts) ? undefined : () => health.hasRemains()),
+      sweep(await health.sweep(), tables, isHeld(facts) ? undefined : () => health.hasRemains(), server),
     ),
   ]
 }

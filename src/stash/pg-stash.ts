@@ -4,7 +4,7 @@ import { Coalescer } from '../postgres/coalescer'
 import { Database } from '../postgres/database'
 import type { Driver } from '../postgres/driver'
 import { Health } from '../postgres/health'
-import { findPooler } from '../postgres/health-pooler'
+import { findPooler, findPoolerBehind } from '../postgres/health-pooler'
 import { requireIsolation, requireSight } from '../postgres/isolation-check'
 import { Maintenance } from '../postgres/maintenance'
 import { Migrator } from '../postgres/migrator'
@@ -198,7 +198,10 @@ export class PgStash {
       schema: this.schema,
       isolation,
       readSchema: () => this.#database.guard(() => new Migrator(this.#driver, this.#options).check()),
-      findPooler: (pool ?? pglite) ? undefined : () => this.#database.guard(() => findPooler(poolOptions)),
+      isEmbedded: pglite !== undefined,
+      findPooler: pglite
+        ? undefined
+        : () => this.#database.guard(() => (pool ? findPoolerBehind(pool) : findPooler(poolOptions))),
       poolSize: options.poolSize ?? (pool && poolSizeOf(pool)) ?? poolOptions.max,
       maintenanceSize: maintenance
         ? ((maintenance.pool && poolSizeOf(maintenance.pool)) ?? maintenance.poolOptions.max ?? 0)
