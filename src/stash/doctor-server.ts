@@ -170,7 +170,7 @@ export function replicas(count: number, tables: readonly TableFacts[]): Finding 
   if (kept.length > 0)
     return warn(
       `${known}; unlogged, and emptied by a crash or a failover: ${kept.join(', ')}`,
-      `alter table … set logged. Without session everybody is logged out; without namespace what was cleared comes back.`,
+      `Set them logged. Without session everybody is logged out; without namespace what was cleared comes back.`,
     )
   if (count === 0) return ok(`${known}; unlogged: ${unlogged.join(', ')}, which a crash empties`)
   if (!unlogged.includes('entry'))

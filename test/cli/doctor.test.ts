@@ -234,6 +234,7 @@ describe('pgstash doctor', () => {
     const before = await stash.doctor()
     await stash.ready()
     const after = await stash.doctor()
+    const shared = await stash.doctor({ processes: 2 })
     await stash.close()
     await pglite.close()
     expect(before).toMatchObject({
@@ -241,6 +242,8 @@ describe('pgstash doctor', () => {
       checks: expect.arrayContaining([expect.objectContaining({ name: 'schema', status: 'fail' })]),
     })
     expect(after.isHealthy).toBe(true)
+    expect(after.checks).toContainEqual(expect.objectContaining({ name: 'connections', status: 'ok' }))
+    expect(shared.checks).toContainEqual(expect.objectContaining({ name: 'connections', status: 'fail' }))
     expect(after.checks.filter(({ status }) => status === 'unknown')).toEqual([])
   })
 

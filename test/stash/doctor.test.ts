@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PGlite } from '@electric-sql/pglite'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest'
 import type { ServerFacts } from '../../src/postgres/health'
@@ -390,17 +389,6 @@ describe('doctor', () => {
     await plain.admin(spelt('vacuum S.entry', plain))
     await plain.admin(spelt('select S.reserve_blocks()', plain))
     expect(await look('dead-rows', ofPlain())).toMatch(/^ok/)
-  })
-
-  it('connections, pooler: PGlite, which is one process with one', { timeout: 90_000 }, async () => {
-    const pglite = await PGlite.create()
-    const stash = new PgStash({ pglite, sweeper: false, timeoutMs: 60_000 })
-    const statuses = async (processes?: number) =>
-      Object.fromEntries((await stash.doctor({ processes })).checks.map(({ name, status }) => [name, status]))
-    expect(await statuses()).toMatchObject({ connections: 'ok', pooler: 'ok' })
-    expect(await statuses(2)).toMatchObject({ connections: 'fail' })
-    await stash.close()
-    await pglite.close()
   })
 
   it('pooler: a pool of the caller that goes straight to the server', async () => {
