@@ -54,12 +54,20 @@ function ask(pool: PgPool, done: (refusal: unknown, client: unknown, release: Re
     if (takesSubmittables(pool)) (pool as unknown as CallbackPool).connect(done)
     else
       pool.connect().then(
-        (client) => done(undefined, client, (error) => client.release(error)),
+        (client) => {
+          if (isClient(client)) done(undefined, client, (error) => client.release(error))
+          else done(new Error('connect() of the pool gave no client'), undefined, ignore)
+        },
         (error: unknown) => done(error ?? new Error('no client'), undefined, ignore),
       )
   } catch (error) {
     done(error ?? new Error('no client'), undefined, ignore)
   }
+}
+
+/** What only looks like a pool may answer anything. */
+function isClient(client: unknown): boolean {
+  return typeof (client as Partial<LeasedClient> | undefined)?.on === 'function'
 }
 
 /** A server that is busy, or a network that lost the goodbye, is not waited for any longer. */
