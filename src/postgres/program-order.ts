@@ -23,11 +23,17 @@ const idleTurnsKept = 128
 /** Of all namespaces together. A key takes up to a kilobyte, and may be cut out of a text that it holds on to. */
 const idleTurnsKeptInAll = 1_024
 
-/** Counts the idle turns of all scopes. */
+/** Counts the idle turns of all scopes, and with them the turns. */
 class IdleTurns {
   count = 0
+  turns = 0
 
   constructor(readonly forget: () => void) {}
+
+  /** Also at least half of all: forgetting looks at each turn, and a crowd under way has tens of thousands. */
+  get areTooMany(): boolean {
+    return this.count > idleTurnsKeptInAll && this.count * 2 > this.turns
+  }
 }
 
 /** What happens to one key now: any number of reads, or one write; the rest waits its turn. */
@@ -151,6 +157,7 @@ export class Scope {
     if (known === undefined) {
       const turn = { active: 0, newest: undefined, waiting: undefined }
       this.#turns.set(key, turn)
+      this.#idleInAll.turns += 1
       return turn
     }
     if (known.newest === undefined) this.#countIdle(-1)
@@ -163,7 +170,7 @@ export class Scope {
       turn.newest = undefined
       this.#countIdle(1)
       if (this.#idleTurns > idleTurnsKept && this.#idleTurns * 2 > this.#turns.size) this.forgetIdleTurns()
-      else if (this.#idleInAll.count > idleTurnsKeptInAll) this.#idleInAll.forget()
+      else if (this.#idleInAll.areTooMany) this.#idleInAll.forget()
       return
     }
     this.#go(turn, next)
@@ -172,6 +179,7 @@ export class Scope {
 
   forgetIdleTurns(): void {
     if (this.#idleTurns === 0) return
+    this.#idleInAll.turns -= this.#idleTurns
     this.#turns = new Map([...this.#turns].filter(([, { newest }]) => newest !== undefined))
     this.#countIdle(-this.#idleTurns)
   }
