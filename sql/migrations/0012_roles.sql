@@ -9,7 +9,7 @@ as $$
   from pg_namespace n where n.oid = (select c.relnamespace from pg_class c where c.oid = '"pgstash".entry'::regclass)
 $$;
 
--- What stands for the tenant where none was told: nothing. To a statement of this package, which is known by its mark, that is an error: it comes from a process
+-- What stands for the tenant where none was told: nothing. To a statement of this package, which is known by its mark, that is an error, for it comes from a process
 -- that does not know of row-level security, and "no rows" would be taken for an answer.
 create function "pgstash".no_tenant() returns text
 language plpgsql stable

@@ -1,3 +1,4 @@
+import { ownCopy } from '../entry/kept-name'
 import { assertKey } from '../entry/key'
 import { assertList } from '../entry/list'
 import { resolveTenant } from '../entry/tenant'
@@ -272,10 +273,11 @@ export class KeyvPgStore {
     const { tenant, version } = this.#options
     const known = this.#caches.get(namespace)
     if (known !== undefined) return known
-    const cache = this.#stash.tenant(resolveTenant(tenant)).namespace(namespace, { version })
+    const own = typeof tenant === 'function' ? namespace : ownCopy(namespace)
+    const cache = this.#stash.tenant(resolveTenant(tenant)).namespace(own, { version })
     if (typeof tenant === 'function') return cache
     if (this.#caches.size >= cachesKept) this.#caches.clear()
-    this.#caches.set(namespace, cache)
+    this.#caches.set(own, cache)
     return cache
   }
 }
