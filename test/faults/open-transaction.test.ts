@@ -1,4 +1,3 @@
-import { PGlite } from '@electric-sql/pglite'
 import pg from 'pg'
 import oldPg from 'pg-8.11'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
@@ -8,6 +7,7 @@ import { RateLimiter } from '../../src/stash/rate-limiter'
 import { printSchema } from '../../src/stash/schema-script'
 import { Sessions } from '../../src/stash/sessions'
 import { freshSchema, urlAs } from '../support/bodies'
+import { openPGlite } from '../support/pglite'
 
 const isolations = ['column', 'rls'] as const
 type Isolation = (typeof isolations)[number]
@@ -231,7 +231,7 @@ describe('PGlite', () => {
   it('in which the app has begun by exec: calls fail by name, and are served after its end', {
     timeout: 60_000,
   }, async () => {
-    const pglite = await PGlite.create()
+    const pglite = await openPGlite()
     const stash = new PgStash({ pglite })
     const cache = stash.namespace('a')
     const limiter = new RateLimiter({ stash, limit: 5, windowMs: 60_000 })

@@ -1,4 +1,4 @@
-import { PGlite } from '@electric-sql/pglite'
+import type { PGlite } from '@electric-sql/pglite'
 import Keyv from 'keyv'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
@@ -15,6 +15,7 @@ import { PgStash } from '../../src/stash/pg-stash'
 import { RateLimiter } from '../../src/stash/rate-limiter'
 import { Sessions } from '../../src/stash/sessions'
 import { freshSchema } from '../support/bodies'
+import { openPGlite } from '../support/pglite'
 
 const plain = { host: 'db.example', port: 5433, user: 'ada', database: 'd', password: 'secret', max: 3, schema: 's' }
 
@@ -168,7 +169,7 @@ describe('what stands in the place of options', () => {
   let pglite: PGlite
 
   beforeAll(async () => {
-    pglite = await PGlite.create()
+    pglite = await openPGlite()
   })
 
   afterAll(() => pglite.close())

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { PGlite } from '@electric-sql/pglite'
+import type { PGlite } from '@electric-sql/pglite'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, inject } from 'vitest'
 import type { PgStashOptions } from '../../src/stash/options'
 import { PgStash } from '../../src/stash/pg-stash'
 import { printSchema } from '../../src/stash/schema-script'
 import { hasPgBouncer, PgBouncer } from './pgbouncer'
+import { openPGlite } from './pglite'
 
 /** A PostgreSQL that the contracts run on. */
 export interface Body {
@@ -117,7 +118,7 @@ function pgliteBody(): Body {
     name: 'PGlite',
     // Not at once: it holds the process for seconds when it starts, in which the body before it would be at work.
     start: async () => {
-      pglite = await PGlite.create()
+      pglite = await openPGlite()
     },
     connection: () => ({ pglite }),
     connectionAs: async () => ({ pglite }),

@@ -1,17 +1,31 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { TestServer } from './server'
+import { makeServerFiles, type ServerFiles } from './server-files'
 
 declare module 'vitest' {
   export interface ProvidedContext {
     /** The PostgreSQL that this run started. */
     postgresUrl: string
+    /** For what the files of a run make once. */
+    sharedFolder: string
+    serverFiles: ServerFiles
   }
 }
 
 /** One server for the whole run; each test file works in schemas of its own. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const server = await TestServer.create()
+  const sharedFolder = await mkdtemp(join(tmpdir(), 'pgstash-tests-'))
+  const serverFiles = await makeServerFiles(sharedFolder)
+  const server = await TestServer.create([], serverFiles)
   await server.start()
   project.provide('postgresUrl', server.url())
-  return () => server.remove()
+  project.provide('sharedFolder', sharedFolder)
+  project.provide('serverFiles', serverFiles)
+  return async () => {
+    await server.remove()
+    await rm(sharedFolder, { recursive: true, force: true })
+  }
 }

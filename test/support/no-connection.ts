@@ -4,6 +4,7 @@ import { PGlite } from '@electric-sql/pglite'
 import pg from 'pg'
 import type { PgPool } from '../../src/postgres/pg-driver'
 import type { PgStashOptions } from '../../src/stash/options'
+import { openPGlite } from './pglite'
 import type { TestServer } from './server'
 
 /** What makes a connection impossible: options of a pool, of ours or of the caller's. */
@@ -203,7 +204,7 @@ export function spoiltSources(url: string): Source[] {
       name: 'a PGlite that was closed',
       nextStep: /PGlite was closed/,
       open: async () => {
-        const pglite = await PGlite.create()
+        const pglite = await openPGlite()
         await pglite.close()
         return { options: { pglite }, close: nothing }
       },

