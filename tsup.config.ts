@@ -5,8 +5,8 @@ export default defineConfig([
   {
     entry: {
       index: 'src/index.ts',
-      'adapters/keyv': 'src/adapters/keyv.ts',
-      'adapters/cache-manager': 'src/adapters/cache-manager.ts',
+      'adapters/keyv': 'src/adapters/keyv/store.ts',
+      'adapters/cache-manager': 'src/adapters/cache-manager/store.ts',
       'adapters/express-session': 'src/adapters/express-session.ts',
       'adapters/fastify-session': 'src/adapters/fastify-session.ts',
       'adapters/express-rate-limit': 'src/adapters/express-rate-limit.ts',

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
-import { basename } from 'node:path'
+import { basename, sep } from 'node:path'
 
 /** Makes `import file from './verb-noun.sql'` give `{ name, text }`, in the build (esbuild) and in the tests (Vite) alike. */
 export async function sqlModule(path: string): Promise<string> {
-  const file = { name: basename(path, '.sql'), text: (await readFile(path, 'utf8')).trim() }
+  const file = { name: nameOf(path), text: (await readFile(path, 'utf8')).trim() }
   return `export default ${JSON.stringify(file)}`
 }
 
@@ -27,4 +27,10 @@ export const sqlForVite = {
   async load(id: string) {
     return id.endsWith('.sql') ? sqlModule(id) : null
   },
+}
+
+/** A statement's has its room, for verbs of two rooms may be called alike: `sessions/own/read`. A migration's is that of its file. */
+function nameOf(path: string): string {
+  const [, statement] = path.split(`${sep}sql${sep}statements${sep}`)
+  return (statement?.replaceAll(sep, '/') ?? basename(path)).replace(/\.sql$/, '')
 }

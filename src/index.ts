@@ -1,6 +1,5 @@
 export * from './errors'
-export type { AddressKeyOptions } from './stash/address-key'
-export { addressKey } from './stash/address-key'
+export type { Check, CheckStatus, Diagnosis, DoctorOptions } from './stash/doctor/diagnosis'
 export type {
   CallOptions,
   CompareAndSetResult,
@@ -11,18 +10,12 @@ export type {
   Ttl,
   WriteOptions,
   WriteResult,
-} from './stash/cache'
-export { Cache } from './stash/cache'
-export type { Check, CheckStatus, Diagnosis, DoctorOptions } from './stash/doctor'
-export type { LoginAttempt, LoginCaller, LoginKey, LoginLimiterOptions } from './stash/login-limiter'
-export { LoginLimiter } from './stash/login-limiter'
-export type { OperationMetrics, PoolUse, StashMetrics } from './stash/metrics'
-export type { Isolation, MaintenanceConnection, OnError, PgStashOptions } from './stash/options'
-export type { TenantSource } from './stash/pg-stash'
-export { PgStash } from './stash/pg-stash'
-export type { Quota, QuotaSource } from './stash/quota'
-export type { LimitStanding, RateLimitResult } from './stash/rate-limit-result'
-export { rateLimitHeaders } from './stash/rate-limit-result'
+} from './stash/entries/cache'
+export { Cache } from './stash/entries/cache'
+export type { AddressKeyOptions } from './stash/limits/address-key'
+export { addressKey } from './stash/limits/address-key'
+export type { LoginAttempt, LoginCaller, LoginKey, LoginLimiterOptions } from './stash/limits/login-limiter'
+export { LoginLimiter } from './stash/limits/login-limiter'
 export type {
   Algorithm,
   BlockOptions,
@@ -32,12 +25,19 @@ export type {
   LimitOptions,
   RateLimiterOptions,
   RateLimitOnError,
-} from './stash/rate-limiter'
-export { RateLimiter } from './stash/rate-limiter'
-export type { DestroyByUserOptions, ListedSession, SessionData, SessionsOptions } from './stash/sessions'
-export { Sessions } from './stash/sessions'
-export type { SizeClass, StashStats, StatsOptions, TenantStats } from './stash/stats'
-export type { SweepMessage } from './stash/sweep-clock'
-export type { SweepOptions, SweepProgress, Swept } from './stash/sweeper'
+} from './stash/limits/rate-limiter'
+export { RateLimiter } from './stash/limits/rate-limiter'
+export type { LimitStanding, RateLimitResult } from './stash/limits/result'
+export { rateLimitHeaders } from './stash/limits/result'
+export type { Isolation, MaintenanceConnection, OnError, PgStashOptions } from './stash/options/resolved'
+export type { TenantSource } from './stash/pg-stash'
+export { PgStash } from './stash/pg-stash'
+export type { DestroyByUserOptions, ListedSession, SessionData, SessionsOptions } from './stash/sessions/store'
+export { Sessions } from './stash/sessions/store'
 export type { NamespaceOptions } from './stash/tenant'
 export { Tenant } from './stash/tenant'
+export type { OperationMetrics, PoolUse, StashMetrics } from './stash/upkeep/metrics'
+export type { Quota, QuotaSource } from './stash/upkeep/quota'
+export type { SizeClass, StashStats, StatsOptions, TenantStats } from './stash/upkeep/stats'
+export type { SweepMessage } from './stash/upkeep/sweep-clock'
+export type { SweepOptions, SweepProgress, Swept } from './stash/upkeep/sweeper'

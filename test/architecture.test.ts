@@ -9,8 +9,9 @@ const arrows: Record<string, readonly string[]> = {
   index: ['stash', 'errors'],
   cli: ['cli', 'stash', 'errors'],
   adapters: ['stash', 'entry', 'errors', 'own-clock'],
-  stash: ['stash', 'postgres', 'entry', 'errors', 'migrate-step', 'own-clock'],
-  postgres: ['postgres', 'entry', 'errors', 'migrate-step', 'own-clock', 'sql'],
+  stash: ['stash', 'postgres', 'coalescing', 'entry', 'errors', 'migrate-step', 'own-clock'],
+  postgres: ['postgres', 'coalescing', 'entry', 'errors', 'migrate-step', 'own-clock', 'sql'],
+  coalescing: ['coalescing', 'postgres', 'entry', 'errors', 'own-clock'],
   entry: ['entry', 'errors', 'own-clock'],
   errors: ['migrate-step'],
   'migrate-step': [],
@@ -61,12 +62,12 @@ describe('architecture', () => {
     expect(importsOf(planted).flatMap(broken)).toEqual([
       'src/entry/codec.ts may not import src/postgres/pg-driver: entry -> postgres is not an arrow of the table',
     ])
-    const cousin = { 'src/adapters/keyv.ts': "import { pgStore } from './cache-manager'" }
+    const cousin = { 'src/adapters/keyv/store.ts': "import { pgStore } from './cache-manager'" }
     expect(importsOf(cousin).flatMap(broken)).toEqual([
-      'src/adapters/keyv.ts may not import src/adapters/cache-manager: adapters -> adapters is not an arrow of the table',
+      'src/adapters/keyv/store.ts may not import src/adapters/cache-manager: adapters -> adapters is not an arrow of the table',
     ])
-    const foreign = { 'src/stash/cache.ts': "import Keyv from 'keyv'" }
-    expect(importsOf(foreign).flatMap(broken)).toEqual(['src/stash/cache.ts may not import the package keyv'])
+    const foreign = { 'src/stash/entries/cache.ts': "import Keyv from 'keyv'" }
+    expect(importsOf(foreign).flatMap(broken)).toEqual(['src/stash/entries/cache.ts may not import the package keyv'])
   })
 
   it('names the cycle', () => {

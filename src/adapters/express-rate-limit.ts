@@ -1,10 +1,10 @@
-import { hostLimit, hostWindow } from '../entry/host-limit'
+import { hostLimit, hostWindow } from '../entry/limits/of-host'
 import { InvalidArgumentError } from '../errors'
 import { holdStash, storeOptions } from '../stash/held-stash'
-import { type HostHits, HostLimiter } from '../stash/host-limiter'
+import { type HostHits, HostLimiter } from '../stash/limits/host-limiter'
+import type { Algorithm, LimiterOptions, RateLimitOnError } from '../stash/limits/rate-limiter'
+import { isUncountable, uncountableForMs } from '../stash/limits/uncountable'
 import type { PgStash, TenantSource } from '../stash/pg-stash'
-import type { Algorithm, LimiterOptions, RateLimitOnError } from '../stash/rate-limiter'
-import { isUncountable, uncountableForMs } from '../stash/uncountable'
 
 export type { Algorithm, RateLimitOnError, TenantSource }
 

@@ -1,12 +1,12 @@
 import session, { type SessionData } from 'express-session'
 import { callbackOf } from '../entry/callback'
-import { passOrigin, withOriginField } from '../stash/session-origin'
+import { passOrigin, withOriginField } from '../stash/sessions/origin'
 import {
   type DestroyByUserOptions,
   Sessions,
   type SessionsOptions,
   type SessionData as StoredData,
-} from '../stash/sessions'
+} from '../stash/sessions/store'
 import { answer, type SessionCallback } from './session-callbacks'
 
 export type { DestroyByUserOptions, SessionCallback }

@@ -1,11 +1,11 @@
 import { callBack, callbackOf } from '../entry/callback'
-import { hostLimit, hostWindow, nameWithin } from '../entry/host-limit'
+import { hostLimit, hostWindow, nameWithin } from '../entry/limits/of-host'
 import type { TenantSource } from '../entry/tenant'
 import { InvalidArgumentError } from '../errors'
 import { holdStash, storeOptions } from '../stash/held-stash'
-import { type Counts, HostLimiter, type HostLimiterOptions } from '../stash/host-limiter'
-import type { Algorithm, LimiterOptions, RateLimitOnError } from '../stash/rate-limiter'
-import { isUncountable, uncountableForMs } from '../stash/uncountable'
+import { type Counts, HostLimiter, type HostLimiterOptions } from '../stash/limits/host-limiter'
+import type { Algorithm, LimiterOptions, RateLimitOnError } from '../stash/limits/rate-limiter'
+import { isUncountable, uncountableForMs } from '../stash/limits/uncountable'
 
 export type { Algorithm, RateLimitOnError, TenantSource }
 

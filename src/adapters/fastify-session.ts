@@ -1,13 +1,13 @@
 import { EventEmitter } from 'node:events'
 import { callbackOf } from '../entry/callback'
-import { withOriginField } from '../stash/session-origin'
+import { withOriginField } from '../stash/sessions/origin'
 import {
   type DestroyByUserOptions,
   type ListedSession,
   type SessionData,
   Sessions,
   type SessionsOptions,
-} from '../stash/sessions'
+} from '../stash/sessions/store'
 import { answer, type SessionCallback } from './session-callbacks'
 
 export type { DestroyByUserOptions, ListedSession, SessionCallback, SessionData }

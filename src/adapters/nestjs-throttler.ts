@@ -1,12 +1,12 @@
-import { callerText } from '../entry/counted-key'
-import { hostLimit, hostWindow, nameWithin } from '../entry/host-limit'
 import { keptName, ownCopy } from '../entry/kept-name'
-import { maxLimit } from '../entry/limit'
+import { callerText } from '../entry/limits/counted-key'
+import { maxLimit } from '../entry/limits/limit'
+import { hostLimit, hostWindow, nameWithin } from '../entry/limits/of-host'
 import type { TenantSource } from '../entry/tenant'
 import { InvalidArgumentError } from '../errors'
 import { holdStash, storeOptions } from '../stash/held-stash'
+import { type Algorithm, type LimiterOptions, RateLimiter, type RateLimitOnError } from '../stash/limits/rate-limiter'
 import type { PgStash } from '../stash/pg-stash'
-import { type Algorithm, type LimiterOptions, RateLimiter, type RateLimitOnError } from '../stash/rate-limiter'
 
 export type { Algorithm, RateLimitOnError, TenantSource }
 

@@ -1,5 +1,5 @@
-import type { OperationMetrics } from '../stash/metrics'
 import { type LabelRules, type NamedStash, namedStashes, type StashesSource } from '../stash/named-stashes'
+import type { OperationMetrics } from '../stash/upkeep/metrics'
 
 export type { StashesSource }
 

@@ -1,5 +1,5 @@
-import type { OperationMetrics, StashMetrics } from '../stash/metrics'
 import { type LabelRules, namedStashes, type StashesSource } from '../stash/named-stashes'
+import type { OperationMetrics, StashMetrics } from '../stash/upkeep/metrics'
 
 export type { StashesSource }
 

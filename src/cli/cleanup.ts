@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
 import type { PgStash } from '../stash/pg-stash'
-import type { Swept } from '../stash/sweeper'
-import { StoppedError } from './failure'
-import { ProgressBar } from './progress-bar'
-import { counted, number } from './quantity'
-import { interruption, longMs, type StashFlags, stashCommand, withStash } from './stash-command'
-import { print } from './terminal'
+import type { Swept } from '../stash/upkeep/sweeper'
+import { StoppedError } from './console/failure'
+import { ProgressBar } from './console/progress-bar'
+import { counted, number } from './console/quantity'
+import { interruption, longMs, type StashFlags, stashCommand, withStash } from './console/stash-command'
+import { print } from './console/terminal'
 
 interface CleanupFlags extends StashFlags {
   readonly dryRun?: boolean

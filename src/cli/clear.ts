@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
 import { InvalidArgumentError } from '../errors'
 import type { PgStash } from '../stash/pg-stash'
-import { confirm, requireAnswer } from './confirmation'
-import { requireFlag, UsageError } from './failure'
-import { wholeNumber } from './flag-values'
-import { counted } from './quantity'
-import { isolationOption, longMs, type StashFlags, stashCommand, withStash } from './stash-command'
-import { print, printable } from './terminal'
+import { confirm, requireAnswer } from './console/confirmation'
+import { requireFlag, UsageError } from './console/failure'
+import { wholeNumber } from './console/flag-values'
+import { counted } from './console/quantity'
+import { isolationOption, longMs, type StashFlags, stashCommand, withStash } from './console/stash-command'
+import { print, printable } from './console/terminal'
 
 interface ClearFlags extends StashFlags {
   readonly tenant: string

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
-import type { Check, CheckStatus, Diagnosis } from '../stash/doctor'
-import { failed } from './failure'
-import { wholeNumber } from './flag-values'
-import { isolationOption, type StashFlags, stashCommand, withStash } from './stash-command'
-import { type Colour, paint, print, printable } from './terminal'
+import type { Check, CheckStatus, Diagnosis } from '../stash/doctor/diagnosis'
+import { failed } from './console/failure'
+import { wholeNumber } from './console/flag-values'
+import { isolationOption, type StashFlags, stashCommand, withStash } from './console/stash-command'
+import { type Colour, paint, print, printable } from './console/terminal'
 
 interface DoctorFlags extends StashFlags {
   readonly pool?: number

@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
 import { InvalidArgumentError } from '../errors'
-import { backupStep, type SchemaStatus, schemaStatus } from '../stash/doctor-schema'
+import { backupStep, type SchemaStatus, schemaStatus } from '../stash/doctor/schema'
 import type { PgStash } from '../stash/pg-stash'
 import { printSchema } from '../stash/schema-script'
-import { failed, UsageError } from './failure'
-import { migrationNumber } from './flag-values'
-import { isolationOption, type StashFlags, stashCommand, withStash } from './stash-command'
-import { print } from './terminal'
+import { failed, UsageError } from './console/failure'
+import { migrationNumber } from './console/flag-values'
+import { isolationOption, type StashFlags, stashCommand, withStash } from './console/stash-command'
+import { print } from './console/terminal'
 
 interface MigrateFlags extends StashFlags {
   readonly unlogged?: boolean

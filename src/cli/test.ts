@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
-import { type SelfTestReport, type SelfTestStep, selfTest } from '../stash/self-test'
-import { failed, StoppedError } from './failure'
-import { milliseconds } from './quantity'
-import { interruption, isolationOption, type StashFlags, stashCommand, withStash } from './stash-command'
-import { paint, print, printable } from './terminal'
+import { type SelfTestReport, type SelfTestStep, selfTest } from '../stash/self-test/report'
+import { failed, StoppedError } from './console/failure'
+import { milliseconds } from './console/quantity'
+import { interruption, isolationOption, type StashFlags, stashCommand, withStash } from './console/stash-command'
+import { paint, print, printable } from './console/terminal'
 
 /** `pgstash test`: a round trip of every kind of store. */
 export function testCommand(): Command {

@@ -1,14 +1,14 @@
+import type { Coalescer } from '../coalescing/coalescer'
 import { ownCopy } from '../entry/kept-name'
-import type { Coalescer } from './coalescer'
-import { ConnectSessionTable } from './connect-session-table'
-import { CounterTable } from './counter-table'
-import type { Database } from './database'
-import { EntryTable } from './entry-table'
-import type { Isolation } from './migrator'
-import { OwnSessionTable } from './own-session-table'
-import type { TableName } from './statement'
-import type { StatementRunner } from './statement-runner'
+import { EntryTable } from './entries/table'
+import { CounterTable } from './limits/table'
+import type { Database } from './schema/database'
+import type { Isolation } from './schema/migrator'
+import { ConnectSessionTable } from './sessions/connect-table'
+import { OwnSessionTable } from './sessions/own-table'
 import { TenantScope } from './tenant-scope'
+import type { TableName } from './wire/statement'
+import type { StatementRunner } from './wire/statement-runner'
 
 /** More tenants than speak at once; beyond it, the tables that were made first are forgotten, and made anew when asked for. */
 const tenantsKept = 1_000

@@ -1,7 +1,7 @@
-import type { Database } from './database'
-import type { Row } from './driver'
-import type { Statement } from './statement'
-import type { StatementRunner } from './statement-runner'
+import type { Database } from './schema/database'
+import type { Row } from './wire/driver'
+import type { Statement } from './wire/statement'
+import type { StatementRunner } from './wire/statement-runner'
 
 /** The database as one tenant sees it: each statement runs in a transaction in which the policies know that tenant, and no other. */
 export class TenantScope implements StatementRunner {

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '../errors'
-import { plainOptions } from './given-options'
-import { assertOptions } from './mistaken-options'
-import { connectionOptionNames, type PgStashOptions, resolveOptions } from './options'
+import { plainOptions } from './options/given'
+import { assertOptions } from './options/mistaken'
+import { connectionOptionNames, type PgStashOptions, resolveOptions } from './options/resolved'
 import { isStash, PgStash } from './pg-stash'
 
 /** What a store accepts in the place of a stash. */

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from '../errors'
-import { migrationScript } from '../postgres/migrator'
-import { type PgStashOptions, resolveOptions } from './options'
+import { migrationScript } from '../postgres/schema/migrator'
+import { type PgStashOptions, resolveOptions } from './options/resolved'
 
 export interface SchemaScriptOptions
   extends Pick<PgStashOptions, 'schema' | 'unlogged' | 'loggedCounters' | 'isolation'> {

@@ -1,6 +1,6 @@
-import { dropTemporarySchema, temporaryName } from '../postgres/temporary-schema'
-import { toPgStashError } from '../postgres/transient-failure'
-import { type PgStashOptions, resolveOptions } from './options'
+import { dropTemporarySchema, temporaryName } from '../postgres/schema/temporary'
+import { toPgStashError } from '../postgres/wire/transient-failure'
+import { type PgStashOptions, resolveOptions } from './options/resolved'
 import { driverOf, PgStash } from './pg-stash'
 
 /**

@@ -1,11 +1,11 @@
+import { addressOf } from '../coalescing/address'
+import type { CallOptions } from '../coalescing/call'
 import { resolveTtl, type Ttl } from '../entry/expiry'
+import { assertKnown } from '../entry/known-options'
 import { namespaceName } from '../entry/namespace'
-import { addressOf } from '../postgres/address'
-import type { CallOptions } from '../postgres/call'
 import type { TenantTables } from '../postgres/tables'
-import { Cache, type CacheRules } from './cache'
-import { assertKnown } from './known-options'
-import { type TenantStats, tenantStats } from './stats'
+import { Cache, type CacheRules } from './entries/cache'
+import { type TenantStats, tenantStats } from './upkeep/stats'
 
 export interface NamespaceOptions {
   /** Counts deploys: two versions of a namespace do not see each other's entries. Default: none. */

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { PgStash } from '../../src/stash/pg-stash'
 import { printSchema } from '../../src/stash/schema-script'
 import { urlAs } from '../support/bodies'
-import { hasPgBouncer, PgBouncer } from '../support/pgbouncer'
+import { hasPgBouncer, PgBouncer } from '../support/servers/pgbouncer'
 import { documentOf, freshName, pgstash, type Run } from './pgstash'
 
 interface Document {

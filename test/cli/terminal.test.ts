@@ -3,7 +3,7 @@ import { createClient } from '@redis/client'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { PgStash } from '../../src/stash/pg-stash'
-import { startFakeRedis } from '../support/fake-redis'
+import { startFakeRedis } from '../support/servers/fake-redis'
 import { sleep } from '../support/sleep'
 import { freshName, onTerminal } from './pgstash'
 

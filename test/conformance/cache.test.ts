@@ -1,5 +1,5 @@
 import { beforeAll, expect, it } from 'vitest'
-import type { Cache } from '../../src/stash/cache'
+import type { Cache } from '../../src/stash/entries/cache'
 import type { PgStash } from '../../src/stash/pg-stash'
 import { describeEveryBody } from '../support/bodies'
 import { sleep } from '../support/sleep'

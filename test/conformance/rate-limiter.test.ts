@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
+import { type Algorithm, RateLimiter, type RateLimiterOptions } from '../../src/stash/limits/rate-limiter'
+import { type RateLimitResult, rateLimitHeaders } from '../../src/stash/limits/result'
 import type { PgStash } from '../../src/stash/pg-stash'
-import { type RateLimitResult, rateLimitHeaders } from '../../src/stash/rate-limit-result'
-import { type Algorithm, RateLimiter, type RateLimiterOptions } from '../../src/stash/rate-limiter'
 import { describeEveryBody } from '../support/bodies'
 import { sleep } from '../support/sleep'
 

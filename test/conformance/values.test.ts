@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { beforeAll, expect, it } from 'vitest'
-import type { Cache } from '../../src/stash/cache'
+import type { Cache } from '../../src/stash/entries/cache'
 import { describeEveryBody } from '../support/bodies'
 
 describeEveryBody('values', (body) => {

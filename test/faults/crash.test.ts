@@ -1,9 +1,9 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { RateLimiter } from '../../src/stash/limits/rate-limiter'
 import { PgStash } from '../../src/stash/pg-stash'
-import { RateLimiter } from '../../src/stash/rate-limiter'
 import { Load } from '../support/load'
-import { durableSettings, TestServer } from '../support/server'
+import { durableSettings, TestServer } from '../support/servers/postgres'
 import { sleep } from '../support/sleep'
 
 /**

@@ -1,11 +1,11 @@
 import pg from 'pg'
 import { afterEach, describe, expect, inject, it, vi } from 'vitest'
-import type { Cache } from '../../src/stash/cache'
-import { LoginLimiter } from '../../src/stash/login-limiter'
-import type { PgStashOptions } from '../../src/stash/options'
+import type { Cache } from '../../src/stash/entries/cache'
+import { LoginLimiter } from '../../src/stash/limits/login-limiter'
+import { RateLimiter } from '../../src/stash/limits/rate-limiter'
+import type { PgStashOptions } from '../../src/stash/options/resolved'
 import { PgStash } from '../../src/stash/pg-stash'
-import { RateLimiter } from '../../src/stash/rate-limiter'
-import { Sessions } from '../../src/stash/sessions'
+import { Sessions } from '../../src/stash/sessions/store'
 import { type Body, describeBodies, freshSchema } from '../support/bodies'
 
 /** Node's own, whatever stands in their places during a test. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PgStash } from '../../src/stash/pg-stash'
 import { Load } from '../support/load'
-import { durableSettings, TestServer } from '../support/server'
+import { durableSettings, TestServer } from '../support/servers/postgres'
 import { sleep } from '../support/sleep'
 
 describe('a server whose processes stand still for five seconds under load', () => {

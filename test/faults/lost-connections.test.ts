@@ -2,8 +2,8 @@ import pg from 'pg'
 import { expect, inject, it } from 'vitest'
 import { PgStash } from '../../src/stash/pg-stash'
 import { freshSchema } from '../support/bodies'
-import { FaultyProxy } from '../support/faulty-proxy'
 import { Load } from '../support/load'
+import { FaultyProxy } from '../support/servers/faulty-proxy'
 import { sleep } from '../support/sleep'
 
 const rounds = 20

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { PgStash } from '../../src/stash/pg-stash'
 import { freshSchema } from '../support/bodies'
 import { Load } from '../support/load'
-import { TestServer } from '../support/server'
+import { TestServer } from '../support/servers/postgres'
 import { sleep } from '../support/sleep'
 
 const timeoutMs = 500

@@ -1,13 +1,20 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { connectionAdvice } from '../../src/postgres/connection-advice'
+import { connectionAdvice } from '../../src/postgres/wire/connection-advice'
+import { RateLimiter } from '../../src/stash/limits/rate-limiter'
 import { PgStash } from '../../src/stash/pg-stash'
-import { RateLimiter } from '../../src/stash/rate-limiter'
-import { Sessions } from '../../src/stash/sessions'
-import { failingWays, listening, poolsOf, preparations, type Source, spoiltSources } from '../support/no-connection'
-import { hasPgBouncer, PgBouncer } from '../support/pgbouncer'
-import { TestServer } from '../support/server'
+import { Sessions } from '../../src/stash/sessions/store'
+import {
+  failingWays,
+  listening,
+  poolsOf,
+  preparations,
+  type Source,
+  spoiltSources,
+} from '../support/servers/no-connection'
+import { hasPgBouncer, PgBouncer } from '../support/servers/pgbouncer'
+import { TestServer } from '../support/servers/postgres'
 
 let server: TestServer
 const closing: (() => unknown)[] = []

@@ -6,9 +6,9 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PgStash } from '../../src/stash/pg-stash'
 import { Load } from '../support/load'
-import { TestServer } from '../support/server'
+import { TestServer } from '../support/servers/postgres'
+import { unprivilegedUser } from '../support/servers/unprivileged-user'
 import { sleep } from '../support/sleep'
-import { unprivilegedUser } from '../support/unprivileged-user'
 
 describe('a server that refuses to write', () => {
   let server: TestServer

@@ -1,10 +1,10 @@
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import type { PgStashOptions } from '../../src/stash/options'
+import { RateLimiter } from '../../src/stash/limits/rate-limiter'
+import type { PgStashOptions } from '../../src/stash/options/resolved'
 import { PgStash } from '../../src/stash/pg-stash'
-import { RateLimiter } from '../../src/stash/rate-limiter'
 import { Load } from '../support/load'
-import { TestServer } from '../support/server'
+import { TestServer } from '../support/servers/postgres'
 import { sleep } from '../support/sleep'
 
 let server: TestServer

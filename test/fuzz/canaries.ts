@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
-import { RateLimiter } from '../../src/stash/rate-limiter'
-import { Sessions } from '../../src/stash/sessions'
+import { RateLimiter } from '../../src/stash/limits/rate-limiter'
+import { Sessions } from '../../src/stash/sessions/store'
 import type { World } from './world'
 
 /** The namespaces that the stores call their own, and those that the calls aim at. */

@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { PgRateLimitStore } from '../../src/adapters/express-rate-limit'
 import { fastifyRateLimitStore } from '../../src/adapters/fastify-rate-limit'
 import { PgThrottlerStorage } from '../../src/adapters/nestjs-throttler'
-import { LoginLimiter } from '../../src/stash/login-limiter'
-import { RateLimiter } from '../../src/stash/rate-limiter'
+import { LoginLimiter } from '../../src/stash/limits/login-limiter'
+import { RateLimiter } from '../../src/stash/limits/rate-limiter'
 import { answered } from './callback'
 import {
   callOptions,

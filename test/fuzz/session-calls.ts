@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { PgSessionStore as ExpressStore } from '../../src/adapters/express-session'
 import { PgSessionStore as FastifyStore } from '../../src/adapters/fastify-session'
-import { Sessions } from '../../src/stash/sessions'
+import { Sessions } from '../../src/stash/sessions/store'
 import { answered } from './callback'
 import {
   callOptions,

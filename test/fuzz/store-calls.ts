@@ -1,6 +1,6 @@
 import fc from 'fast-check'
-import { PgCacheManagerStore, pgStore4 } from '../../src/adapters/cache-manager'
-import { createKeyv, KeyvPgStore } from '../../src/adapters/keyv'
+import { PgCacheManagerStore, pgStore4 } from '../../src/adapters/cache-manager/store'
+import { createKeyv, KeyvPgStore } from '../../src/adapters/keyv/store'
 import { answered } from './callback'
 import {
   type FuzzedCall,

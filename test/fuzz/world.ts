@@ -1,4 +1,4 @@
-import type { Cache } from '../../src/stash/cache'
+import type { Cache } from '../../src/stash/entries/cache'
 import type { PgStash } from '../../src/stash/pg-stash'
 import type { Body } from '../support/bodies'
 

@@ -4,8 +4,13 @@ import { createCache as createCache6 } from 'cache-manager6'
 import { createCache as createCache7 } from 'cache-manager7'
 import Keyv from 'keyv'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
-import { type PgCacheManager4Store, PgCacheManagerStore, pgStore, pgStore4 } from '../../src/adapters/cache-manager'
-import { KeyvPgStore } from '../../src/adapters/keyv'
+import {
+  type PgCacheManager4Store,
+  PgCacheManagerStore,
+  pgStore,
+  pgStore4,
+} from '../../src/adapters/cache-manager/store'
+import { KeyvPgStore } from '../../src/adapters/keyv/store'
 import type { PgStash } from '../../src/stash/pg-stash'
 import { describeBodies, freshSchema } from '../support/bodies'
 import { sleep } from '../support/sleep'

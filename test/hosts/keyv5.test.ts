@@ -2,7 +2,7 @@ import { keyvApiTests, keyvIteratorTests, keyvNamespaceTest, keyvValueTests } fr
 import Keyv, { type KeyvOptions } from 'keyv'
 import * as vitest from 'vitest'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
-import { createKeyv, KeyvPgStore } from '../../src/adapters/keyv'
+import { createKeyv, KeyvPgStore } from '../../src/adapters/keyv/store'
 import type { PgStash } from '../../src/stash/pg-stash'
 import { describeBodies, freshSchema } from '../support/bodies'
 import { sleep } from '../support/sleep'

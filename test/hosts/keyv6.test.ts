@@ -1,7 +1,7 @@
 import Keyv from 'keyv'
 import Keyv6 from 'keyv6'
 import { beforeAll, expect, it, vi } from 'vitest'
-import { createKeyv, KeyvPgStore } from '../../src/adapters/keyv'
+import { createKeyv, KeyvPgStore } from '../../src/adapters/keyv/store'
 import type { PgStash } from '../../src/stash/pg-stash'
 import { describeBodies, freshSchema } from '../support/bodies'
 import { sleep } from '../support/sleep'

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { afterAll, beforeAll, expect, inject, it } from 'vitest'
 import { PgStash } from '../../src/stash/pg-stash'
-import { Sessions } from '../../src/stash/sessions'
+import { Sessions } from '../../src/stash/sessions/store'
 import { freshSchema } from '../support/bodies'
 import { runCommand } from '../support/processes'
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { Cache } from '../../src/stash/cache'
+import type { Cache } from '../../src/stash/entries/cache'
 import type { PgStash } from '../../src/stash/pg-stash'
 import { sleep } from '../support/sleep'
 import { Model } from './model'

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import pg from 'pg'
 import { beforeAll, describe, expect, inject, it } from 'vitest'
 import { PgStash } from '../../src/stash/pg-stash'
-import { type SessionData, Sessions } from '../../src/stash/sessions'
+import { type SessionData, Sessions } from '../../src/stash/sessions/store'
 import { freshSchema } from '../support/bodies'
 
 const schema = freshSchema()

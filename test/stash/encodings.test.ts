@@ -1,9 +1,9 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { LoginLimiter } from '../../src/stash/login-limiter'
+import { LoginLimiter } from '../../src/stash/limits/login-limiter'
+import { RateLimiter } from '../../src/stash/limits/rate-limiter'
 import { PgStash } from '../../src/stash/pg-stash'
-import { RateLimiter } from '../../src/stash/rate-limiter'
-import { Sessions } from '../../src/stash/sessions'
+import { Sessions } from '../../src/stash/sessions/store'
 import { freshSchema } from '../support/bodies'
 import { everyVerb } from '../support/every-verb'
 

@@ -1,9 +1,9 @@
 import pg from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { RateLimiter } from '../../src/stash/limits/rate-limiter'
 import { PgStash } from '../../src/stash/pg-stash'
-import { RateLimiter } from '../../src/stash/rate-limiter'
-import { Sessions } from '../../src/stash/sessions'
-import { TestServer } from '../support/server'
+import { Sessions } from '../../src/stash/sessions/store'
+import { TestServer } from '../support/servers/postgres'
 
 let primary: TestServer
 let standby: TestServer

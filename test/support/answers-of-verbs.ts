@@ -1,6 +1,6 @@
+import { RateLimiter } from '../../src/stash/limits/rate-limiter'
 import type { PgStash } from '../../src/stash/pg-stash'
-import { RateLimiter } from '../../src/stash/rate-limiter'
-import { Sessions } from '../../src/stash/sessions'
+import { Sessions } from '../../src/stash/sessions/store'
 
 /** What {@link answersOf} asks for, stored by a stash that may. */
 export async function storeForVerbs(stash: PgStash): Promise<void> {

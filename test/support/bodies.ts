@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import type { PGlite } from '@electric-sql/pglite'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, inject } from 'vitest'
-import type { PgStashOptions } from '../../src/stash/options'
+import type { PgStashOptions } from '../../src/stash/options/resolved'
 import { PgStash } from '../../src/stash/pg-stash'
 import { printSchema } from '../../src/stash/schema-script'
-import { hasPgBouncer, PgBouncer } from './pgbouncer'
+import { hasPgBouncer, PgBouncer } from './servers/pgbouncer'
 import { openPGlite } from './pglite'
 
 /** A PostgreSQL that the contracts run on. */

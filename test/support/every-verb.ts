@@ -1,8 +1,8 @@
-import { KeyvPgStore } from '../../src/adapters/keyv'
-import { LoginLimiter } from '../../src/stash/login-limiter'
+import { KeyvPgStore } from '../../src/adapters/keyv/store'
+import { LoginLimiter } from '../../src/stash/limits/login-limiter'
+import { RateLimiter, type RateLimiterOptions } from '../../src/stash/limits/rate-limiter'
 import type { PgStash } from '../../src/stash/pg-stash'
-import { RateLimiter, type RateLimiterOptions } from '../../src/stash/rate-limiter'
-import { Sessions } from '../../src/stash/sessions'
+import { Sessions } from '../../src/stash/sessions/store'
 
 /** What was asked, and what was answered; not what differs between two runs: versions and times. */
 export type Transcript = readonly (readonly [verb: string, answer: unknown])[]

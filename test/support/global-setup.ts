@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import { TestServer } from './server'
+import { TestServer } from './servers/postgres'
 import { makeServerFiles, type ServerFiles } from './server-files'
 
 declare module 'vitest' {

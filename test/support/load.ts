@@ -1,8 +1,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import type { Cache } from '../../src/stash/cache'
+import type { Cache } from '../../src/stash/entries/cache'
+import { RateLimiter } from '../../src/stash/limits/rate-limiter'
 import type { PgStash } from '../../src/stash/pg-stash'
-import { RateLimiter } from '../../src/stash/rate-limiter'
-import { Sessions } from '../../src/stash/sessions'
+import { Sessions } from '../../src/stash/sessions/store'
 import { type Fate, fateOf, labelOf, type Marked, OwnedValue, Tally } from './ledger'
 import { sleep } from './sleep'
 

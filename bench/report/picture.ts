@@ -1,0 +1,73 @@
+import type { Line } from '../workloads/comparison'
+
+const barHeight = 14
+const groupGap = 18
+const left = 190
+const barsWidth = 470
+const colours: Readonly<Record<string, string>> = {
+  pgstash: '#2f6feb',
+  '@keyv/postgres': '#9aa4b2',
+  'raw pg': '#c9ced6',
+  '@keyv/redis': '#d1584a',
+}
+
+/** A group of bars for each line; within a group the longest bar is the fastest. */
+export function picture(lines: readonly Line[], caption: string): string {
+  const shown = lines.filter(isShown)
+  const parts: string[] = []
+  let y = 40
+  for (const line of shown) {
+    const bars = Object.entries(line.figures).filter(([name]) => name in colours)
+    const fastest = Math.max(...bars.map(([, { rate }]) => rate))
+    parts.push(label(line, y + (bars.length * barHeight) / 2))
+    for (const [name, { rate }] of bars) {
+      parts.push(bar(name, rate, fastest, y))
+      y += barHeight
+    }
+    y += groupGap
+  }
+  return svg(y + 10, [legend(), ...parts, text(10, y, caption, 'start', 10)])
+}
+
+function isShown({ work, bytes, callers, storage }: Line): boolean {
+  if (bytes !== 300) return false
+  if (work === 'get' || work === 'set') return storage === 'logged' ? work === 'set' && callers === 64 : callers !== 16
+  return (work === 'getMany 100' || work === 'setMany 100') && callers === 1
+}
+
+function label({ work, callers, storage }: Line, y: number): string {
+  const what = `${work}, ${callers} caller${callers === 1 ? '' : 's'}${storage === 'logged' ? ', logged' : ''}`
+  return text(left - 10, y + 1, what, 'end', 12)
+}
+
+function bar(name: string, rate: number, fastest: number, y: number): string {
+  const width = Math.max(1, Math.round((rate / fastest) * barsWidth))
+  return [
+    `<rect x="${left}" y="${y}" width="${width}" height="${barHeight - 3}" fill="${colours[name]}"/>`,
+    text(left + width + 6, y + 9, Math.round(rate).toLocaleString('en-GB'), 'start', 10),
+  ].join('')
+}
+
+function legend(): string {
+  return Object.entries(colours)
+    .map(([name, colour], at) => {
+      const x = left + at * 130
+      return `<rect x="${x}" y="12" width="10" height="10" fill="${colour}"/>${text(x + 15, 21, name, 'start', 12)}`
+    })
+    .join('')
+}
+
+function text(x: number, y: number, content: string, anchor: 'start' | 'end', size: number): string {
+  return `<text x="${x}" y="${y}" text-anchor="${anchor}" font-size="${size}">${content}</text>`
+}
+
+function svg(height: number, parts: readonly string[]): string {
+  const width = left + barsWidth + 80
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" font-family="sans-serif" fill="#24292f">`,
+    '<title>Operations a second of pgstash, @keyv/postgres, raw pg and @keyv/redis</title>',
+    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
+    ...parts,
+    '</svg>\n',
+  ].join('\n')
+}

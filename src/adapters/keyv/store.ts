@@ -1,0 +1,348 @@
+import { ownCopy } from '../../entry/kept-name'
+import { assertKey } from '../../entry/key'
+import { assertKnown } from '../../entry/known-options'
+import { assertList } from '../../entry/list'
+import { resolveTenant } from '../../entry/tenant'
+import { InvalidArgumentError } from '../../errors'
+import type { Cache } from '../../stash/entries/cache'
+import { holdStash, storeOptions } from '../../stash/held-stash'
+import { plainOptions } from '../../stash/options/given'
+import type { PgStashOptions } from '../../stash/options/resolved'
+import { isStash, type PgStash, type TenantSource } from '../../stash/pg-stash'
+import { type Attachment, Attachments, type KeyvContract } from './attachments'
+import { keyv6Capabilities } from './capabilities'
+import { entryTtl, type KeyvTtl, keyvTtl } from './expiry'
+import { setAll } from './writes'
+
+export type { KeyvContract, TenantSource }
+
+/** Where a store keeps its entries. */
+export interface KeyvPgStoreOptions {
+  /** Whose data; a function is asked at every call. Default: the tenant `default`. */
+  readonly tenant?: TenantSource | undefined
+  /** Where entries go when Keyv names no namespace, or its default `keyv`: then Keyv 5 and Keyv 6 read the same rows. Default: `keyv`. */
+  readonly namespace?: string | undefined
+  /** Counts deploys; see `stash.namespace()`. */
+  readonly version?: number | undefined
+  /** The major of Keyv, where the store should not find out by itself. */
+  readonly contract?: KeyvContract | undefined
+}
+
+/** A stash, a connection string, or connection options with the store's own options among them. */
+export type KeyvPgStoreSource =
+  | PgStash
+  | string
+  | (PgStashOptions & KeyvPgStoreOptions & { readonly stash?: PgStash | undefined })
+
+/** Keyv 5 gets one boolean, Keyv 6 one for each key; the type satisfies both. */
+export type DeleteManyAnswer = boolean & boolean[]
+
+/** Keyv 5's types want nothing, Keyv 6's a boolean for each entry; both get the latter. */
+// biome-ignore lint/suspicious/noConfusingVoidType: Keyv 5 declares Promise<void>
+export type SetManyAnswer = boolean[] & void
+
+/** An entry of `setMany`: Keyv 5 says `ttl`, Keyv 6 says `expires`. */
+export interface KeyvPgStoreEntry {
+  readonly key: string
+  readonly value: unknown
+  readonly ttl?: number | undefined
+  readonly expires?: number | undefined
+}
+
+const storeOptionNames: ReadonlySet<string> = new Set(['tenant', 'namespace', 'version', 'contract'])
+
+const defaultNamespace = 'keyv'
+
+/** Namespaces whose cache is kept; the others are made at each call. */
+const cachesKept = 1_000
+
+/** Keyv 5 builds its iterator only for stores whose `opts` it knows; its own test suite assigns to them. */
+const keyv5Opts = { dialect: 'postgres', url: 'postgres://' }
+
+/**
+ * The store for Keyv 5 and Keyv 6: `new Keyv(new KeyvPgStore(stash))`.
+ *
+ * It notices which of them calls: Keyv 6 reads `capabilities` before it listens for errors, Keyv 5 never does. Both see the
+ * same rows under the same namespace.
+ *
+ * Several Keyv on one store object: Keyv 5's calls are told apart by the prefix of their keys. A call that cannot be told
+ * apart (Keyv 5's `clear()`; anything of Keyv 6) fails with {@link AmbiguousNamespaceError} when the namespaces differ; give each
+ * Keyv a `view()`, or a store of its own on one stash.
+ */
+export class KeyvPgStore {
+  readonly opts: Record<string, unknown> = { ...keyv5Opts }
+  readonly #stash: PgStash
+  readonly #release: () => Promise<void>
+  readonly #options: KeyvPgStoreOptions
+  readonly #attachments: Attachments
+  /** By namespace, where the tenant is the same for all calls. */
+  readonly #caches = new Map<string, Cache>()
+  #disconnects = 0
+
+  /** @throws {InvalidArgumentError} naming the option that will not do */
+  constructor(source?: KeyvPgStoreSource, options?: KeyvPgStoreOptions) {
+    const inline = inlineOptions(source)
+    assertKnown('options', options, storeOptionNames)
+    const { tenant, namespace, version, contract, ...connection } = {
+      ...inline,
+      ...(options && plainOptions(options, storeOptionNames)),
+    }
+    this.#options = { tenant, namespace, version, contract }
+    this.#attachments = new Attachments(contractOf(contract), (namespace) => this.#stored(namespace))
+    const { stash, release } = holdStash(inline === undefined ? (source as PgStash | string | undefined) : connection)
+    this.#stash = stash
+    this.#release = release
+    // Names that will not do are told here, not at the first call.
+    if (typeof tenant !== 'function') this.#cache(this.#home)
+  }
+
+  /** A store of its own on the same stash, for another Keyv. It never closes the stash. */
+  view(namespace: string): KeyvPgStore {
+    return new KeyvPgStore(this.#stash, { ...this.#options, namespace })
+  }
+
+  /** Keyv 6 reads this first, and only Keyv 6 does. */
+  get capabilities() {
+    this.#attachments.askedForCapabilities()
+    return keyv6Capabilities
+  }
+
+  /** Keyv listens for errors in its constructor, and thereby attaches. They reach it by rejection; nothing is emitted here. */
+  on(event: string, _listener: (...args: never[]) => void): this {
+    if (event === 'error') this.#attachments.listened()
+    return this
+  }
+
+  /** The one namespace of this store; undefined while Keyv with different ones share it. */
+  get namespace(): string | undefined {
+    return this.#attachments.namespace
+  }
+
+  /** Keyv assigns it in its constructor, and when its own namespace is changed. */
+  set namespace(namespace: string | undefined) {
+    this.#attachments.named(assertNamespace(namespace))
+  }
+
+  // Not async, as the hottest: each layer of promises costs a call some hundred nanoseconds.
+  get<Value = unknown>(key: string): Promise<Value | undefined> {
+    try {
+      const place = this.#place('get', key)
+      return this.#cache(place.namespace).get<Value>(place.key)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  async getMany<Value = unknown>(keys: string[]): Promise<(Value | undefined)[]> {
+    return this.#eachNamespace('getMany', keys, (cache, own) => cache.getMany<Value>(own))
+  }
+
+  async has(key: string): Promise<boolean> {
+    const place = this.#place('has', key)
+    return this.#cache(place.namespace).has(place.key)
+  }
+
+  async hasMany(keys: string[]): Promise<boolean[]> {
+    return this.#eachNamespace('hasMany', keys, (cache, own) => cache.hasMany(own))
+  }
+
+  /**
+   * @param limit Keyv 5: milliseconds from now, undefined or 0 for ever. Keyv 6: the moment of expiry in epoch milliseconds.
+   * Where that has passed, the key is deleted.
+   */
+  async set(key: string, value: unknown, limit?: number): Promise<boolean> {
+    const place = this.#place('set', key)
+    const ttl = keyvTtl(this.#attachments.contractOf('set'), limit)
+    const cache = this.#cache(place.namespace)
+    if (ttl === 'elapsed') await cache.delete(place.key)
+    else await cache.set(place.key, value, { ttl })
+    return true
+  }
+
+  /** As {@link set} for each entry; of two with one key the last. */
+  async setMany(entries: KeyvPgStoreEntry[]): Promise<SetManyAnswer> {
+    const keys = assertList('entries', entries).map((entry) => assertEntry(entry).key)
+    const ttls = entries.map(entryTtl)
+    const answer = await this.#eachNamespace('setMany', keys, async (cache, own, positions) => {
+      const writes = own.map((key, at) => {
+        const position = positions[at] as number
+        return { key, value: entries[position]?.value, ttl: ttls[position] as KeyvTtl }
+      })
+      await setAll(cache, writes)
+      return own.map(() => true)
+    })
+    return answer as SetManyAnswer
+  }
+
+  async delete(key: string): Promise<boolean> {
+    const place = this.#place('delete', key)
+    return this.#cache(place.namespace).delete(place.key)
+  }
+
+  /** Keyv 5: whether any was there. Keyv 6: which were. */
+  async deleteMany(keys: string[]): Promise<DeleteManyAnswer> {
+    const contract = this.#attachments.contractOf('deleteMany')
+    const deleted = await this.#eachNamespace('deleteMany', keys, (cache, own) => cache.deleteMany(own))
+    return (contract === 'keyv5' ? deleted.some(Boolean) : deleted) as DeleteManyAnswer
+  }
+
+  /** Empties the namespace in one small write. */
+  async clear(): Promise<void> {
+    await this.#cache(this.#stored(this.#attachments.onlyNamespace('clear'))).clear()
+  }
+
+  /** Once every Keyv on this store has disconnected: closes the stash if it was opened for stores, and this is the last of them. */
+  async disconnect(): Promise<void> {
+    this.#disconnects += 1
+    if (this.#disconnects >= this.#attachments.size) await this.#release()
+  }
+
+  /**
+   * Lists a namespace; Keyv 5 gets its keys with their prefix. A property that makes the function: Keyv 5 reads it in its
+   * constructor, and what it gets then belongs to that Keyv, also when others share the store later.
+   */
+  get iterator(): KeyvIterator {
+    const owner = this.#attachments.takeCurrent()
+    return (namespace) => this.#iterate(owner, namespace)
+  }
+
+  async *#iterate<Value>(
+    owner: Attachment | undefined,
+    given: string | undefined,
+  ): AsyncGenerator<[string, Awaited<Value> | undefined], void> {
+    const asked = assertNamespace(given)
+    const isAlone = this.#attachments.size === 0
+    const namespace = owner?.namespace ?? (isAlone ? asked : undefined) ?? this.#attachments.onlyNamespace('iterator')
+    const isPrefixed = owner === undefined ? isAlone && asked !== undefined : owner.hasPrefixed || !owner.hasBare
+    const prefix = isPrefixed && namespace ? `${namespace}:` : ''
+    const entries = this.#cache(this.#stored(namespace)).entries<Awaited<Value>>()
+    for await (const [key, value] of entries) yield [prefix + key, value]
+  }
+
+  /** Answers in the order of the keys; one call for each namespace among them, which is one unless Keyv share this store. */
+  async #eachNamespace<T>(
+    operation: string,
+    keys: string[],
+    run: (cache: Cache, keys: string[], positions: number[]) => Promise<T[]>,
+  ): Promise<T[]> {
+    const groups = this.#group(operation, assertList('keys', keys))
+    const [first] = groups
+    if (first !== undefined && groups.length === 1)
+      return run(this.#cache(first.namespace), first.keys, first.positions)
+    const answers = new Array<T>(keys.length)
+    await Promise.all(
+      groups.map(async ({ namespace, keys, positions }) => {
+        const found = await run(this.#cache(namespace), keys, positions)
+        for (let at = 0; at < positions.length; at += 1) answers[positions[at] as number] = found[at] as T
+      }),
+    )
+    return answers
+  }
+
+  #group(operation: string, keys: readonly string[]): Group[] {
+    const groups: Group[] = []
+    for (let position = 0; position < keys.length; position += 1) {
+      const { namespace, key } = this.#place(operation, keys[position] as string)
+      let group = groups.find((known) => known.namespace === namespace)
+      if (group === undefined) {
+        group = { namespace, keys: [], positions: [] }
+        groups.push(group)
+      }
+      group.keys.push(key)
+      group.positions.push(position)
+    }
+    return groups
+  }
+
+  /** Where a key of this call is stored. */
+  #place(operation: string, given: string): { namespace: string; key: string } {
+    const { namespace, key } = this.#attachments.attribute(operation, assertKey(given))
+    return { namespace: this.#stored(namespace), key }
+  }
+
+  get #home(): string {
+    return this.#options.namespace ?? defaultNamespace
+  }
+
+  /** The namespace as stored, for what Keyv calls one: none and Keyv 5's default are where this store is at home. */
+  #stored(namespace: string | undefined): string {
+    return !namespace || namespace === defaultNamespace ? this.#home : namespace
+  }
+
+  #cache(namespace: string): Cache {
+    const { tenant, version } = this.#options
+    const known = this.#caches.get(namespace)
+    if (known !== undefined) return known
+    const own = typeof tenant === 'function' ? namespace : ownCopy(namespace)
+    const cache = this.#stash.tenant(resolveTenant(tenant)).namespace(own, { version })
+    if (typeof tenant === 'function') return cache
+    if (this.#caches.size >= cachesKept) this.#caches.clear()
+    this.#caches.set(own, cache)
+    return cache
+  }
+}
+
+/** The keys of a call that belong to one namespace, and where they stand in the call. */
+interface Group {
+  readonly namespace: string
+  readonly keys: string[]
+  readonly positions: number[]
+}
+
+/** What Keyv calls to list a namespace. */
+export type KeyvIterator = <Value = unknown>(
+  namespace?: string,
+) => AsyncGenerator<[string, Awaited<Value> | undefined], void>
+
+/** What `createKeyv` needs of a Keyv of either major. */
+export type KeyvConstructor<Keyv, Options> = new (store: KeyvPgStore, options?: Options) => Keyv
+
+/** Options of {@link createKeyv}: those of the store, of its connection, and `keyv` for Keyv's own. */
+export type CreateKeyvOptions<KeyvOptions> = PgStashOptions &
+  KeyvPgStoreOptions & { readonly stash?: PgStash | undefined; readonly keyv?: KeyvOptions | undefined }
+
+/**
+ * A Keyv with a store of its own; the class is passed in, so that this package imports neither major.
+ *
+ * @example
+ * const cache = createKeyv(Keyv, { stash, namespace: 'views' })
+ */
+export function createKeyv<Keyv, KeyvOptions>(
+  Keyv: KeyvConstructor<Keyv, KeyvOptions>,
+  given: string | CreateKeyvOptions<KeyvOptions> = {},
+): Keyv {
+  if (typeof Keyv !== 'function')
+    throw new InvalidArgumentError('Keyv', 'must be the class of Keyv', 'Call createKeyv(Keyv, { stash }).')
+  if (typeof given === 'string') return new Keyv(new KeyvPgStore(given))
+  const { keyv, ...options } = storeOptions(given, [...storeOptionNames, 'keyv'])
+  return new Keyv(new KeyvPgStore(options), keyv)
+}
+
+/** undefined: a stash, a connection string, or nothing. */
+function inlineOptions(
+  source: KeyvPgStoreSource | undefined,
+): Exclude<KeyvPgStoreSource, string | PgStash> | undefined {
+  if (source === undefined || typeof source === 'string' || isStash(source)) return undefined
+  return storeOptions(source, storeOptionNames)
+}
+
+function assertEntry(entry: KeyvPgStoreEntry): KeyvPgStoreEntry {
+  if (typeof entry === 'object' && entry !== null) return entry
+  throw new InvalidArgumentError('entries', 'must hold objects', 'Pass [{ key, value }].')
+}
+
+/** null counts as left out. Whether it is a name that will do, the stash says. */
+function assertNamespace(namespace: unknown): string | undefined {
+  if (namespace === undefined || namespace === null) return undefined
+  if (typeof namespace === 'string') return namespace
+  throw new InvalidArgumentError('namespace', 'must be a string', 'Leave it out for the namespace of the store.')
+}
+
+function contractOf(contract: unknown): KeyvContract | undefined {
+  if (contract === undefined || contract === 'keyv5' || contract === 'keyv6') return contract
+  throw new InvalidArgumentError(
+    'contract',
+    'must be keyv5 or keyv6',
+    'Leave it out: the store notices which Keyv calls.',
+  )
+}

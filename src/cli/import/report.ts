@@ -1,0 +1,72 @@
+import { type ImportTally, importedNamespace } from '../../stash/import/job'
+import type { ImportSource } from '../../stash/import/source'
+import { number } from '../console/quantity'
+import { printable } from '../console/terminal'
+import type { ImportFlags } from './flags'
+
+/** What `--json` prints. */
+export interface ImportReport {
+  readonly source: string
+  /** What people should know of the source: a sentence each. */
+  readonly notes: readonly string[]
+  readonly as: 'entries' | 'sessions'
+  readonly target: {
+    readonly schema: string
+    readonly tenant: string
+    readonly namespace: string
+    readonly namespaceVersion: number | null
+  }
+  readonly dryRun: boolean
+  /** The sum of what was written and what was skipped. */
+  readonly read: number
+  /** With `dryRun`: that would have been. */
+  readonly written: number
+  readonly skipped: Readonly<Record<string, number>>
+  readonly notJson: number
+  readonly inexact: number
+  /** Of the sessions written: how many have a user. */
+  readonly withUser: number
+  /** By the run that this one went on from; 0: none. */
+  readonly readBefore: number
+  readonly seconds: number
+  /** By Ctrl-C, before the end. */
+  readonly isStopped: boolean
+}
+
+export function reportOf(
+  tally: ImportTally,
+  { name, notes }: ImportSource,
+  schema: string,
+  { as = 'entries', tenant = 'default', namespace, namespaceVersion, dryRun = false }: ImportFlags,
+  elapsedMs: number,
+): ImportReport {
+  const { read, written, skipped, notJson, inexact, withUser, readBefore, isStopped } = tally
+  const place = { tenant, namespace: importedNamespace({ as, namespace }) }
+  const target = { schema, ...place, namespaceVersion: namespaceVersion ?? null }
+  const seconds = Math.round(elapsedMs) / 1000
+  const counts = { read, written, skipped, notJson, inexact, withUser, readBefore }
+  return { source: name, notes, as, target, dryRun, ...counts, seconds, isStopped }
+}
+
+export function summaryOf(report: ImportReport): string {
+  const { source, notes, as, target, dryRun, read, written, readBefore, seconds } = report
+  const what = as === 'sessions' ? ' sessions' : ''
+  const lines = [
+    `Read ${number(read)} from ${source} in ${seconds.toFixed(1)} s.`,
+    ...notes,
+    ...(readBefore > 0 ? [`An earlier run had read ${number(readBefore)}; this one went on from there.`] : []),
+    `${dryRun ? 'Would write' : 'Wrote'} ${number(written)}${what} to ${target.schema}, tenant ${target.tenant}, namespace ${target.namespace}.`,
+    ...remarksOf(report),
+  ]
+  return lines.map(printable).join('\n')
+}
+
+function remarksOf({ as, written, skipped, notJson, inexact, withUser }: ImportReport): string[] {
+  const reasons = Object.entries(skipped).map(([reason, count]) => `${number(count)} ${reason}`)
+  return [
+    ...(as === 'sessions' && written > 0 ? [`With a user: ${number(withUser)}.`] : []),
+    ...(reasons.length > 0 ? [`Skipped: ${reasons.join(', ')}.`] : []),
+    ...(notJson > 0 ? [`No JSON, or none that JavaScript could say again, kept as text: ${number(notJson)}.`] : []),
+    ...(inexact > 0 ? [`With numbers or equal names that JavaScript does not keep: ${number(inexact)}.`] : []),
+  ]
+}

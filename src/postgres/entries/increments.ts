@@ -1,0 +1,65 @@
+import incrementEntries from '../../../sql/statements/entries/writes/increment.sql'
+import incrementEntry from '../../../sql/statements/entries/writes/increment-alone.sql'
+import type { LaneRules } from '../../coalescing/lane'
+import type { Request } from '../../coalescing/request'
+import type { StoredKey } from '../../entry/key'
+import { NotAnIntegerError } from '../../errors'
+import { addressColumns, byPosition } from '../wire/batch-rows'
+import { statementOf } from '../wire/statement'
+import type { StatementRunner } from '../wire/statement-runner'
+
+/** An addition. `ttl`, in milliseconds or null for no expiry, counts where it creates the entry. */
+export interface Addition extends StoredKey {
+  readonly amount: number
+  readonly ttl: number | null
+}
+
+/** Those who share a row are added up, and each gets the sum that was its own. */
+export function incrementRules(
+  database: StatementRunner,
+  schema: string,
+): LaneRules<Addition, number, number | undefined> {
+  const lone = statementOf(incrementEntry, schema)
+  const statement = statementOf(incrementEntries, schema)
+  const runOne = async (request: Request<Addition, number>) => {
+    const { address, key, first } = request
+    const { longKey, ttl } = first.payload
+    const values = [address.tenant, address.namespace, key, longKey, totalOf(request), ttl]
+    const [row] = await database.write(lone, values)
+    return [row === undefined ? undefined : Number(row[0])]
+  }
+  return {
+    operation: 'increment',
+    isRead: false,
+    isShared: true,
+    mayJoin: (request, { amount }) => isMonotonic(request.first.payload.amount, amount) && isExact(request, amount),
+    isRefused: (sum) => sum === undefined,
+    run: async (requests) => {
+      if (requests.length === 1) return runOne(requests[0] as Request<Addition, number>)
+      const longKeys = requests.map(({ first }) => first.payload.longKey)
+      const ttls = requests.map(({ first }) => first.payload.ttl)
+      const amounts = requests.map((request) => totalOf(request))
+      const rows = await database.write(statement, [...addressColumns(requests), longKeys, amounts, ttls])
+      return byPosition(rows, requests.length).map((row) => (row === undefined ? undefined : Number(row[1])))
+    },
+    answer: (sum, request, position) => {
+      if (sum === undefined) throw new NotAnIntegerError()
+      return sum - totalOf(request, position + 1)
+    },
+  }
+}
+
+/** With one sign for all, the sum fits if and only if each step towards it does. */
+function isMonotonic(a: number, b: number): boolean {
+  return a < 0 === b < 0
+}
+
+function isExact(request: Request<Addition, number>, amount: number): boolean {
+  return Number.isSafeInteger(totalOf(request) + amount)
+}
+
+function totalOf(request: Request<Addition, number>, from = 0): number {
+  let total = 0
+  for (let at = from; at < request.sharers.length; at += 1) total += request.sharers[at]?.payload.amount ?? 0
+  return total
+}

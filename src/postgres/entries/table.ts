@@ -1,0 +1,201 @@
+import countTenant from '../../../sql/statements/entries/reads/count.sql'
+import clearNamespace from '../../../sql/statements/entries/writes/clear.sql'
+import { type Address, addressOf } from '../../coalescing/address'
+import type { CallOptions } from '../../coalescing/call'
+import type { Coalescer, Item } from '../../coalescing/coalescer'
+import type { Lane } from '../../coalescing/lane'
+import { decodeValue } from '../../entry/codec'
+import type { StoredKey } from '../../entry/key'
+import { CallAbortedError } from '../../errors'
+import { type Found, isFound } from '../wire/batch-rows'
+import type { Row } from '../wire/driver'
+import { type Statement, statementOf } from '../wire/statement'
+import type { StatementRunner } from '../wire/statement-runner'
+import { type Addition, incrementRules } from './increments'
+import { EntryListing, type Listing } from './listing'
+import { countOf, type NamespaceCount } from './namespace-count'
+import { entryRules, ttlRules, valueRules } from './reads'
+import {
+  addRules,
+  type CompareAndSetResult,
+  type ConditionalWrite,
+  compareRules,
+  deleteRules,
+  takeRules,
+  touchRules,
+  type Write,
+  writeRules,
+} from './writes'
+
+export type { Addition, CompareAndSetResult, ConditionalWrite, Listing, Write }
+
+export interface EntryRecord {
+  readonly value: unknown
+  readonly version: number
+  /** Epoch milliseconds of the database's clock; null for no expiry. */
+  readonly expiresAt: number | null
+}
+
+export interface WriteResult {
+  /** The version written: the token for `compareAndSet`. */
+  readonly version: number
+}
+
+/** The verbs on entries, each with its statement. All of them coalesce. */
+export class EntryTable {
+  readonly #database: StatementRunner
+  readonly #coalescer: Coalescer
+  readonly #listing: EntryListing
+  readonly #clear: Statement
+  readonly #count: Statement
+
+  readonly #values: Lane<null, Found<Row>>
+  readonly #entries: Lane<null, Found<Row>>
+  readonly #ttls: Lane<null, Found<Row>>
+  readonly #writes: Lane<Write, number>
+  readonly #adds: Lane<Write, boolean>
+  readonly #comparisons: Lane<ConditionalWrite, CompareAndSetResult>
+  readonly #additions: Lane<Addition, number>
+  readonly #touches: Lane<number | null, boolean>
+  readonly #deletes: Lane<null, boolean>
+  readonly #takes: Lane<null, Found<Row>>
+
+  constructor(database: StatementRunner, coalescer: Coalescer, schema: string) {
+    this.#database = database
+    this.#coalescer = coalescer
+    this.#listing = new EntryListing(database, schema)
+    this.#clear = statementOf(clearNamespace, schema)
+    this.#count = statementOf(countTenant, schema)
+    this.#values = coalescer.lane(valueRules(database, schema))
+    this.#entries = coalescer.lane(entryRules(database, schema))
+    this.#ttls = coalescer.lane(ttlRules(database, schema))
+    this.#writes = coalescer.lane(writeRules(database, schema))
+    this.#adds = coalescer.lane(addRules(database, schema))
+    this.#comparisons = coalescer.lane(compareRules(database, schema))
+    this.#additions = coalescer.lane(incrementRules(database, schema))
+    this.#touches = coalescer.lane(touchRules(database, schema))
+    this.#deletes = coalescer.lane(deleteRules(database, schema))
+    this.#takes = coalescer.lane(takeRules(database, schema))
+  }
+
+  get(address: Address, key: string, options?: CallOptions): Promise<unknown> {
+    return this.#coalescer.one(this.#values, address, { key, payload: null }, decoded, options)
+  }
+
+  getMany(address: Address, keys: readonly string[], options?: CallOptions): Promise<unknown[]> {
+    return this.#coalescer.many(this.#values, address, bare(keys), decoded, options)
+  }
+
+  getEntry(address: Address, key: string, options?: CallOptions): Promise<EntryRecord | undefined> {
+    return this.#coalescer.one(this.#entries, address, { key, payload: null }, recordOf, options)
+  }
+
+  hasMany(address: Address, keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
+    return this.#coalescer.many(this.#ttls, address, bare(keys), isFound, options)
+  }
+
+  /** Milliseconds left, null for no expiry, undefined for no entry. */
+  ttl(address: Address, key: string, options?: CallOptions): Promise<number | null | undefined> {
+    const left = (row: Found<Row>) => row?.[1] as number | null | undefined
+    return this.#coalescer.one(this.#ttls, address, { key, payload: null }, left, options)
+  }
+
+  set(address: Address, write: Write, options?: CallOptions): Promise<WriteResult> {
+    return this.#coalescer.one(this.#writes, address, itemOf(write), writtenAs, options)
+  }
+
+  setMany(address: Address, writes: readonly Write[], options?: CallOptions): Promise<WriteResult[]> {
+    return this.#coalescer.many(this.#writes, address, writes.map(itemOf), writtenAs, options)
+  }
+
+  add(address: Address, write: Write, options?: CallOptions): Promise<boolean> {
+    return this.#coalescer.one(this.#adds, address, itemOf(write), same, options)
+  }
+
+  compareAndSet(address: Address, write: ConditionalWrite, options?: CallOptions): Promise<CompareAndSetResult> {
+    return this.#coalescer.one(this.#comparisons, address, itemOf(write), same, options)
+  }
+
+  increment(address: Address, addition: Addition, options?: CallOptions): Promise<number> {
+    return this.#coalescer.one(this.#additions, address, itemOf(addition), same, options)
+  }
+
+  touch(address: Address, key: string, ttl: number | null, options?: CallOptions): Promise<boolean> {
+    return this.#coalescer.one(this.#touches, address, { key, payload: ttl }, same, options)
+  }
+
+  deleteMany(address: Address, keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
+    return this.#coalescer.many(this.#deletes, address, bare(keys), same, options)
+  }
+
+  take(address: Address, key: string, options?: CallOptions): Promise<unknown> {
+    return this.#coalescer.one(this.#takes, address, { key, payload: null }, decoded, options)
+  }
+
+  /** One small write, however many entries there are; they are removed by the sweep. */
+  clear(address: Address, options?: CallOptions): Promise<void> {
+    return this.#coalescer.aloneIn('clear', address, () => this.#bump(address.tenant, address.namespace), options)
+  }
+
+  /** The same for every namespace of the tenant. */
+  clearTenant(tenant: string, options?: CallOptions): Promise<void> {
+    return this.#coalescer.aloneInTenant('clearTenant', addressOf(tenant, ''), () => this.#bump(tenant, ''), options)
+  }
+
+  /** In steps; the time limit counts for each. Answers how many live entries went. */
+  deletePrefix(address: Address, prefix: string, options?: CallOptions): Promise<number> {
+    const work = (onStep: () => void) => this.#listing.deletePrefix(address, prefix, onStep)
+    return this.#coalescer.aloneIn('deleteByPrefix', address, work, options)
+  }
+
+  /** Live keys, in byte order (those stored by digest: in the order of their digests). */
+  async *keys(address: Address, listing: Listing, options?: CallOptions): AsyncGenerator<string, void> {
+    for await (const row of this.#rows(address, listing, false, options)) yield row[1] as string
+  }
+
+  async *entries(address: Address, listing: Listing, options?: CallOptions): AsyncGenerator<[string, unknown], void> {
+    for await (const row of this.#rows(address, listing, true, options)) {
+      yield [row[1] as string, decodeValue(row[2] as string, row[3] as string)]
+    }
+  }
+
+  async *#rows(
+    address: Address,
+    listing: Listing,
+    withValues: boolean,
+    options?: CallOptions,
+  ): AsyncGenerator<Row, void> {
+    // Whatever was asked before, awaited or not, is seen.
+    await this.#coalescer.aloneIn('list', address, async () => {}, options)
+    for await (const row of this.#listing.rows(address, listing, withValues)) {
+      if (options?.signal?.aborted) throw new CallAbortedError('unknown', options.signal.reason)
+      yield row
+    }
+  }
+
+  /** Of each namespace of the tenant. */
+  async count(tenant: string): Promise<NamespaceCount[]> {
+    return (await this.#database.read(this.#count, [tenant])).map(countOf)
+  }
+
+  async #bump(tenant: string, namespace: string): Promise<void> {
+    await this.#database.write(this.#clear, [tenant, namespace])
+  }
+}
+
+const bare = (keys: readonly string[]): Item<null>[] => keys.map((key) => ({ key, payload: null }))
+
+const itemOf = <T extends StoredKey>(write: T): Item<T> => ({ key: write.key, payload: write })
+
+const writtenAs = (version: number): WriteResult => ({ version })
+
+const same = <T>(answer: T): T => answer
+
+const decoded = (row: Found<Row>): unknown =>
+  row === undefined ? undefined : decodeValue(row[1] as string, row[2] as string)
+
+function recordOf(row: Found<Row>): EntryRecord | undefined {
+  if (row === undefined) return undefined
+  const [, format, text, version, expiresAt] = row as [number, string, string, number, number | null]
+  return { value: decodeValue(format, text), version, expiresAt }
+}

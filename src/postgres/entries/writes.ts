@@ -1,0 +1,198 @@
+import addEntries from '../../../sql/statements/entries/writes/add.sql'
+import compareAndSetEntries from '../../../sql/statements/entries/writes/compare-and-set.sql'
+import deleteEntries from '../../../sql/statements/entries/writes/delete.sql'
+import writeEntries from '../../../sql/statements/entries/writes/set.sql'
+import writeValue from '../../../sql/statements/entries/writes/set-alone.sql'
+import writeNamespace from '../../../sql/statements/entries/writes/set-in-one-namespace.sql'
+import takeEntries from '../../../sql/statements/entries/writes/take.sql'
+import touchEntries from '../../../sql/statements/entries/writes/touch.sql'
+import { addressOf } from '../../coalescing/address'
+import type { LaneRules } from '../../coalescing/lane'
+import type { Request } from '../../coalescing/request'
+import type { EncodedValue } from '../../entry/codec'
+import type { StoredKey } from '../../entry/key'
+import { addressColumns, byPosition, type Found, isFound, sharedAddress } from '../wire/batch-rows'
+import type { Row } from '../wire/driver'
+import { type Statement, statementOf } from '../wire/statement'
+import type { StatementRunner } from '../wire/statement-runner'
+import { joinTexts } from '../wire/text-list'
+
+/** What a set writes. `ttl`: milliseconds, null for no expiry. */
+export interface Write extends StoredKey {
+  readonly value: EncodedValue
+  readonly ttl: number | null
+}
+
+/** A write that asks for the version the entry must still have. */
+export interface ConditionalWrite extends Write {
+  readonly version: number
+}
+
+export interface CompareAndSetResult {
+  readonly ok: boolean
+  /** The new version, or the one that stands now; undefined where there is no entry. */
+  readonly version: number | undefined
+}
+
+/**
+ * Of those who share a row the last is stored; each gets a version. A lone set, and sets of one namespace, have statements of
+ * their own, which cost less.
+ */
+export function writeRules(database: StatementRunner, schema: string): LaneRules<Write, number, number> {
+  const lone = statementOf(writeValue, schema)
+  const ofOneNamespace = statementOf(writeNamespace, schema)
+  const any = statementOf(writeEntries, schema)
+  const runOne = async ({ address, sharers, last: { payload } }: Request<Write, number>) => {
+    const { key, longKey, value, ttl } = payload
+    const { tenant, namespace } = address
+    const values = [tenant, namespace, key, longKey, value.format, value.text, ttl, sharers.length]
+    const [row] = await database.write(lone, values)
+    return [row?.[0] as number]
+  }
+  const send = (requests: readonly Request<Write, number>[]) => {
+    const address = sharedAddress(requests)
+    const [tenants, namespaces, keys] = addressColumns(requests)
+    const writes = requests.map((request) => request.last.payload)
+    const [longKeys, formats, values, ttls] = writeColumns(writes)
+    const { text, separator } = joinTexts(values as string[])
+    const shares = requests.map((request) => request.sharers.length)
+    const columns = [keys, longKeys, formats, text, ttls, unlessAll(1, shares), separator]
+    const [statement, ...place] =
+      address === undefined ? [any, tenants, namespaces] : [ofOneNamespace, address.tenant, address.namespace]
+    return database.write(statement as Statement, [...place, ...columns])
+  }
+  return {
+    operation: 'set',
+    isRead: false,
+    isShared: true,
+    bytesOf: ({ value }) => value.text.length,
+    run: async (requests) =>
+      requests.length === 1
+        ? runOne(requests[0] as Request<Write, number>)
+        : versionsOf(requests, (await send(requests)) as readonly VersionRow[]),
+    // The last set has the row's version, each one before it one less.
+    answer: (version, request, position) => version - (request.sharers.length - 1 - position),
+  }
+}
+
+type VersionRow = readonly [version: number, tenant: string, namespace: string, key: string]
+
+/** From the number the versions begin at, and the rows that have another. */
+function versionsOf(requests: readonly Request<Write, number>[], [first, ...others]: readonly VersionRow[]): number[] {
+  const base = first?.[0] as number
+  const versions = requests.map(({ sharers }) => base + sharers.length - 1)
+  for (const [version, tenant, namespace, key] of others) {
+    const address = addressOf(tenant, namespace)
+    versions[requests.findIndex((request) => request.key === key && request.address.id === address.id)] = version
+  }
+  return versions
+}
+
+/** Of those who share a row the first may win. */
+export function addRules(database: StatementRunner, schema: string): LaneRules<Write, boolean, boolean> {
+  const statement = statementOf(addEntries, schema)
+  return {
+    operation: 'add',
+    isRead: false,
+    isShared: true,
+    bytesOf: ({ value }) => value.text.length,
+    run: async (requests) => {
+      const writes = requests.map((request) => request.first.payload)
+      const rows = await database.write(statement, [...addressColumns(requests), ...writeColumns(writes)])
+      return byPosition(rows, requests.length).map(isFound)
+    },
+    answer: (isAdded, _request, position) => isAdded && position === 0,
+  }
+}
+
+/** Nobody shares. */
+export function compareRules(
+  database: StatementRunner,
+  schema: string,
+): LaneRules<ConditionalWrite, CompareAndSetResult, Found<Row>> {
+  const statement = statementOf(compareAndSetEntries, schema)
+  return {
+    operation: 'compareAndSet',
+    isRead: false,
+    // Of two that expect one version, the second must see what the first did.
+    isShared: false,
+    bytesOf: ({ value }) => value.text.length,
+    run: async (requests) => {
+      const writes = requests.map((request) => request.last.payload)
+      const [, ...columns] = writeColumns(writes)
+      const versions = writes.map(({ version }) => version)
+      const rows = await database.write(statement, [...addressColumns(requests), ...columns, versions])
+      return byPosition(rows, requests.length)
+    },
+    answer: (row) => ({ ok: row?.[1] === true, version: (row?.[2] as number | null) ?? undefined }),
+  }
+}
+
+/** Of those who share a row the last says how long. */
+export function touchRules(database: StatementRunner, schema: string): LaneRules<number | null, boolean, boolean> {
+  const statement = statementOf(touchEntries, schema)
+  return {
+    operation: 'touch',
+    isRead: false,
+    isShared: true,
+    run: async (requests) => {
+      const ttls = requests.map(({ last }) => last.payload)
+      const rows = await database.write(statement, [...addressColumns(requests), ttls])
+      return byPosition(rows, requests.length).map(isFound)
+    },
+    answer: (isTouched) => isTouched,
+  }
+}
+
+/** Of those who share a row the first deleted it. */
+export function deleteRules(database: StatementRunner, schema: string): LaneRules<null, boolean, boolean> {
+  const statement = statementOf(deleteEntries, schema)
+  return {
+    operation: 'delete',
+    isRead: false,
+    isShared: true,
+    run: async (requests) => {
+      const rows = await database.write(statement, addressColumns(requests))
+      return byPosition(rows, requests.length).map(isFound)
+    },
+    answer: (isDeleted, _request, position) => isDeleted && position === 0,
+  }
+}
+
+/** Of those who share a row the first who still waits gets it. */
+export function takeRules(database: StatementRunner, schema: string): LaneRules<null, Found<Row>, Found<Row>> {
+  const statement = statementOf(takeEntries, schema)
+  return {
+    operation: 'take',
+    isRead: false,
+    isShared: true,
+    run: async (requests) => byPosition(await database.write(statement, addressColumns(requests)), requests.length),
+    answer: (row, { sharers }, position) => {
+      const taker = sharers.findIndex(({ call }) => !call.isAbandoned)
+      return position === taker ? row : undefined
+    },
+  }
+}
+
+/** long_key[], format[], value[], ttl[]; null in the place of an array that holds only the usual. */
+function writeColumns(writes: readonly Write[]): (unknown[] | null)[] {
+  return [
+    unlessAll(
+      null,
+      writes.map(({ longKey }) => longKey),
+    ),
+    unlessAll(
+      't',
+      writes.map(({ value }) => value.format),
+    ),
+    writes.map(({ value }) => value.text),
+    unlessAll(
+      null,
+      writes.map(({ ttl }) => ttl),
+    ),
+  ]
+}
+
+function unlessAll<T>(usual: T, values: readonly T[]): T[] | null {
+  return values.every((value) => value === usual) ? null : [...values]
+}

@@ -1,0 +1,221 @@
+import pg from 'pg'
+import { OpenTransactionError } from '../../../errors'
+import type { Driver, PoolUse, Row, Transaction } from '../driver'
+import { NotConnected } from '../not-connected'
+import { asTenant } from '../set-tenant'
+import type { Statement } from '../statement'
+import { isLost, isLostStatement, isOfIsolation, isReadOnly, isReadTimeout } from '../transient-failure'
+import { type LeaseOptions, lease } from './lease'
+import { type PgClient, type PgPool, type PoolFacts, sizeOf, takesSubmittables } from './pool'
+import { PgSession } from './session'
+import { submit } from './submit'
+import { PgSubmittable } from './submittable'
+
+export type { PgClient, PgPool, PgQueryConfig } from './pool'
+
+/** Options of a pool of our own; they go to `pg.Pool` unchanged. Spelt here, so that nobody needs `@types/pg` for ours. */
+export interface PgPoolOptions {
+  /** `postgres://user:password@host:5432/database`. Default: `DATABASE_URL`, then the `PG*` variables. */
+  readonly connectionString?: string | undefined
+  readonly host?: string | undefined
+  readonly port?: number | undefined
+  readonly user?: string | undefined
+  readonly database?: string | undefined
+  /** A function is asked at every new connection: for passwords that rotate. */
+  readonly password?: string | (() => string | Promise<string>) | undefined
+  /** true, or the options of `tls.connect`. */
+  readonly ssl?: boolean | object | undefined
+  /** Connections at most. Default: 5. */
+  readonly max?: number | undefined
+  /** Milliseconds after which an idle connection is closed. Default: 10,000. */
+  readonly idleTimeoutMillis?: number | null | undefined
+  /** What `pg_stat_activity` shows. Default: `pgstash`. */
+  readonly application_name?: string | undefined
+}
+
+/** A statement on its way, once more or for the first time. */
+interface Sending {
+  readonly statement: Statement
+  readonly values: readonly unknown[]
+  readonly tenant: string | undefined
+  readonly isNamed: boolean
+  readonly attempt: number
+}
+
+/** Of a call's time, what may go into waiting for a connection: that there was none is then told before the call's own limit says less. */
+const waitingShare = 0.9
+
+/** The body over `pg`. */
+export class PgDriver implements Driver {
+  readonly #pool: PgPool
+  readonly #takesSubmittables: boolean
+  readonly #end: (() => Promise<void>) | undefined
+  readonly #timeoutMs: number
+  readonly #leasing: LeaseOptions
+  /** false for the life of the pool once a pooler has lost a named statement. */
+  #isNaming = true
+  /** true for the life of the pool once the database's default isolation has been seen to be another one. */
+  #demandsReadCommitted = false
+
+  private constructor(pool: PgPool, timeoutMs: number, end?: () => Promise<void>) {
+    this.#pool = pool
+    this.#takesSubmittables = takesSubmittables(pool)
+    this.#timeoutMs = timeoutMs
+    this.#leasing = { timeoutMs, waitMs: end === undefined ? timeoutMs * waitingShare : undefined }
+    this.#end = end
+  }
+
+  /** Over a pool that somebody else opened, and closes. */
+  static over(pool: PgPool, timeoutMs: number): PgDriver {
+    return new PgDriver(pool, timeoutMs)
+  }
+
+  /** Over a pool of its own. No connection is made before the first statement. */
+  static open(options: PgPoolOptions, timeoutMs: number): PgDriver {
+    // allowExitOnIdle: a script that forgets close() still ends. The connect limit bounds a server that never answers.
+    const pool = new pg.Pool({
+      connectionTimeoutMillis: Math.ceil(timeoutMs * waitingShare),
+      allowExitOnIdle: true,
+      ...(options as pg.PoolConfig),
+    })
+    // Without a listener the loss of an idle connection would end the process. The pool replaces it by itself.
+    pool.on('error', ignore)
+    return new PgDriver(pool as PgPool, timeoutMs, () => pool.end())
+  }
+
+  query(statement: Statement, values: readonly unknown[], tenant?: string): Promise<readonly Row[]> {
+    const sending = { statement, values, tenant, isNamed: this.#isNaming, attempt: 1 }
+    return this.#send(sending).catch((error: unknown) => this.#sendAgain(sending, error))
+  }
+
+  async transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    const session = await this.#outsideTransactions()
+    let failure: Error | undefined
+    try {
+      return await within(session, work)
+    } catch (error) {
+      failure = await undo(session, error)
+      throw error
+    } finally {
+      await session.release(failure)
+    }
+  }
+
+  demandReadCommitted(): void {
+    this.#demandsReadCommitted = true
+  }
+
+  poolUse(): PoolUse | undefined {
+    const { totalCount, idleCount, waitingCount } = this.#pool as PoolFacts
+    if (totalCount === undefined || idleCount === undefined || waitingCount === undefined) return undefined
+    return { total: totalCount, idle: idleCount, waiting: waitingCount }
+  }
+
+  async close(): Promise<void> {
+    await this.#end?.()
+  }
+
+  #connect(): Promise<PgSession> {
+    return new Promise((resolve, reject) => {
+      lease<PgClient>(this.#pool, this.#leasing, (refusal, client) =>
+        refusal === undefined ? resolve(new PgSession(client, this.#timeoutMs)) : reject(refusal),
+      )
+    })
+  }
+
+  /** Our `begin` would only warn in somebody's transaction, and our `commit` commit what is half done there. */
+  async #outsideTransactions(attempt = 1): Promise<PgSession> {
+    const session = await this.#connect()
+    try {
+      await session.assertOutsideTransactions()
+      return session
+    } catch (error) {
+      if (!this.#mayTryAgain(error, attempt)) throw error
+      return this.#outsideTransactions(attempt + 1)
+    }
+  }
+
+  /** Each connection of the pool may have somebody's transaction open; those made in their place have none. */
+  #mayTryAgain(error: unknown, attempt: number): boolean {
+    return error instanceof OpenTransactionError && attempt <= sizeOf(this.#pool)
+  }
+
+  /** What certainly was not done. */
+  #sendAgain(sending: Sending, error: unknown): Promise<readonly Row[]> {
+    // PgBouncer before 1.21 in transaction mode: the statement was prepared on another server connection.
+    const isNameLost = sending.isNamed && isLostStatement(error)
+    if (isNameLost) this.#isNaming = false
+    else if (this.#isForStrictness(error)) this.#demandsReadCommitted = true
+    else if (!this.#mayTryAgain(error, sending.attempt)) throw error
+    const again = { ...sending, isNamed: sending.isNamed && !isNameLost, attempt: sending.attempt + 1 }
+    return this.#send(again).catch((later: unknown) => this.#sendAgain(again, later))
+  }
+
+  /** Read committed knows no such failure: the default is another one, perhaps since a moment ago. */
+  #isForStrictness(error: unknown): boolean {
+    return !this.#demandsReadCommitted && isOfIsolation(error)
+  }
+
+  #send(sending: Sending): Promise<readonly Row[]> {
+    if (!this.#takesSubmittables) return this.#sendConfig(sending)
+    const { statement, values, tenant, isNamed } = sending
+    return new Promise((resolve, reject) => {
+      const query = new PgSubmittable(statement, values, {
+        timeoutMs: this.#timeoutMs,
+        isNamed,
+        tenant,
+        demandsReadCommitted: this.#demandsReadCommitted,
+      })
+      submit(this.#pool, this.#leasing, query, (error) => (error ? reject(error) : resolve(query.rows)))
+    })
+  }
+
+  /** As {@link submit}, for clients that take configs only. */
+  async #sendConfig({ statement, values, tenant, isNamed }: Sending): Promise<readonly Row[]> {
+    if (tenant !== undefined) return this.transaction((transaction) => asTenant(transaction, tenant, statement, values))
+    if (this.#demandsReadCommitted) return this.transaction((transaction) => transaction.query(statement, values))
+    const session = await this.#connect()
+    let failure: Error | undefined
+    try {
+      return await session.queryAlone(statement, values, isNamed)
+    } catch (error) {
+      failure = toError(error)
+      throw error
+    } finally {
+      await session.release(failure)
+    }
+  }
+}
+
+async function within<T>(session: PgSession, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  await begin(session)
+  const result = await work({
+    query: (statement, values) => session.query(statement, values, false),
+    script: (text) => session.script(text),
+  })
+  await session.script('commit')
+  return result
+}
+
+/** A pooler that has no server connection says so only here. */
+async function begin(session: PgSession): Promise<void> {
+  try {
+    await session.script('begin isolation level read committed')
+  } catch (error) {
+    throw isLost(error) || isReadTimeout(error) ? new NotConnected(error) : error
+  }
+}
+
+/** Answers why the connection is to be given up; undefined: it is as it was. */
+async function undo(session: PgSession, error: unknown): Promise<Error | undefined> {
+  const told = error instanceof NotConnected ? error.cause : error
+  // What did not answer would not answer to this either: the end of the connection is the end of the transaction.
+  if (isReadTimeout(told) || isReadOnly(told)) return toError(told)
+  return session.script('rollback').then(() => undefined, toError)
+}
+
+function ignore(): void {}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}

@@ -1,0 +1,96 @@
+import { OpenTransactionError } from '../../../errors'
+import type { Row } from '../driver'
+import { NotConnected } from '../not-connected'
+import type { Statement } from '../statement'
+import { isInFailedTransaction, sqlStateOf } from '../transient-failure'
+import { giveUp } from './lease'
+import { hasOpenTransaction } from './open-transaction'
+import type { LeasedClient, PgClient, PgQueryConfig } from './pool'
+import { parserOf } from './submittable'
+import { isOpen, statusOf } from './transaction-status'
+
+/** Ours, per query: an application's `pg.types.setTypeParser` changes nothing here, nor we there. */
+const types = { getTypeParser: (oid: number) => parserOf(oid) ?? ((text: string) => text) }
+
+/** A client that is ours for a while, for several statements; it gets configs, which every client takes. */
+export class PgSession {
+  readonly #client: PgClient
+  readonly #timeoutMs: number
+
+  constructor(client: PgClient, timeoutMs: number) {
+    this.#client = client
+    this.#timeoutMs = timeoutMs
+    // A connection lost while it is ours is told twice: by the query, and by this event, which nobody else listens to.
+    client.on('error', ignore)
+  }
+
+  async query(statement: Statement, values: readonly unknown[], isNamed: boolean): Promise<readonly Row[]> {
+    const config = this.#config(statement.text, values)
+    return rowsOf(await this.#client.query(isNamed ? { ...config, name: statement.name } : config))
+  }
+
+  async script(text: string): Promise<void> {
+    await this.#client.query({ text, query_timeout: this.#timeoutMs })
+  }
+
+  /** One statement by itself. @throws {OpenTransactionError} it ran in somebody's transaction */
+  async queryAlone(statement: Statement, values: readonly unknown[], isNamed: boolean): Promise<readonly Row[]> {
+    const before = statusOf(this.#leased)
+    if (isOpen(before)) throw new OpenTransactionError()
+    try {
+      const rows = await this.query(statement, values, isNamed)
+      if (await this.hasOpenTransaction()) throw new OpenTransactionError()
+      return rows
+    } catch (error) {
+      // In somebody's transaction what failed may have failed on its account.
+      const isBlameless = before !== undefined || sqlStateOf(error) === undefined
+      if (isInFailedTransaction(error) || (!isBlameless && (await this.hasOpenTransaction().catch(() => false))))
+        throw new OpenTransactionError(error)
+      throw error
+    }
+  }
+
+  hasOpenTransaction(): Promise<boolean> {
+    return hasOpenTransaction(this.#leased, async (text) => {
+      const [row] = rowsOf(await this.#client.query(this.#config(text)))
+      return row?.[0]
+    })
+  }
+
+  /** @throws {NotConnected} it could not be asked; {@link OpenTransactionError} somebody's is open. It is given up then. */
+  async assertOutsideTransactions(): Promise<void> {
+    let reason: NotConnected | OpenTransactionError | undefined
+    try {
+      if (await this.hasOpenTransaction()) reason = new OpenTransactionError()
+    } catch (error) {
+      reason = new NotConnected(error)
+    }
+    if (reason === undefined) return
+    await this.release(reason)
+    throw reason
+  }
+
+  /** @param reason to give the connection up; undefined: it goes back to the pool */
+  async release(reason: Error | undefined): Promise<void> {
+    this.#client.removeListener('error', ignore)
+    const release = (error?: Error) => this.#client.release(error)
+    if (reason instanceof OpenTransactionError) await giveUp(this.#leased, release, reason)
+    else release(reason)
+  }
+
+  get #leased(): LeasedClient {
+    return this.#client as unknown as LeasedClient
+  }
+
+  /** Without values it goes out as a simple query. */
+  #config(text: string, values?: readonly unknown[]): PgQueryConfig {
+    const config: PgQueryConfig = { text, rowMode: 'array', types, query_timeout: this.#timeoutMs }
+    return values === undefined ? config : { ...config, values: values as unknown[] }
+  }
+}
+
+function rowsOf(result: unknown): readonly Row[] {
+  return (result as { rows: Row[] }).rows
+}
+
+function ignore(): void {}

@@ -1,0 +1,308 @@
+import type { Address } from '../../coalescing/address'
+import type { CallOptions } from '../../coalescing/call'
+import { encodeValue } from '../../entry/codec'
+import { resolveTtl, type Ttl } from '../../entry/expiry'
+import { indexKey, storedKey } from '../../entry/key'
+import { keyPattern } from '../../entry/key-pattern'
+import { assertKnown } from '../../entry/known-options'
+import { assertList } from '../../entry/list'
+import { isWellFormed } from '../../entry/tenant'
+import { expectedVersion } from '../../entry/version'
+import { InvalidArgumentError, VersionConflictError } from '../../errors'
+import type { CompareAndSetResult, EntryTable, Listing, Write, WriteResult } from '../../postgres/entries/table'
+import { isOutage } from '../options/outage'
+import type { OnError } from '../options/resolved'
+
+export type { CallOptions, CompareAndSetResult, Ttl, WriteResult }
+
+/** How long what is written lives: milliseconds from now; null for ever; left out, the namespace's default. */
+export interface WriteOptions extends CallOptions {
+  readonly ttl?: Ttl
+}
+
+/** Of `set`. */
+export interface SetOptions extends WriteOptions {
+  /** Only if the entry still has this version, as `getEntry` or a write answered it. */
+  readonly ifVersion?: number | undefined
+}
+
+/** One entry of `setMany`. */
+export interface NewEntry {
+  readonly key: string
+  readonly value: unknown
+  readonly ttl?: Ttl
+}
+
+export interface Entry<Value = unknown> {
+  readonly value: Value
+  readonly version: number
+  /** Epoch milliseconds of the database's clock; null for no expiry. */
+  readonly expiresAt: number | null
+}
+
+/** Which keys are listed: all that start with `prefix`, literally, and match `match`, a glob as in Redis. */
+export interface ListOptions extends CallOptions {
+  readonly prefix?: string | undefined
+  readonly match?: string | undefined
+}
+
+/** What the caches of a stash have in common. */
+export interface CacheRules {
+  readonly defaultTtl: number | null
+  readonly maxValueBytes: number
+  readonly onError: OnError
+}
+
+/** The version a write answers with under `onError: 'miss'` when nothing was written; no entry ever has it. */
+const unwritten = 0
+
+const notWritten = (): WriteResult => ({ version: unwritten })
+
+/**
+ * The verbs of one namespace. Calls of one process travel together; for each key they take effect in the order in which they
+ * were made, awaited or not.
+ *
+ * Every verb rejects (`keys` and `entries` throw) with {@link InvalidArgumentError} before anything is sent when an argument will not do, and
+ * with another error of this package when the database fails it.
+ *
+ * @example
+ * const views = stash.tenant('acme').namespace('views', { ttl: 60_000 })
+ * await views.set('home', { count: 1 })
+ * await views.get('home') // { count: 1 }
+ */
+export class Cache {
+  readonly #table: EntryTable
+  readonly #address: Address
+  readonly #rules: CacheRules
+
+  /** Made by `tenant.namespace()`. */
+  constructor(table: EntryTable, address: Address, rules: CacheRules) {
+    this.#table = table
+    this.#address = address
+    this.#rules = rules
+  }
+
+  /** The value, or undefined. Bytes come back as a Buffer. */
+  get<Value = unknown>(key: string, options?: CallOptions): Promise<Value | undefined> {
+    const ask = () => this.#table.get(this.#address, indexKey(key), options) as Promise<Value | undefined>
+    return this.#orMiss(ask, nothing)
+  }
+
+  /** The values in the order of the keys, undefined where there is none. One statement, up to the batch's caps. */
+  getMany<Value = unknown>(keys: readonly string[], options?: CallOptions): Promise<(Value | undefined)[]> {
+    const ask = () => this.#table.getMany(this.#address, indexKeys(keys), options) as Promise<(Value | undefined)[]>
+    return this.#orMiss(ask, () => keys.map(nothing))
+  }
+
+  /** The entry with its version and expiry, or undefined. */
+  getEntry<Value = unknown>(key: string, options?: CallOptions): Promise<Entry<Value> | undefined> {
+    const ask = () => this.#table.getEntry(this.#address, indexKey(key), options) as Promise<Entry<Value> | undefined>
+    return this.#orMiss(ask, nothing)
+  }
+
+  /** Whether there is an entry: expired and cleared ones are none. */
+  async has(key: string, options?: CallOptions): Promise<boolean> {
+    const [isThere] = await this.hasMany([key], options)
+    return isThere as boolean
+  }
+
+  /** The same for each key, in their order. One statement, up to the batch's caps. */
+  hasMany(keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
+    const ask = () => this.#table.hasMany(this.#address, indexKeys(keys), options)
+    return this.#orMiss(ask, () => keys.map(() => false))
+  }
+
+  /** Milliseconds left; null for no expiry; undefined for no entry. */
+  ttl(key: string, options?: CallOptions): Promise<number | null | undefined> {
+    return this.#orMiss(() => this.#table.ttl(this.#address, indexKey(key), options), nothing)
+  }
+
+  /**
+   * Stores the value, replacing what was there, its expiry too.
+   * @throws {VersionConflictError} with `ifVersion`: the entry has another version, or is gone
+   */
+  set(key: string, value: unknown, options?: SetOptions): Promise<WriteResult> {
+    try {
+      if (options?.ifVersion !== undefined) return this.#setIf(options.ifVersion, key, value, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    const ask = () => this.#table.set(this.#address, this.#write(key, value, ttlOf(options, setNames)), options)
+    return this.#orMiss(ask, notWritten)
+  }
+
+  /** Stores all of them; of two with one key the last. One statement, up to the batch's caps. Nothing is sent when one will not do. */
+  setMany(entries: readonly NewEntry[], options?: CallOptions): Promise<WriteResult[]> {
+    const ask = () => {
+      const writes = assertList('entries', entries).map((entry) => this.#newEntry(entry))
+      return this.#table.setMany(this.#address, writes, options)
+    }
+    return this.#orMiss(ask, () => entries.map(notWritten))
+  }
+
+  /** Stores the value if there is none: expired and cleared count as none. True when stored. */
+  async add(key: string, value: unknown, options?: WriteOptions): Promise<boolean> {
+    return this.#table.add(this.#address, this.#write(key, value, ttlOf(options)), options)
+  }
+
+  /** Stores the value if the entry still has `version`; otherwise answers the version it has now. */
+  async compareAndSet(
+    key: string,
+    version: number,
+    value: unknown,
+    options?: WriteOptions,
+  ): Promise<CompareAndSetResult> {
+    const write = { ...this.#write(key, value, ttlOf(options)), version: expectedVersion(version) }
+    return this.#table.compareAndSet(this.#address, write, options)
+  }
+
+  /**
+   * Adds to an integer and answers the sum, exact under any concurrency. A missing entry counts as 0; `ttl` counts only then.
+   * @throws {NotAnIntegerError} the entry is no integer, or the sum leaves ±(2^53 - 1)
+   */
+  async increment(key: string, by = 1, options?: WriteOptions): Promise<number> {
+    if (!Number.isSafeInteger(by)) throw new InvalidArgumentError('by', 'must be an integer', 'Pass a whole number.')
+    const addition = { ...storedKey(key), amount: by, ttl: this.#ttl(ttlOf(options)) }
+    return this.#table.increment(this.#address, addition, options)
+  }
+
+  /** Gives the entry a new ttl from now; its value and version stay. False when there is none. */
+  touch(key: string, ttl?: Ttl, options?: CallOptions): Promise<boolean> {
+    const ask = () => this.#table.touch(this.#address, indexKey(key), this.#ttl(ttl), options)
+    return this.#orMiss(ask, () => false)
+  }
+
+  /** True when there was an entry. */
+  async delete(key: string, options?: CallOptions): Promise<boolean> {
+    const [isDeleted] = await this.deleteMany([key], options)
+    return isDeleted as boolean
+  }
+
+  /** The same for each key, in their order; of a key named twice the second finds none. One statement, up to the batch's caps. */
+  deleteMany(keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
+    const ask = () => this.#table.deleteMany(this.#address, indexKeys(keys), options)
+    return this.#orMiss(ask, () => keys.map(() => false))
+  }
+
+  /** Gets and deletes in one step: of any number of takers one gets the value. */
+  async take<Value = unknown>(key: string, options?: CallOptions): Promise<Value | undefined> {
+    return this.#table.take(this.#address, indexKey(key), options) as Promise<Value | undefined>
+  }
+
+  /**
+   * Deletes every key that starts with `prefix`, literally (`%` and `_` mean themselves); answers how many there were. It goes
+   * in steps of 1,000, each with the time limit of a call; other calls of this process on the namespace wait for it.
+   */
+  async deleteByPrefix(prefix: string, options?: CallOptions): Promise<number> {
+    if (prefix === '') {
+      throw new InvalidArgumentError('prefix', 'is empty', 'Use clear() to empty the namespace: it is one small write.')
+    }
+    assertPrefix(prefix)
+    return this.#table.deletePrefix(this.#address, prefix, options)
+  }
+
+  /** Empties the namespace in one small write, whatever it holds. */
+  async clear(options?: CallOptions): Promise<void> {
+    await this.#table.clear(this.#address, options)
+  }
+
+  /** The keys, page by page: what is written meanwhile may or may not show. */
+  keys(options?: ListOptions): AsyncGenerator<string, void> {
+    return this.#table.keys(this.#address, listing(options), options)
+  }
+
+  /** Keys with their values, as {@link keys}. */
+  entries<Value = unknown>(options?: ListOptions): AsyncGenerator<[key: string, value: Value], void> {
+    return this.#table.entries(this.#address, listing(options), options) as AsyncGenerator<[string, Value], void>
+  }
+
+  async #setIf(expected: number, key: string, value: unknown, options: SetOptions): Promise<WriteResult> {
+    const checked = { ttl: ttlOf(options, setNames), signal: options.signal }
+    const { ok, version } = await this.compareAndSet(key, expected, value, checked)
+    if (!ok) throw new VersionConflictError(expected, version)
+    return { version: version as number }
+  }
+
+  #newEntry(entry: NewEntry): Write {
+    if (typeof entry !== 'object' || entry === null) {
+      throw new InvalidArgumentError('entries', 'must hold objects', 'Pass [{ key, value, ttl }].')
+    }
+    if ((entry as SetOptions).ifVersion !== undefined) {
+      throw new InvalidArgumentError(
+        'ifVersion',
+        'is not for setMany',
+        'Use set or compareAndSet; they travel together.',
+      )
+    }
+    assertKnown('entries', entry, entryNames)
+    return this.#write(entry.key, entry.value, entry.ttl)
+  }
+
+  #write(key: string, value: unknown, ttl: Ttl): Write {
+    const stored = storedKey(key)
+    return {
+      key: stored.key,
+      longKey: stored.longKey,
+      value: encodeValue(value, this.#rules.maxValueBytes),
+      ttl: this.#ttl(ttl),
+    }
+  }
+
+  #ttl(ttl: Ttl): number | null {
+    return resolveTtl(ttl, this.#rules.defaultTtl)
+  }
+
+  /** What `ask` throws is rejected with: no caller has to expect both. */
+  #orMiss<T>(ask: () => Promise<T>, miss: () => T): Promise<T> {
+    try {
+      const answer = ask()
+      return this.#rules.onError === 'throw' ? answer : answer.catch((error: unknown) => missOf(error, miss))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+}
+
+function missOf<T>(error: unknown, miss: () => T): T {
+  if (isOutage(error)) return miss()
+  throw error
+}
+
+const nothing = () => undefined
+
+const writeNames: ReadonlySet<string> = new Set(['ttl', 'signal'])
+const setNames: ReadonlySet<string> = new Set([...writeNames, 'ifVersion'])
+const entryNames: ReadonlySet<string> = new Set(['key', 'value', 'ttl'])
+const listNames: ReadonlySet<string> = new Set(['prefix', 'match', 'signal'])
+
+/** A number in the place of the options is another library's habit, and would make an entry that never expires; so would a misspelt name. */
+function ttlOf(options: WriteOptions | undefined, names = writeNames): Ttl {
+  if (options === undefined || options === null) return undefined
+  if (typeof options === 'object') {
+    assertKnown('options', options, names)
+    return options.ttl
+  }
+  throw new InvalidArgumentError('options', 'must be an object', 'Pass { ttl: milliseconds }.')
+}
+
+function indexKeys(keys: readonly string[]): string[] {
+  return assertList('keys', keys).map(indexKey)
+}
+
+function listing(options: ListOptions | undefined): Listing {
+  assertKnown('options', options ?? {}, listNames)
+  const { prefix, match } = options ?? {}
+  if (prefix !== undefined) assertPrefix(prefix)
+  if (match === undefined) return { prefix }
+  assertText('match', match, 'Pass a glob such as "user:*".')
+  return { prefix, pattern: keyPattern(match) }
+}
+
+function assertPrefix(prefix: unknown): void {
+  assertText('prefix', prefix, 'Pass the start of the keys.')
+}
+
+function assertText(field: string, text: unknown, nextStep: string): void {
+  if (typeof text === 'string' && !text.includes('\0') && isWellFormed(text)) return
+  throw new InvalidArgumentError(field, 'must be a string without NUL or half a surrogate pair', nextStep)
+}

@@ -1,0 +1,86 @@
+import { latencyBoundsMs, type Meter } from '../../coalescing/meter'
+import type { PoolUse } from '../../postgres/wire/driver'
+
+/** How one verb did in this process, since the stash was made. */
+export interface OperationMetrics {
+  readonly operation: string
+  readonly calls: number
+  readonly failures: number
+  /** Of reads. */
+  readonly hits: number
+  readonly misses: number
+  /** Statements that carried calls, and the rows they asked for. */
+  readonly statements: number
+  readonly rows: number
+  /** Calls a statement; undefined: there was none. */
+  readonly callsPerStatement: number | undefined
+  /** Milliseconds, waiting included; undefined: there was no call. About right: within a quarter. */
+  readonly meanMs: number | undefined
+  readonly p50Ms: number | undefined
+  readonly p99Ms: number | undefined
+  /** Calls that took at most so many milliseconds, and longer than the bound before; without empty ones. */
+  readonly latencies: readonly { readonly upToMs: number; readonly calls: number }[]
+}
+
+/** How a stash does in this process. */
+export interface StashMetrics {
+  readonly operations: readonly OperationMetrics[]
+  /** Of all reads of entries and sessions, 0 to 1; undefined: there were none. */
+  readonly hitRatio: number | undefined
+  /** Of all verbs together. */
+  readonly callsPerStatement: number | undefined
+  readonly callsUnderWay: number
+  /** undefined where the pool does not tell. */
+  readonly pool: PoolUse | undefined
+}
+
+export type { PoolUse }
+
+export function metricsOf(meters: readonly Meter[], callsUnderWay: number, pool: PoolUse | undefined): StashMetrics {
+  const used = meters.filter(({ calls, batches }) => calls > 0 || batches > 0)
+  const reads = used.filter(({ operation }) => !operation.startsWith('limit.'))
+  const sum = (of: readonly Meter[], field: 'hits' | 'misses' | 'carried' | 'batches') =>
+    of.reduce((total, meter) => total + meter[field], 0)
+  return {
+    operations: used.map(operationOf),
+    hitRatio: ratio(sum(reads, 'hits'), sum(reads, 'hits') + sum(reads, 'misses')),
+    callsPerStatement: ratio(sum(used, 'carried'), sum(used, 'batches')),
+    callsUnderWay,
+    pool,
+  }
+}
+
+function operationOf(meter: Meter): OperationMetrics {
+  const { operation, calls, failures, hits, misses, batches, rows, carried, totalMs, buckets } = meter
+  return {
+    operation,
+    calls,
+    failures,
+    hits,
+    misses,
+    statements: batches,
+    rows,
+    callsPerStatement: ratio(carried, batches),
+    meanMs: ratio(totalMs, calls),
+    p50Ms: quantile(meter, 0.5),
+    p99Ms: quantile(meter, 0.99),
+    latencies: latencyBoundsMs
+      .map((upToMs, at) => ({ upToMs, calls: buckets[at] as number }))
+      .filter((bucket) => bucket.calls > 0),
+  }
+}
+
+/** The bound of the bucket that the call lies in. */
+function quantile({ calls, buckets }: Meter, share: number): number | undefined {
+  if (calls === 0) return undefined
+  let seen = 0
+  const at = buckets.findIndex((count) => {
+    seen += count
+    return seen >= calls * share
+  })
+  return latencyBoundsMs[at]
+}
+
+function ratio(part: number, whole: number): number | undefined {
+  return whole === 0 ? undefined : part / whole
+}

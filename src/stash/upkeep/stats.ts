@@ -1,0 +1,122 @@
+import { assertKnown } from '../../entry/known-options'
+import { type NamespaceCount, totalOf } from '../../postgres/entries/namespace-count'
+import type { LastSweep, LiveAndExpired, Maintenance, SizedCount } from '../../postgres/upkeep/maintenance'
+
+/** What a tenant holds, counted now. */
+export interface TenantStats {
+  readonly live: number
+  /** Past their expiry, not yet swept. */
+  readonly expired: number
+  /** Of an earlier generation, not yet swept. */
+  readonly cleared: number
+  /** Of the live values. */
+  readonly bytes: number
+  readonly namespaces: readonly NamespaceCount[]
+}
+
+/** Live entries whose values are of one size. */
+export interface SizeClass {
+  /** Bytes of the largest value in it: 100, 1,000, 10,000, … */
+  readonly upToBytes: number
+  readonly live: number
+  readonly bytes: number
+}
+
+/** What a stash holds. */
+export interface StashStats extends TenantStats {
+  /** Whether counts were made from a part of a table, and are about right. */
+  readonly isEstimate: boolean
+  /** Of the blocks of the entry table, how many were read: 0 to 1. */
+  readonly sampledShare: number
+  readonly sizeClasses: readonly SizeClass[]
+  /** Of entries: the table, and its indexes. */
+  readonly tableBytes: number
+  readonly indexBytes: number
+  readonly isUnlogged: boolean
+  /** `bytes`: on disk, with indexes. */
+  readonly sessions: LiveAndExpired & { readonly bytes: number }
+  readonly rateLimits: LiveAndExpired & { readonly bytes: number }
+  /** The last whole turn of any process; undefined: there was none. */
+  readonly lastSweep: LastSweep | undefined
+}
+
+export interface StatsOptions {
+  /** Reads all of the tables, however large. Default: false, a sample is enough where they are large. */
+  readonly exact?: boolean | undefined
+}
+
+const optionNames: ReadonlySet<string> = new Set(['exact'])
+
+/** 32 MiB: read whole in a moment; of larger tables about so much is read. */
+const sampledBlocks = 4_096
+
+/** Counts; of large tables a sample. */
+export async function stats(maintenance: Maintenance, options: StatsOptions = {}): Promise<StashStats> {
+  assertKnown('options', options, optionNames)
+  const { exact = false } = options
+  const { blocks, sessionBytes, sessionBlocks, counterBytes, counterBlocks, ...size } = await maintenance.size()
+  const shareOf = (all: number) => (exact ? 1 : Math.min(1, sampledBlocks / Math.max(1, all)))
+  const [share, ofSessions, ofCounters] = [shareOf(blocks), shareOf(sessionBlocks), shareOf(counterBlocks)]
+  const [sampled, expiring, lastSweep] = await Promise.all([
+    maintenance.count(share * 100),
+    maintenance.countExpiring(ofSessions * 100, ofCounters * 100),
+    maintenance.lastSweep(),
+  ])
+  const counts = sampled.map((count) => scaled(count, share))
+  return {
+    ...totalOf(counts),
+    ...size,
+    namespaces: byNamespace(counts),
+    isEstimate: Math.min(share, ofSessions, ofCounters) < 1,
+    sampledShare: share,
+    sizeClasses: bySize(counts),
+    sessions: { ...scaledRows(expiring.sessions, ofSessions), bytes: sessionBytes },
+    rateLimits: { ...scaledRows(expiring.counters, ofCounters), bytes: counterBytes },
+    lastSweep,
+  }
+}
+
+export function tenantStats(namespaces: readonly NamespaceCount[]): TenantStats {
+  return { ...totalOf(namespaces), namespaces }
+}
+
+function scaled(count: SizedCount, share: number): SizedCount {
+  const whole = (part: number) => Math.round(part / share)
+  return {
+    ...count,
+    live: whole(count.live),
+    expired: whole(count.expired),
+    cleared: whole(count.cleared),
+    bytes: whole(count.bytes),
+  }
+}
+
+function scaledRows({ live, expired }: LiveAndExpired, share: number): LiveAndExpired {
+  return { live: Math.round(live / share), expired: Math.round(expired / share) }
+}
+
+function byNamespace(counts: readonly SizedCount[]): NamespaceCount[] {
+  return grouped(counts, ({ tenant, namespace }) => `${tenant}\0${namespace}`).map((group) => {
+    const { tenant, namespace } = group[0] as SizedCount
+    return { tenant, namespace, ...totalOf(group) }
+  })
+}
+
+function bySize(counts: readonly SizedCount[]): SizeClass[] {
+  const classes = grouped(counts, ({ sizeClass }) => String(sizeClass)).map((group) => {
+    const { live, bytes } = totalOf(group)
+    return { upToBytes: 10 ** (group[0] as SizedCount).sizeClass, live, bytes }
+  })
+  return classes.filter(({ live }) => live > 0).sort((a, b) => a.upToBytes - b.upToBytes)
+}
+
+function grouped<T>(items: readonly T[], nameOf: (item: T) => string): T[][] {
+  const groups = new Map<string, T[]>()
+  for (const item of items) {
+    const name = nameOf(item)
+    const group = groups.get(name)
+    if (group === undefined) groups.set(name, [item])
+    else group.push(item)
+  }
+  return [...groups.values()]
+}

@@ -1,0 +1,182 @@
+import { keyvApiTests, keyvIteratorTests, keyvNamespaceTest, keyvValueTests } from '@keyv/test-suite'
+import fc from 'fast-check'
+import Keyv from 'keyv'
+import pg from 'pg'
+import * as vitest from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { KeyvPgStore } from '../../../src/adapters/keyv/store'
+import type { PgPool } from '../../../src/postgres/wire/pg/driver'
+import { RateLimiter } from '../../../src/stash/limits/rate-limiter'
+import type { PgStashOptions } from '../../../src/stash/options/resolved'
+import { PgStash } from '../../../src/stash/pg-stash'
+import { printSchema } from '../../../src/stash/schema-script'
+import { Sessions } from '../../../src/stash/sessions/store'
+import { Run, steps } from '../../properties/programs'
+import { freshSchema, urlAs } from '../../support/bodies'
+import { hasPgBouncer, PgBouncer } from '../../support/servers/pgbouncer'
+
+/** A pool that takes configs only, as one of `pg-native` does. */
+class PlainPool implements PgPool {
+  readonly #pool: pg.Pool
+
+  constructor(connectionString: string) {
+    this.#pool = new pg.Pool({ connectionString, max: 5, allowExitOnIdle: true })
+  }
+
+  query: PgPool['query'] = (config) => this.#pool.query(config as pg.QueryConfig)
+
+  connect: PgPool['connect'] = () => this.#pool.connect() as unknown as ReturnType<PgPool['connect']>
+
+  end(): Promise<void> {
+    return this.#pool.end()
+  }
+}
+
+describe.each(['repeatable read', 'serializable'])('a database whose default isolation is %s', (isolation) => {
+  const database = freshSchema()
+  const url = (server = inject('postgresUrl')) => server.replace(/\/[^/]*$/, `/${database}`)
+  const admin = new pg.Pool({ connectionString: inject('postgresUrl'), max: 2, allowExitOnIdle: true })
+  const opened: { close(): Promise<void> }[] = []
+
+  const open = (options: PgStashOptions = {}) => {
+    const stash = new PgStash({ connectionString: url(), timeoutMs: 60_000, sweeper: false, ...options })
+    opened.push(stash)
+    return stash
+  }
+
+  beforeAll(async () => {
+    await admin.query(`create database ${database}`)
+    await admin.query(`alter database ${database} set default_transaction_isolation = '${isolation}'`)
+  })
+
+  afterAll(async () => {
+    for (const stash of opened) await stash.close()
+    await admin.query(`drop database ${database} with (force)`)
+    await admin.end()
+  })
+
+  it('lets eight start at once on an empty database', async () => {
+    const schema = freshSchema()
+    const stashes = Array.from({ length: 8 }, () => open({ schema }))
+    const started = await Promise.allSettled(stashes.map((stash) => stash.ready()))
+    expect(started.filter(({ status }) => status === 'rejected')).toEqual([])
+  })
+
+  it('refuses none of 1,200 rounds on hot keys', async () => {
+    const stashes = await openThree({ schema: freshSchema() })
+    const settled = await Promise.allSettled(stashes.flatMap((stash) => rounds(stash, 400)))
+    expect(settled.filter(({ status }) => status === 'rejected')).toEqual([])
+    const hits = await stashes[0]?.namespace('hot').get('hits')
+    expect(hits).toBe(1_200)
+  })
+
+  it('on pools that take configs only, behind a pooler, and under row-level security', async () => {
+    const schema = freshSchema()
+    const role = `${schema}_app`
+    const plain = new PlainPool(url())
+    const bouncer = hasPgBouncer ? await PgBouncer.before(url()) : undefined
+    await admin.query(`create role ${role} login`)
+    const inside = new pg.Client(url())
+    await inside.connect()
+    await inside.query(printSchema({ schema, isolation: 'rls', appRole: role }))
+    const app = { schema, isolation: 'rls', migrate: false } as const
+    const stashes = [
+      open({ schema: `${schema}_plain`, pool: plain, connectionString: undefined }),
+      open({ schema: `${schema}_plain`, pool: plain, connectionString: undefined }),
+      ...(bouncer ? [1, 2].map(() => open({ connectionString: bouncer.url.replace(/\/[^/]*$/, `/${database}`) })) : []),
+      ...[1, 2].map(() => open({ ...app, connectionString: urlAs(role, url()) })),
+    ]
+    const settled = await Promise.allSettled(stashes.flatMap((stash) => rounds(stash, 60, { sweeps: false })))
+    expect(settled.filter(({ status }) => status === 'rejected')).toEqual([])
+    for (const stash of stashes) await stash.close()
+    await Promise.all([plain.end(), bouncer?.stop(), inside.query(`drop schema ${schema} cascade`)])
+    await inside.end()
+    await admin.query(`drop role ${role}`)
+  })
+
+  it('does what the model does, in sequence and at once', async () => {
+    const stash = open({ schema: freshSchema() })
+    await stash.ready()
+    let runs = 0
+    const sequential = fc.asyncProperty(steps(false), (program) => new Run(stash, runs++).sequential(program))
+    const concurrent = fc.asyncProperty(steps(false), (program) => new Run(stash, runs++).concurrent(program))
+    await fc.assert(sequential, { numRuns: 20 })
+    await fc.assert(concurrent, { numRuns: 30 })
+  })
+
+  it('lets the sweep for pg_cron go on beside writes', async () => {
+    const schema = freshSchema()
+    const stash = open({ schema })
+    const cache = stash.namespace('hot')
+    await cache.setMany(Array.from({ length: 500 }, (_, at) => ({ key: `k${at}`, value: at, ttl: 1 })))
+    const cron = new pg.Client(url())
+    await cron.connect()
+    const writing = Promise.all(Array.from({ length: 200 }, (_, at) => cache.set(`k${at}`, at, { ttl: 1 })))
+    await cron.query(`call ${schema}.sweep_all()`)
+    await cron.query(`call ${schema}.sweep_all()`)
+    await writing
+    await cron.end()
+  })
+
+  describe("Keyv's suite", () => {
+    const stash = new PgStash({ connectionString: url(), schema: freshSchema() })
+    beforeAll(() => stash.ready())
+    afterAll(() => stash.close())
+    for (const suite of [keyvApiTests, keyvValueTests, keyvNamespaceTest, keyvIteratorTests] as unknown as ((
+      test: typeof vitest,
+      keyv: typeof Keyv,
+      store: () => KeyvPgStore,
+    ) => void)[]) {
+      suite(vitest, Keyv, () => new KeyvPgStore(stash))
+    }
+  })
+
+  async function openThree(options: PgStashOptions): Promise<PgStash[]> {
+    const stashes = [open(options), open(options), open(options)]
+    for (const stash of stashes) await stash.ready()
+    return stashes
+  }
+})
+
+it('is noticed where it changes under a running stash', async () => {
+  const role = freshSchema()
+  const admin = new pg.Pool({ connectionString: inject('postgresUrl'), max: 1, allowExitOnIdle: true })
+  await admin.query(`create role ${role} superuser login`)
+  const options = { connectionString: urlAs(role, inject('postgresUrl')), schema: role, idleTimeoutMillis: 1 }
+  const stashes = [new PgStash(options), new PgStash(options)]
+  for (const stash of stashes) await stash.ready()
+  await admin.query(`alter role ${role} set default_transaction_isolation = 'serializable'`)
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  const settled = await Promise.allSettled(stashes.flatMap((stash) => rounds(stash, 20, { sweeps: false })))
+  expect(settled.filter(({ status }) => status === 'rejected')).toEqual([])
+  for (const stash of stashes) await stash.close()
+  await admin.query(`drop schema ${role} cascade; drop role ${role}`)
+  await admin.end()
+})
+
+/** Each round writes rows that all others write. */
+function rounds(stash: PgStash, count: number, { sweeps = true } = {}): Promise<unknown>[] {
+  const cache = stash.namespace('hot')
+  const sessions = new Sessions({ stash })
+  const limiter = new RateLimiter({ stash, limit: 1_000_000, windowMs: 60_000 })
+  const blocking = new RateLimiter({ stash, name: 'b', limit: 5, windowMs: 60_000, block: { blockMs: 1_000 } })
+  const work = [
+    () => cache.set('k', 1),
+    () => cache.setMany(['a', 'b', 'c'].map((key) => ({ key, value: 1 }))),
+    () => sessions.set('s', { n: Math.random() }),
+    () => limiter.consume('c'),
+    () => blocking.consume('c'),
+    () => cache.delete('a'),
+    () => cache.add('b', 1),
+    () => stash.namespace('cleared').set('k', 1),
+    () => stash.namespace('cleared').clear(),
+    () => cache.deleteByPrefix('c'),
+    ...(sweeps ? [() => stash.sweep()] : []),
+  ]
+  const oneByOne = async () => {
+    for (let round = 0; round < count; round += 1) {
+      await Promise.all([cache.increment('hits'), (work[round % work.length] as () => Promise<unknown>)()])
+    }
+  }
+  return [oneByOne()]
+}
