@@ -4,6 +4,7 @@ import Keyv from 'keyv'
 import pg from 'pg'
 import { PgStash } from 'pgstash'
 import { KeyvPgStore } from 'pgstash/keyv'
+import { runSql } from '../measuring/run-sql'
 
 /** What is compared: the same verbs, over different stores. */
 export interface Contestant {
@@ -129,16 +130,6 @@ export async function rawPg({ databaseUrl, isUnlogged }: Where): Promise<Contest
     },
   }
   return contestant
-}
-
-export async function runSql(databaseUrl: string, text: string): Promise<pg.QueryResult> {
-  const client = new pg.Client(databaseUrl)
-  await client.connect()
-  try {
-    return await client.query(text)
-  } finally {
-    await client.end()
-  }
 }
 
 function throughKeyv(name: string, keyvOf: (key: string) => Keyv, close: () => Promise<void>): Contestant {

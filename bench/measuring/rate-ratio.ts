@@ -1,4 +1,4 @@
-import type { Verdict } from '../report/verdict'
+import type { Verdict } from './verdict'
 import type { Figure } from './measure'
 
 /** An operation as it was measured, under the name it is told by. */

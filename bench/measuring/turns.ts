@@ -1,4 +1,4 @@
-import type { Settings } from '../settings'
+import type { Settings } from './settings'
 import { type Figure, measure, medianOf } from './measure'
 
 /** Each operation's medians, measured in turns within one run: what the machine does meanwhile falls on all alike. */

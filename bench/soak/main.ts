@@ -1,19 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { PgStash, RateLimiter, Sessions } from 'pgstash'
-import { runSql } from '../contestants/caches'
-import { sentenceOf, type Verdict } from '../report/verdict'
+import { runSql } from '../measuring/run-sql'
+import { sentenceOf, type Verdict } from '../measuring/verdict'
 import { soakPicture } from './picture'
-
-/** What is looked at now and then; each of them is to stay flat. */
-export interface Sample {
-  readonly seconds: number
-  readonly heapMiB: number
-  readonly connections: number
-  /** Of all tables, with indexes. */
-  readonly tableMiB: number
-  readonly callsPerSecond: number
-}
+import type { Sample } from './sample'
 
 const { values: flags } = parseArgs({
   options: { minutes: { type: 'string', default: '30' }, rate: { type: 'string', default: '2000' } },

@@ -1,4 +1,4 @@
-import type { Sample } from './main'
+import type { Sample } from './sample'
 
 const width = 720
 const height = 130

@@ -1,6 +1,6 @@
 import { type Contestant, keyvPostgres, keyvRedis, ours, oursIsolated, rawPg } from '../contestants/caches'
 import { type Figure, measure, medianOf } from '../measuring/measure'
-import type { Settings } from '../settings'
+import type { Settings } from '../measuring/settings'
 import { fill, get, getMany, Keys, mixed, set, setMany, type Workload } from './of-comparison'
 
 /** One row of the table. */

@@ -4,8 +4,8 @@ import { withOwnStash } from '../contestants/own-stash'
 import type { Figure } from '../measuring/measure'
 import { rateRatio } from '../measuring/rate-ratio'
 import { takeTurns } from '../measuring/turns'
-import type { Verdict } from '../report/verdict'
-import type { Settings } from '../settings'
+import type { Verdict } from '../measuring/verdict'
+import type { Settings } from '../measuring/settings'
 import { Keys } from './of-comparison'
 
 type Operations = Record<string, () => Promise<unknown>>

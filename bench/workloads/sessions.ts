@@ -12,8 +12,8 @@ import {
 import type { Figure } from '../measuring/measure'
 import { rateRatio } from '../measuring/rate-ratio'
 import { takeTurns } from '../measuring/turns'
-import type { Verdict } from '../report/verdict'
-import type { Settings } from '../settings'
+import type { Verdict } from '../measuring/verdict'
+import type { Settings } from '../measuring/settings'
 import { Keys } from './of-comparison'
 
 const callers = 64

@@ -1,8 +1,8 @@
 import type { PgStash, SweepProgress } from 'pgstash'
 import { load, withOwnStash } from '../contestants/own-stash'
 import { type Figure, figureOf, measure } from '../measuring/measure'
-import type { Verdict } from '../report/verdict'
-import type { Settings } from '../settings'
+import type { Verdict } from '../measuring/verdict'
+import type { Settings } from '../measuring/settings'
 
 const callers = 16
 

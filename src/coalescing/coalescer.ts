@@ -3,6 +3,7 @@ import type { Address } from './address'
 import { Call, type CallOptions } from './call'
 import { Deadlines } from './deadlines'
 import { Departures } from './departures'
+import type { FailureKinds } from './failure-kinds'
 import { type BatchLimits, Lane, type LaneRules } from './lane'
 import { type Meter, Meters } from './meter'
 import { ProgramOrder } from './program-order'
@@ -12,6 +13,7 @@ export interface CoalescerOptions extends BatchLimits {
   readonly timeoutMs: number
   readonly readsInFlight: number
   readonly writesInFlight: number
+  readonly failures: FailureKinds
   /** Called from time to time while somebody waits, as of {@link Deadlines}. */
   readonly onLook?: (() => void) | undefined
 }
@@ -33,6 +35,7 @@ export class Coalescer {
   readonly #reads: Departures
   readonly #writes: Departures
   readonly #limits: BatchLimits
+  readonly #failures: FailureKinds
   readonly meters = new Meters()
   #isClosed = false
 
@@ -45,6 +48,7 @@ export class Coalescer {
       options.onLook?.()
     })
     this.#limits = options
+    this.#failures = options.failures
   }
 
   /** Calls under way. */
@@ -55,7 +59,8 @@ export class Coalescer {
   lane<Payload, Answer, Result>(rules: LaneRules<Payload, Answer, Result>): Lane<Payload, Answer> {
     const departures = rules.isRead ? this.#reads : this.#writes
     const meter = this.meters.of(rules.operation)
-    return new Lane(rules as LaneRules<Payload, Answer, unknown>, this.#order, departures, this.#limits, meter)
+    const known = rules as LaneRules<Payload, Answer, unknown>
+    return new Lane(known, this.#order, departures, this.#limits, meter, this.#failures)
   }
 
   /** One key; `translate` makes the caller's answer, and may throw. */

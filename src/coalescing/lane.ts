@@ -1,9 +1,8 @@
 import { now } from '../own-clock'
-import type { Located } from '../postgres/wire/batch-rows'
-import { byField } from '../postgres/wire/encoding-failure'
-import { isDataFailure } from '../postgres/wire/transient-failure'
 import type { Address } from './address'
 import type { Departing, Departures } from './departures'
+import type { FailureKinds } from './failure-kinds'
+import type { Located } from './located'
 import type { Meter } from './meter'
 import type { ProgramOrder } from './program-order'
 import { type AnyRequest, type Gate, Request, type Sharer } from './request'
@@ -49,6 +48,7 @@ export class Lane<Payload, Answer> implements Departing, Gate {
   readonly #order: ProgramOrder
   readonly #departures: Departures
   readonly #limits: BatchLimits
+  readonly #failures: FailureKinds
   readonly meter: Meter
 
   constructor(
@@ -57,8 +57,10 @@ export class Lane<Payload, Answer> implements Departing, Gate {
     departures: Departures,
     limits: BatchLimits,
     meter: Meter,
+    failures: FailureKinds,
   ) {
     this.meter = meter
+    this.#failures = failures
     this.isRead = rules.isRead
     this.#rules = rules
     this.#order = order
@@ -119,14 +121,14 @@ export class Lane<Payload, Answer> implements Departing, Gate {
    */
   async #afterFailure(batch: readonly Request<Payload, Answer>[], error: unknown): Promise<void> {
     const [first] = batch as [Request<Payload, Answer>]
-    if (!isDataFailure(error)) {
+    if (!this.#failures.isOfOneRow(error)) {
       for (const request of batch) this.#fail(request, error)
     } else if (batch.length > 1) {
       const half = batch.length >> 1
       await this.#send(batch.slice(0, half))
       await this.#send(batch.slice(half))
     } else if (first.sharers.length > 1) await this.#sendSharersApart(first)
-    else this.#fail(first, byField(error, first.address, first.key))
+    else this.#fail(first, this.#failures.toldOf(error, first))
   }
 
   /** One after the other, in their order. */
@@ -137,7 +139,7 @@ export class Lane<Payload, Answer> implements Departing, Gate {
         const [result] = await this.#runAlone(alone)
         this.#tell(alone, result)
       } catch (error) {
-        sharer.fail(byField(error, request.address, request.key))
+        sharer.fail(this.#failures.toldOf(error, request))
       }
     }
     request.scope.leave(request)
@@ -192,7 +194,7 @@ export class Lane<Payload, Answer> implements Departing, Gate {
         if (this.isRead) this.#countHit(answer !== undefined)
         sharer.receive(answer)
       } catch (error) {
-        sharer.fail(byField(error, request.address, request.key))
+        sharer.fail(this.#failures.toldOf(error, request))
       }
     }
   }

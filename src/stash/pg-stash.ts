@@ -14,6 +14,7 @@ import { TenantRows } from '../postgres/upkeep/tenant-rows'
 import type { Driver } from '../postgres/wire/driver'
 import { PgDriver } from '../postgres/wire/pg/driver'
 import { PgliteDriver } from '../postgres/wire/pglite-driver'
+import { rowFailures } from '../postgres/wire/row-failures'
 import { assertName, assertTableName, type TableName } from '../postgres/wire/statement'
 import { type Diagnosis, type DoctorOptions, diagnose } from './doctor/diagnosis'
 import { type SchemaStatus, schemaStatus } from './doctor/schema'
@@ -87,7 +88,7 @@ export class PgStash {
     this.#ownerDatabase =
       maintenance === undefined ? this.#database : new Database(this.#owner, () => this.#prepare(), this.#options)
     const onLook = () => this.#clock?.look()
-    this.#coalescer = new Coalescer({ ...this.#options, readsInFlight, writesInFlight, onLook })
+    this.#coalescer = new Coalescer({ ...this.#options, readsInFlight, writesInFlight, failures: rowFailures, onLook })
     this.#tables = new Tables(this.#database, this.#coalescer, this.#options)
     this.#maintenance = new Maintenance(this.#ownerDatabase, this.schema)
     this.#clock = this.#makeClock()

@@ -1,6 +1,6 @@
 import session from 'express-session'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { PgSessionStore } from '../../src/adapters/express-session'
+import { PgSessionStore } from '../../src/adapters/sessions/express'
 import type { PgStash } from '../../src/stash/pg-stash'
 import { describeEveryBody } from '../support/bodies'
 import { sleep } from '../support/sleep'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
-import { PgSessionStore as ExpressStore } from '../../src/adapters/express-session'
-import { PgSessionStore as FastifyStore } from '../../src/adapters/fastify-session'
+import { PgSessionStore as ExpressStore } from '../../src/adapters/sessions/express'
+import { PgSessionStore as FastifyStore } from '../../src/adapters/sessions/fastify'
 import { Sessions } from '../../src/stash/sessions/store'
 import { answered } from './callback'
 import {

@@ -1,22 +1,10 @@
-import type { Address } from '../../coalescing/address'
+import type { Located } from '../../coalescing/located'
 import type { Row } from './driver'
 
 /** What was found for a key: undefined for nothing. */
 export type Found<T> = T | undefined
 
 export const isFound = (row: Found<Row>): boolean => row !== undefined
-
-/** What a batch holds: one key of one namespace each. */
-export interface Located {
-  readonly address: Address
-  readonly key: string
-}
-
-/** The address of all of them, where it is one. */
-export function sharedAddress(requests: readonly Located[]): Address | undefined {
-  const [first] = requests
-  return requests.every(({ address }) => address.id === first?.address.id) ? first?.address : undefined
-}
 
 /** tenant[], namespace[], key[] */
 export function addressColumns(requests: readonly Located[]): string[][] {

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { pgStore } from '../../../src/adapters/cache-manager/store'
 import { fastifyRateLimitStore } from '../../../src/adapters/fastify-rate-limit'
-import { PgSessionStore } from '../../../src/adapters/fastify-session'
+import { PgSessionStore } from '../../../src/adapters/sessions/fastify'
 import { KeyvPgStore } from '../../../src/adapters/keyv/store'
 import { PgStashError } from '../../../src/errors'
 import type { Cache } from '../../../src/stash/entries/cache'

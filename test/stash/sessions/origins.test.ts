@@ -1,6 +1,6 @@
 import { beforeAll, expect, it } from 'vitest'
-import { PgSessionStore } from '../../../src/adapters/express-session'
-import { PgSessionStore as FastifyPgSessionStore } from '../../../src/adapters/fastify-session'
+import { PgSessionStore } from '../../../src/adapters/sessions/express'
+import { PgSessionStore as FastifyPgSessionStore } from '../../../src/adapters/sessions/fastify'
 import type { PgStash } from '../../../src/stash/pg-stash'
 import { type SessionData, Sessions, type SessionsOptions } from '../../../src/stash/sessions/store'
 import { describeBodies } from '../../support/bodies'

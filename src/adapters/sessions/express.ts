@@ -1,13 +1,13 @@
 import session, { type SessionData } from 'express-session'
-import { callbackOf } from '../entry/callback'
-import { passOrigin, withOriginField } from '../stash/sessions/origin'
+import { callbackOf } from '../../entry/callback'
+import { passOrigin, withOriginField } from '../../stash/sessions/origin'
 import {
   type DestroyByUserOptions,
   Sessions,
   type SessionsOptions,
   type SessionData as StoredData,
-} from '../stash/sessions/store'
-import { answer, type SessionCallback } from './session-callbacks'
+} from '../../stash/sessions/store'
+import { answer, type SessionCallback } from './callbacks'
 
 export type { DestroyByUserOptions, SessionCallback }
 

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
-import { runSql } from './contestants/caches'
+import { runSql } from './run-sql'
 
 /** What a run is told on the command line. */
 export interface Settings {

@@ -1,4 +1,4 @@
-import { callBack } from '../entry/callback'
+import { callBack } from '../../entry/callback'
 
 /** What hosts of sessions pass: an error first, or null and the answer. */
 export type SessionCallback<T> = (error: Error | null, answer?: T) => void

@@ -1,14 +1,14 @@
 import { EventEmitter } from 'node:events'
-import { callbackOf } from '../entry/callback'
-import { withOriginField } from '../stash/sessions/origin'
+import { callbackOf } from '../../entry/callback'
+import { withOriginField } from '../../stash/sessions/origin'
 import {
   type DestroyByUserOptions,
   type ListedSession,
   type SessionData,
   Sessions,
   type SessionsOptions,
-} from '../stash/sessions/store'
-import { answer, type SessionCallback } from './session-callbacks'
+} from '../../stash/sessions/store'
+import { answer, type SessionCallback } from './callbacks'
 
 export type { DestroyByUserOptions, ListedSession, SessionCallback, SessionData }
 
