@@ -29,7 +29,7 @@ export type {
 export { RateLimiter } from './stash/limits/rate-limiter'
 export type { LimitStanding, RateLimitResult } from './stash/limits/result'
 export { rateLimitHeaders } from './stash/limits/result'
-export type { Isolation, MaintenanceConnection, OnError, PgStashOptions } from './stash/options/resolved'
+export type { Isolation, MaintenanceConnection, OnError, PgStashOptions } from './stash/options/told'
 export type { TenantSource } from './stash/pg-stash'
 export { PgStash } from './stash/pg-stash'
 export type { DestroyByUserOptions, ListedSession, SessionData, SessionsOptions } from './stash/sessions/store'

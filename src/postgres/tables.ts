@@ -1,11 +1,8 @@
 import type { Coalescer } from '../coalescing/coalescer'
 import { ownCopy } from '../entry/kept-name'
 import { EntryTable } from './entries/table'
-import { CounterTable } from './limits/table'
 import type { Database } from './schema/database'
 import type { Isolation } from './schema/migrator'
-import { ConnectSessionTable } from './sessions/connect-table'
-import { OwnSessionTable } from './sessions/own-table'
 import { TenantScope } from './tenant-scope'
 import type { TableName } from './wire/statement'
 import type { StatementRunner } from './wire/statement-runner'
@@ -13,14 +10,28 @@ import type { StatementRunner } from './wire/statement-runner'
 /** More tenants than speak at once; beyond it, the tables that were made first are forgotten, and made anew when asked for. */
 const tenantsKept = 1_000
 
+/** The class of a table of this schema. It is handed in by who uses it: a cache loads neither sessions nor limits. */
+export type TableKind<Table> = new (runner: StatementRunner, coalescer: Coalescer, schema: string) => Table
+
+/** The class of a table that somebody else has made. */
+export type ForeignTableKind<Table> = new (runner: StatementRunner, coalescer: Coalescer, name: TableName) => Table
+
+/** What the sweep asks of a table that somebody else has made. */
+export interface ForeignTable {
+  /**
+   * Removes what is expired, in steps; answers how much that was.
+   * @param goesOn asked before each further step
+   */
+  sweep(goesOn: () => Promise<boolean>): Promise<number>
+}
+
 /** The tables as one tenant sees them, or as all do; each is made when it is first asked for. */
 export class TenantTables {
   readonly #runner: StatementRunner
   readonly #coalescer: Coalescer
   readonly #schema: string
   #entries: EntryTable | undefined
-  #sessions: OwnSessionTable | undefined
-  #counters: CounterTable | undefined
+  readonly #ofKind = new Map<TableKind<unknown>, unknown>()
 
   constructor(runner: StatementRunner, coalescer: Coalescer, schema: string) {
     this.#runner = runner
@@ -33,14 +44,12 @@ export class TenantTables {
     return this.#entries
   }
 
-  get sessions(): OwnSessionTable {
-    this.#sessions ??= new OwnSessionTable(this.#runner, this.#coalescer, this.#schema)
-    return this.#sessions
-  }
-
-  get counters(): CounterTable {
-    this.#counters ??= new CounterTable(this.#runner, this.#coalescer, this.#schema)
-    return this.#counters
+  of<Table>(kind: TableKind<Table>): Table {
+    const known = this.#ofKind.get(kind) as Table | undefined
+    if (known !== undefined) return known
+    const table = new kind(this.#runner, this.#coalescer, this.#schema)
+    this.#ofKind.set(kind, table)
+    return table
   }
 }
 
@@ -54,7 +63,7 @@ export class Tables {
   readonly #schema: string
   readonly #ofTenant = new Map<string, TenantTables>()
   readonly #shared: TenantTables | undefined
-  readonly #ofOthers = new Map<string, ConnectSessionTable>()
+  readonly #foreign = new Map<string, ForeignTable>()
 
   constructor(database: Database, coalescer: Coalescer, options: { schema: string; isolation: Isolation }) {
     this.#database = database
@@ -67,17 +76,17 @@ export class Tables {
     return this.#shared ?? this.#ofTenant.get(tenant) ?? this.#add(tenant)
   }
 
-  /** A table of sessions that connect-pg-simple has made. */
-  ofConnect(name: TableName): ConnectSessionTable {
+  /** One for each name; always asked for with the same kind. */
+  ofForeign<Table extends ForeignTable>(name: TableName, kind: ForeignTableKind<Table>): Table {
     const id = `${name.schema}\0${name.table}`
-    const table = this.#ofOthers.get(id) ?? new ConnectSessionTable(this.#database, this.#coalescer, name)
-    this.#ofOthers.set(id, table)
-    return table
+    const table = this.#foreign.get(id) ?? new kind(this.#database, this.#coalescer, name)
+    this.#foreign.set(id, table)
+    return table as Table
   }
 
   /** Those that were asked for. */
-  get connectTables(): readonly ConnectSessionTable[] {
-    return [...this.#ofOthers.values()]
+  get foreign(): readonly ForeignTable[] {
+    return [...this.#foreign.values()]
   }
 
   #add(given: string): TenantTables {

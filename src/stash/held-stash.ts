@@ -1,7 +1,9 @@
 import { InvalidArgumentError } from '../errors'
 import { plainOptions } from './options/given'
 import { assertOptions } from './options/mistaken'
-import { connectionOptionNames, type PgStashOptions, resolveOptions } from './options/resolved'
+import { connectionOptionNames } from './options/names'
+import { resolveOptions } from './options/resolved'
+import type { PgStashOptions } from './options/told'
 import { isStash, PgStash } from './pg-stash'
 
 /** What a store accepts in the place of a stash. */

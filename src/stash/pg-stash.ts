@@ -1,27 +1,20 @@
 import { Coalescer } from '../coalescing/coalescer'
 import { defaultTenant, type TenantSource, tenantName } from '../entry/tenant'
-import { MaintenanceRequiredError, StashClosedError } from '../errors'
-import { Health } from '../postgres/doctor/health'
-import { findPooler, findPoolerBehind } from '../postgres/doctor/pooler'
-import { Database } from '../postgres/schema/database'
-import { requireIsolation, requireSight } from '../postgres/schema/isolation-check'
-import { Migrator } from '../postgres/schema/migrator'
-import type { SessionTable } from '../postgres/sessions/table'
-import { Tables } from '../postgres/tables'
+import { StashClosedError } from '../errors'
+import { type ForeignTable, type ForeignTableKind, Tables } from '../postgres/tables'
 import { TenantScope } from '../postgres/tenant-scope'
 import { Maintenance } from '../postgres/upkeep/maintenance'
 import { TenantRows } from '../postgres/upkeep/tenant-rows'
-import type { Driver } from '../postgres/wire/driver'
-import { PgDriver } from '../postgres/wire/pg/driver'
-import { PgliteDriver } from '../postgres/wire/pglite-driver'
 import { rowFailures } from '../postgres/wire/row-failures'
 import { assertName, assertTableName, type TableName } from '../postgres/wire/statement'
+import { Connections } from './connections'
 import { type Diagnosis, type DoctorOptions, diagnose } from './doctor/diagnosis'
+import { plannedPools } from './doctor/planned-pools'
 import { type SchemaStatus, schemaStatus } from './doctor/schema'
-import { poolSizeOf } from './doctor/server'
 import type { Cache } from './entries/cache'
 import { stashBrand } from './options/mistaken'
-import { type PgStashOptions, type ResolvedOptions, resolveOptions } from './options/resolved'
+import { type ResolvedOptions, resolveOptions } from './options/resolved'
+import type { PgStashOptions } from './options/told'
 import { type NamespaceOptions, Tenant } from './tenant'
 import { metricsOf, type StashMetrics } from './upkeep/metrics'
 import { type StashStats, type StatsOptions, stats } from './upkeep/stats'
@@ -64,12 +57,7 @@ export class PgStash {
   /** The schema of its tables. */
   readonly schema: string
   readonly #options: ResolvedOptions
-  readonly #driver: Driver
-  /** Of the owner where the stash has its connection; otherwise the stash's own. */
-  readonly #owner: Driver
-  readonly #migrator: Migrator
-  readonly #database: Database
-  readonly #ownerDatabase: Database
+  readonly #connections: Connections
   readonly #coalescer: Coalescer
   readonly #tables: Tables
   readonly #maintenance: Maintenance
@@ -80,17 +68,13 @@ export class PgStash {
   constructor(options: string | PgStashOptions = {}) {
     this.#options = resolveOptions(options)
     this.schema = this.#options.schema
-    this.#driver = driverOf(this.#options)
-    const { maintenance } = this.#options
-    this.#owner = maintenance === undefined ? this.#driver : driverOf(maintenance)
-    this.#migrator = new Migrator(this.#owner, this.#options)
-    this.#database = new Database(this.#driver, () => this.#prepare(), this.#options)
-    this.#ownerDatabase =
-      maintenance === undefined ? this.#database : new Database(this.#owner, () => this.#prepare(), this.#options)
+    this.#connections = new Connections(this.#options, () => this.#clock?.start())
+    const { database, ownerDatabase } = this.#connections
     const onLook = () => this.#clock?.look()
-    this.#coalescer = new Coalescer({ ...this.#options, readsInFlight, writesInFlight, failures: rowFailures, onLook })
-    this.#tables = new Tables(this.#database, this.#coalescer, this.#options)
-    this.#maintenance = new Maintenance(this.#ownerDatabase, this.schema)
+    const failures = rowFailures
+    this.#coalescer = new Coalescer({ ...this.#options, readsInFlight, writesInFlight, failures, onLook })
+    this.#tables = new Tables(database, this.#coalescer, this.#options)
+    this.#maintenance = new Maintenance(ownerDatabase, this.schema)
     this.#clock = this.#makeClock()
   }
 
@@ -123,24 +107,24 @@ export class PgStash {
   }
 
   /**
-   * A table of sessions that connect-pg-simple has made: for the session stores. The sweep looks after it from then on.
+   * A table that somebody else has made, of connect-pg-simple say: for the stores of this package. The sweep looks after it from then on.
    * @throws {InvalidArgumentError} no names of a schema and a table
    */
-  connectTable(name: TableName): SessionTable {
-    return this.#tables.ofConnect(assertTableName(name))
+  connectTable<Table extends ForeignTable>(name: TableName, kind: ForeignTableKind<Table>): Table {
+    return this.#tables.ofForeign(assertTableName(name), kind)
   }
 
   /** Connects, and checks or makes the schema. The first call does it by itself; this is for a readiness probe. */
   async ready(): Promise<void> {
     this.#assertOpen()
-    await this.#database.ready()
+    await this.#connections.database.ready()
   }
 
   /** Brings the schema to this version, also where `migrate: false`; answers the migrations applied. */
   async migrate(): Promise<readonly string[]> {
     this.#assertOpen()
-    this.#assertOwner('migrate')
-    return this.#ownerDatabase.guard(() => this.#migrator.migrate())
+    this.#connections.assertOwner('migrate')
+    return this.#connections.asMigrator((migrator) => migrator.migrate())
   }
 
   /**
@@ -150,8 +134,8 @@ export class PgStash {
   async grantTo(appRole: string): Promise<readonly string[]> {
     this.#assertOpen()
     const role = assertName('appRole', appRole)
-    this.#assertOwner('grantTo')
-    return this.#ownerDatabase.guard(() => this.#migrator.grantTo(role))
+    this.#connections.assertOwner('grantTo')
+    return this.#connections.asMigrator((migrator) => migrator.grantTo(role))
   }
 
   /**
@@ -160,7 +144,7 @@ export class PgStash {
    */
   async sweep(options: SweepOptions = {}): Promise<Swept> {
     this.#assertOpen()
-    this.#assertOwner('sweep')
+    this.#connections.assertOwner('sweep')
     assertSweepOptions(options)
     const { swept, failure } = await this.#sweepOnce(options)
     if (!options.signal?.aborted) await this.#maintenance.finish(removedBy(swept), null)
@@ -171,7 +155,7 @@ export class PgStash {
   /** Counts what is held, for people and dashboards: of tables over 32 MiB a sample, unless `exact` is asked for. */
   async stats(options?: StatsOptions): Promise<StashStats> {
     this.#assertOpen()
-    this.#assertOwner('stats')
+    this.#connections.assertOwner('stats')
     return stats(this.#maintenance, options)
   }
 
@@ -181,7 +165,7 @@ export class PgStash {
    */
   async checkSchema(): Promise<SchemaStatus> {
     this.#assertOpen()
-    return schemaStatus(this.schema, await this.#ownerDatabase.guard(() => this.#migrator.check()))
+    return schemaStatus(this.schema, await this.#connections.asMigrator((migrator) => migrator.check()))
   }
 
   /**
@@ -190,37 +174,29 @@ export class PgStash {
    */
   async doctor(options: DoctorOptions = {}): Promise<Diagnosis> {
     this.#assertOpen()
-    const { pool, pglite, poolOptions, isolation, maintenance } = this.#options
-    const healthOver = (database: Database, driver: Driver) =>
-      new Health({ query: (...asked) => database.guard(() => driver.query(...asked)) }, this.schema)
     return diagnose({
-      health: healthOver(this.#database, this.#driver),
-      maintenance: maintenance && healthOver(this.#ownerDatabase, this.#owner),
+      ...plannedPools(this.#options, options),
+      health: this.#connections.health,
+      maintenance: this.#connections.healthOfOwner,
       schema: this.schema,
-      isolation,
-      readSchema: () => this.#database.guard(() => new Migrator(this.#driver, this.#options).check()),
-      isEmbedded: pglite !== undefined,
-      findPooler: pglite
-        ? undefined
-        : () => this.#database.guard(() => (pool ? findPoolerBehind(pool) : findPooler(poolOptions))),
-      poolSize: options.poolSize ?? (pool && poolSizeOf(pool)) ?? poolOptions.max,
-      maintenanceSize: maintenance
-        ? ((maintenance.pool && poolSizeOf(maintenance.pool)) ?? maintenance.poolOptions.max ?? 0)
-        : 0,
-      processes: options.processes,
+      isolation: this.#options.isolation,
+      readSchema: () => this.#connections.readSchema(),
+      isEmbedded: this.#options.pglite !== undefined,
+      findPooler: this.#connections.findPooler,
     })
   }
 
   /** The rows of a tenant as a whole, for the command line. */
   tenantRows(tenant: string): TenantRows {
-    const runner = this.#hasOwner ? this.#ownerDatabase : new TenantScope(this.#database, tenantName(tenant))
+    const { hasOwner, database, ownerDatabase } = this.#connections
+    const runner = hasOwner ? ownerDatabase : new TenantScope(database, tenantName(tenant))
     return new TenantRows(runner, this.schema, tenantName(tenant))
   }
 
   /** How this process does: calls, hits, statements, latencies, connections. Asks nobody, and costs nothing. */
   metrics(): StashMetrics {
     const { meters, callsUnderWay } = this.#coalescer
-    return metricsOf(meters.all(), callsUnderWay, this.#driver.poolUse())
+    return metricsOf(meters.all(), callsUnderWay, this.#connections.driver.poolUse())
   }
 
   /** Answers what is under way, then ends the pool if it opened it. Calls after this reject with {@link StashClosedError}. */
@@ -231,26 +207,13 @@ export class PgStash {
 
   async #end(): Promise<void> {
     await Promise.all([this.#coalescer.close(), this.#clock?.stop()])
-    const databases = new Set([this.#database, this.#ownerDatabase])
-    await Promise.all([...databases].map((database) => database.close()))
-  }
-
-  async #prepare(): Promise<void> {
-    const { autoMigrate, isolation } = this.#options
-    if (autoMigrate && this.#hasOwner && !(await this.#migrator.isReadOnly())) {
-      await this.#migrator.migrate()
-      await this.#migrator.reserveBlocks()
-    } else await new Migrator(this.#driver, this.#options).requireCurrent()
-    if (isolation === 'rls') await requireIsolation(this.#driver, this.schema)
-    else await requireSight(this.#driver, this.schema)
-    if (this.#owner !== this.#driver) await requireSight(this.#owner, this.schema)
-    this.#clock?.start()
+    await this.#connections.close()
   }
 
   /** undefined: nobody wants it, or this process may not look at all tenants. */
   #makeClock(): SweepClock | undefined {
     const { sweepIntervalMs } = this.#options
-    if (sweepIntervalMs === null || !this.#hasOwner) return undefined
+    if (sweepIntervalMs === null || !this.#connections.hasOwner) return undefined
     return new SweepClock({
       maintenance: this.#maintenance,
       intervalMs: sweepIntervalMs,
@@ -261,17 +224,7 @@ export class PgStash {
 
   #sweepOnce(options: Pick<SweepJob, 'signal' | 'onProgress' | 'pause'>): Promise<Turned> {
     const { quota } = this.#options
-    return sweep({ ...options, maintenance: this.#maintenance, others: this.#tables.connectTables, quota })
-  }
-
-  /** Under row-level security the stash's own role is not the owner's. */
-  get #hasOwner(): boolean {
-    return this.#options.isolation === 'column' || this.#options.maintenance !== undefined
-  }
-
-  /** @throws {MaintenanceRequiredError} */
-  #assertOwner(operation: string): void {
-    if (!this.#hasOwner) throw new MaintenanceRequiredError(operation)
+    return sweep({ ...options, maintenance: this.#maintenance, foreign: this.#tables.foreign, quota })
   }
 
   #assertOpen(): void {
@@ -279,15 +232,7 @@ export class PgStash {
   }
 }
 
-type ConnectionOptions = NonNullable<ResolvedOptions['maintenance']>
-
 /** Also for a stash of another copy of this package. */
 export function isStash(source: unknown): source is PgStash {
   return typeof source === 'object' && source !== null && stashBrand in source
-}
-
-/** Of the options, or of those of `maintenance`. */
-export function driverOf({ pool, pglite, poolOptions, timeoutMs }: ConnectionOptions): Driver {
-  if (pglite !== undefined) return new PgliteDriver(pglite)
-  return pool === undefined ? PgDriver.open(poolOptions, timeoutMs) : PgDriver.over(pool, timeoutMs)
 }

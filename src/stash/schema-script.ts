@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from '../errors'
 import { migrationScript } from '../postgres/schema/migrator'
-import { type PgStashOptions, resolveOptions } from './options/resolved'
+import { resolveOptions } from './options/resolved'
+import type { PgStashOptions } from './options/told'
 
 export interface SchemaScriptOptions
   extends Pick<PgStashOptions, 'schema' | 'unlogged' | 'loggedCounters' | 'isolation'> {

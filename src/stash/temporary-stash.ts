@@ -1,7 +1,9 @@
 import { dropTemporarySchema, temporaryName } from '../postgres/schema/temporary'
 import { toPgStashError } from '../postgres/wire/transient-failure'
-import { type PgStashOptions, resolveOptions } from './options/resolved'
-import { driverOf, PgStash } from './pg-stash'
+import { driverOf } from './connections'
+import { resolveOptions } from './options/resolved'
+import type { PgStashOptions } from './options/told'
+import { PgStash } from './pg-stash'
 
 /**
  * Runs `work` on a stash in a schema of its own, which is dropped afterwards, whatever became of the work.

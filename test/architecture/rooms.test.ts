@@ -47,9 +47,11 @@ describe('the check', () => {
     expect(broken({ 'src/entry/codec.ts': "import { PgDriver } from '../postgres/wire/pg/driver'" })).toEqual([
       'src/entry/codec may not import src/postgres/wire/pg/driver: src/entry -> src/postgres/wire/pg is not an arrow of the table',
     ])
-    expect(broken({ 'src/coalescing/lane.ts': "import { isLost } from '../postgres/wire/transient-failure'" })).toEqual([
-      'src/coalescing/lane may not import src/postgres/wire/transient-failure: src/coalescing -> src/postgres/wire is not an arrow of the table',
-    ])
+    expect(broken({ 'src/coalescing/lane.ts': "import { isLost } from '../postgres/wire/transient-failure'" })).toEqual(
+      [
+        'src/coalescing/lane may not import src/postgres/wire/transient-failure: src/coalescing -> src/postgres/wire is not an arrow of the table',
+      ],
+    )
     expect(broken({ 'src/adapters/keyv/store.ts': "import { pgStore } from '../cache-manager/store'" })).toEqual([
       'src/adapters/keyv/store may not import src/adapters/cache-manager/store: src/adapters/keyv -> src/adapters/cache-manager is not an arrow of the table',
     ])
@@ -87,6 +89,8 @@ const floors: readonly string[] = ['stash', 'sql']
 /** As a word of its name: `sessions/sessions.ts`, `doctor/doctor-schema.ts`. */
 function repeatsItsRoom(path: string): boolean {
   const room = basename(dirname(path))
-  const words = basename(path, extname(path)).replace(/\.(test|d)$/, '').split('-')
+  const words = basename(path, extname(path))
+    .replace(/\.(test|d)$/, '')
+    .split('-')
   return !floors.includes(room) && words.includes(room)
 }

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { RateLimiter } from '../../src/stash/limits/rate-limiter'
-import type { PgStashOptions } from '../../src/stash/options/resolved'
+import type { PgStashOptions } from '../../src/stash/options/told'
 import { PgStash } from '../../src/stash/pg-stash'
 import { Load } from '../support/load'
 import { TestServer } from '../support/servers/postgres'

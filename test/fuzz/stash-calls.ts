@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import { ConnectSessionTable } from '../../src/postgres/sessions/connect-table'
 import { PgStash } from '../../src/stash/pg-stash'
 import { callOptions, type FuzzedCall, fuzzed, isAnything, isNothing, keys, ttls } from './fuzzed-call'
 import { mostly, nasty, nastyButText, nastyNumbers, nastyStrings } from './nasty'
@@ -147,7 +148,7 @@ export const stashCalls: readonly FuzzedCall[] = [
   fuzzed(
     'PgStash.connectTable',
     [mostly(objectOf({ schema: mostly(among('public')), table: mostly(among('none')) }))],
-    ({ stash }, name) => void stash.connectTable(name),
+    ({ stash }, name) => void stash.connectTable(name, ConnectSessionTable),
     isAnything,
     { throws: true },
   ),

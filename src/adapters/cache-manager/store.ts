@@ -3,7 +3,7 @@ import { resolveTenant } from '../../entry/tenant'
 import { InvalidArgumentError, NotCacheableError } from '../../errors'
 import type { Cache } from '../../stash/entries/cache'
 import { holdStash, storeOptions } from '../../stash/held-stash'
-import type { PgStashOptions } from '../../stash/options/resolved'
+import type { PgStashOptions } from '../../stash/options/told'
 import type { PgStash, TenantSource } from '../../stash/pg-stash'
 import { factory4 } from './version-4'
 

@@ -7,7 +7,7 @@ import { InvalidArgumentError } from '../../errors'
 import type { Cache } from '../../stash/entries/cache'
 import { holdStash, storeOptions } from '../../stash/held-stash'
 import { plainOptions } from '../../stash/options/given'
-import type { PgStashOptions } from '../../stash/options/resolved'
+import type { PgStashOptions } from '../../stash/options/told'
 import { isStash, type PgStash, type TenantSource } from '../../stash/pg-stash'
 import { type Attachment, Attachments, type KeyvContract } from './attachments'
 import { keyv6Capabilities } from './capabilities'
@@ -87,7 +87,7 @@ export class KeyvPgStore {
       ...inline,
       ...(options && plainOptions(options, storeOptionNames)),
     }
-    this.#options = { tenant, namespace, version, contract }
+    this.#options = { tenant, namespace: assertNamespace(namespace), version, contract }
     this.#attachments = new Attachments(contractOf(contract), (namespace) => this.#stored(namespace))
     const { stash, release } = holdStash(inline === undefined ? (source as PgStash | string | undefined) : connection)
     this.#stash = stash

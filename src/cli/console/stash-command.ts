@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander'
-import type { Isolation, PgStashOptions } from '../../stash/options/resolved'
+import type { Isolation, PgStashOptions } from '../../stash/options/told'
 import { PgStash } from '../../stash/pg-stash'
 import { address } from './flag-values'
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { PgStashOptions } from '../../stash/options/resolved'
+import type { PgStashOptions } from '../../stash/options/told'
 import type { PgStash } from '../../stash/pg-stash'
 import { withTemporaryStash } from '../../stash/temporary-stash'
 import { StoppedError } from '../console/failure'

@@ -1,49 +1,23 @@
 import type { Address } from '../../coalescing/address'
 import type { CallOptions } from '../../coalescing/call'
-import { encodeValue } from '../../entry/codec'
 import { resolveTtl, type Ttl } from '../../entry/expiry'
 import { indexKey, storedKey } from '../../entry/key'
-import { keyPattern } from '../../entry/key-pattern'
-import { assertKnown } from '../../entry/known-options'
 import { assertList } from '../../entry/list'
-import { isWellFormed } from '../../entry/tenant'
 import { expectedVersion } from '../../entry/version'
 import { InvalidArgumentError, VersionConflictError } from '../../errors'
-import type { CompareAndSetResult, EntryTable, Listing, Write, WriteResult } from '../../postgres/entries/table'
+import type { CompareAndSetResult, EntryTable, Write, WriteResult } from '../../postgres/entries/table'
 import { isOutage } from '../options/outage'
-import type { OnError } from '../options/resolved'
+import type { OnError } from '../options/told'
+import { assertPrefix, type ListOptions, listing } from './listing'
+import { assertNewEntry, type NewEntry, type SetOptions, setNames, ttlOf, type WriteOptions, writeOf } from './writing'
 
-export type { CallOptions, CompareAndSetResult, Ttl, WriteResult }
-
-/** How long what is written lives: milliseconds from now; null for ever; left out, the namespace's default. */
-export interface WriteOptions extends CallOptions {
-  readonly ttl?: Ttl
-}
-
-/** Of `set`. */
-export interface SetOptions extends WriteOptions {
-  /** Only if the entry still has this version, as `getEntry` or a write answered it. */
-  readonly ifVersion?: number | undefined
-}
-
-/** One entry of `setMany`. */
-export interface NewEntry {
-  readonly key: string
-  readonly value: unknown
-  readonly ttl?: Ttl
-}
+export type { CallOptions, CompareAndSetResult, ListOptions, NewEntry, SetOptions, Ttl, WriteOptions, WriteResult }
 
 export interface Entry<Value = unknown> {
   readonly value: Value
   readonly version: number
   /** Epoch milliseconds of the database's clock; null for no expiry. */
   readonly expiresAt: number | null
-}
-
-/** Which keys are listed: all that start with `prefix`, literally, and match `match`, a glob as in Redis. */
-export interface ListOptions extends CallOptions {
-  readonly prefix?: string | undefined
-  readonly match?: string | undefined
 }
 
 /** What the caches of a stash have in common. */
@@ -134,7 +108,10 @@ export class Cache {
   /** Stores all of them; of two with one key the last. One statement, up to the batch's caps. Nothing is sent when one will not do. */
   setMany(entries: readonly NewEntry[], options?: CallOptions): Promise<WriteResult[]> {
     const ask = () => {
-      const writes = assertList('entries', entries).map((entry) => this.#newEntry(entry))
+      const writes = assertList('entries', entries).map((entry) => {
+        const { key, value, ttl } = assertNewEntry(entry)
+        return this.#write(key, value, ttl)
+      })
       return this.#table.setMany(this.#address, writes, options)
     }
     return this.#orMiss(ask, () => entries.map(notWritten))
@@ -223,29 +200,8 @@ export class Cache {
     return { version: version as number }
   }
 
-  #newEntry(entry: NewEntry): Write {
-    if (typeof entry !== 'object' || entry === null) {
-      throw new InvalidArgumentError('entries', 'must hold objects', 'Pass [{ key, value, ttl }].')
-    }
-    if ((entry as SetOptions).ifVersion !== undefined) {
-      throw new InvalidArgumentError(
-        'ifVersion',
-        'is not for setMany',
-        'Use set or compareAndSet; they travel together.',
-      )
-    }
-    assertKnown('entries', entry, entryNames)
-    return this.#write(entry.key, entry.value, entry.ttl)
-  }
-
   #write(key: string, value: unknown, ttl: Ttl): Write {
-    const stored = storedKey(key)
-    return {
-      key: stored.key,
-      longKey: stored.longKey,
-      value: encodeValue(value, this.#rules.maxValueBytes),
-      ttl: this.#ttl(ttl),
-    }
+    return writeOf(key, value, this.#ttl(ttl), this.#rules.maxValueBytes)
   }
 
   #ttl(ttl: Ttl): number | null {
@@ -270,39 +226,6 @@ function missOf<T>(error: unknown, miss: () => T): T {
 
 const nothing = () => undefined
 
-const writeNames: ReadonlySet<string> = new Set(['ttl', 'signal'])
-const setNames: ReadonlySet<string> = new Set([...writeNames, 'ifVersion'])
-const entryNames: ReadonlySet<string> = new Set(['key', 'value', 'ttl'])
-const listNames: ReadonlySet<string> = new Set(['prefix', 'match', 'signal'])
-
-/** A number in the place of the options is another library's habit, and would make an entry that never expires; so would a misspelt name. */
-function ttlOf(options: WriteOptions | undefined, names = writeNames): Ttl {
-  if (options === undefined || options === null) return undefined
-  if (typeof options === 'object') {
-    assertKnown('options', options, names)
-    return options.ttl
-  }
-  throw new InvalidArgumentError('options', 'must be an object', 'Pass { ttl: milliseconds }.')
-}
-
 function indexKeys(keys: readonly string[]): string[] {
   return assertList('keys', keys).map(indexKey)
-}
-
-function listing(options: ListOptions | undefined): Listing {
-  assertKnown('options', options ?? {}, listNames)
-  const { prefix, match } = options ?? {}
-  if (prefix !== undefined) assertPrefix(prefix)
-  if (match === undefined) return { prefix }
-  assertText('match', match, 'Pass a glob such as "user:*".')
-  return { prefix, pattern: keyPattern(match) }
-}
-
-function assertPrefix(prefix: unknown): void {
-  assertText('prefix', prefix, 'Pass the start of the keys.')
-}
-
-function assertText(field: string, text: unknown, nextStep: string): void {
-  if (typeof text === 'string' && !text.includes('\0') && isWellFormed(text)) return
-  throw new InvalidArgumentError(field, 'must be a string without NUL or half a surrogate pair', nextStep)
 }

@@ -5,7 +5,7 @@ import { type CounterState, type Limit, waitFor } from '../../entry/limits/limit
 import { resolveTenant, type TenantSource } from '../../entry/tenant'
 import { InvalidArgumentError } from '../../errors'
 import { now } from '../../own-clock'
-import type { BlockRule, CounterTable, Counts } from '../../postgres/limits/table'
+import { type BlockRule, CounterTable, type Counts } from '../../postgres/limits/table'
 import { isOutage } from '../options/outage'
 import type { PgStash } from '../pg-stash'
 import { Denials, type DenyCacheOptions } from './denials'
@@ -244,7 +244,8 @@ export class LimitDecisions {
   }
 
   #tableOf(tenant: string): CounterTable {
-    if (this.#last?.tenant !== tenant) this.#last = { tenant, table: this.#stash.tenant(tenant).tables.counters }
+    if (this.#last?.tenant !== tenant)
+      this.#last = { tenant, table: this.#stash.tenant(tenant).tables.of(CounterTable) }
     return this.#last.table
   }
 }

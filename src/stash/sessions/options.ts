@@ -3,7 +3,7 @@ import { defaultTenant, resolveTenant, type TenantSource } from '../../entry/ten
 import { InvalidArgumentError } from '../../errors'
 import { assertTableName, type TableName } from '../../postgres/wire/statement'
 import { storeOptions } from '../held-stash'
-import type { PgStashOptions } from '../options/resolved'
+import type { PgStashOptions } from '../options/told'
 import type { PgStash } from '../pg-stash'
 import type { SessionData } from './codec'
 

@@ -5,6 +5,8 @@ import { assertKnown } from '../../entry/known-options'
 import { assertList } from '../../entry/list'
 import { assertStorable, resolveTenant } from '../../entry/tenant'
 import { InvalidArgumentError, VersionConflictError } from '../../errors'
+import { ConnectSessionTable } from '../../postgres/sessions/connect-table'
+import { OwnSessionTable } from '../../postgres/sessions/own-table'
 import type { SessionTable, SessionWrite, StoredSession, UserSessionTable } from '../../postgres/sessions/table'
 import { holdStash } from '../held-stash'
 import type { PgStash } from '../pg-stash'
@@ -49,7 +51,7 @@ export class Sessions {
     this.#stash = stash
     this.#release = release
     const { table } = this.#options
-    this.#connectTable = table && stash.connectTable(table)
+    this.#connectTable = table && stash.connectTable(table, ConnectSessionTable)
   }
 
   /** The session, with `cookie.expires` as it stands; undefined: none, or expired. */
@@ -152,7 +154,7 @@ export class Sessions {
     const tenant = resolveTenant(this.#options.tenant)
     const address = addressOf(tenant, this.#options.namespace, 'session')
     if (this.#connectTable !== undefined) return { table: this.#connectTable, own: undefined, address }
-    const own = this.#stash.tenant(tenant).tables.sessions
+    const own = this.#stash.tenant(tenant).tables.of(OwnSessionTable)
     return { table: own, own, address }
   }
 

@@ -1,6 +1,7 @@
 import { assertKnown } from '../../entry/known-options'
 import { InvalidArgumentError } from '../../errors'
 import { now } from '../../own-clock'
+import type { ForeignTable } from '../../postgres/tables'
 import type { Maintenance, SweptTable, TenantCount } from '../../postgres/upkeep/maintenance'
 import { type QuotaSource, quotaOf } from './quota'
 import { rest } from './rest'
@@ -44,20 +45,11 @@ export function removedBy({ expired, cleared, evicted }: Swept): number {
   return expired + cleared + evicted
 }
 
-/** A table of sessions that knows by itself what of it is expired. */
-export interface Sweepable {
-  /**
-   * In steps; answers how many went.
-   * @param goesOn asked before each further step
-   */
-  sweep(goesOn: () => Promise<boolean>): Promise<number>
-}
-
 /** What a sweep works on, and with. */
 export interface SweepJob extends SweepOptions {
   readonly maintenance: Maintenance
   /** Tables that are not of the schema. */
-  readonly others: readonly Sweepable[]
+  readonly foreign: readonly ForeignTable[]
   readonly quota: QuotaSource | undefined
   /** Waits between two steps; told how long the last one took. Default: as long again, so that the sweep takes half of one connection's time. */
   readonly pause?: ((stepMs: number) => Promise<void>) | undefined
@@ -90,7 +82,7 @@ export async function sweep(job: SweepJob): Promise<Turned> {
   for (const table of tables) await turn.over(table)
   if (job.quota !== undefined) await turn.evict(job.quota)
   // Last: a table of somebody else's may be gone, or be closed to us.
-  for (const other of job.others) await turn.overOther(other).catch((error: unknown) => turn.failures.push(error))
+  for (const table of job.foreign) await turn.overForeign(table).catch((error: unknown) => turn.failures.push(error))
   return { swept: turn.swept, failure: turn.failures[0] }
 }
 
@@ -151,9 +143,9 @@ class Turn {
     }
   }
 
-  async overOther(other: Sweepable): Promise<void> {
+  async overForeign(table: ForeignTable): Promise<void> {
     if (this.#job.signal?.aborted) return
-    this.#countExpired(await other.sweep(this.#steps()), 'sessions')
+    this.#countExpired(await table.sweep(this.#steps()), 'sessions')
   }
 
   async #evictFrom(held: TenantCount, quota: QuotaSource): Promise<void> {

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from
 import type { ServerFacts } from '../../../src/postgres/doctor/health'
 import { latestMigration } from '../../../src/postgres/schema/migrations'
 import { serverVersion } from '../../../src/stash/doctor/server'
-import type { PgStashOptions } from '../../../src/stash/options/resolved'
+import type { PgStashOptions } from '../../../src/stash/options/told'
 import { PgStash } from '../../../src/stash/pg-stash'
 import { freshSchema, urlAs } from '../../support/bodies'
 import { IsolatedSchema } from '../../support/schemas/isolated'

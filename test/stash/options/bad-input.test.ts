@@ -1,9 +1,10 @@
 import { describe, expect, it, vi } from 'vitest'
 import { pgStore } from '../../../src/adapters/cache-manager/store'
 import { fastifyRateLimitStore } from '../../../src/adapters/fastify-rate-limit'
-import { PgSessionStore } from '../../../src/adapters/sessions/fastify'
 import { KeyvPgStore } from '../../../src/adapters/keyv/store'
+import { PgSessionStore } from '../../../src/adapters/sessions/fastify'
 import { PgStashError } from '../../../src/errors'
+import { ConnectSessionTable } from '../../../src/postgres/sessions/connect-table'
 import type { Cache } from '../../../src/stash/entries/cache'
 import { LoginLimiter } from '../../../src/stash/limits/login-limiter'
 import { PgStash } from '../../../src/stash/pg-stash'
@@ -173,7 +174,10 @@ describe('bad input is told before SQL, naming the field', () => {
     await refusal(async () => new KeyvPgStore({ stash: anything({}) }), 'stash')
     await refusal(async () => new KeyvPgStore(stash, { contract: anything('keyv4') }), 'contract')
     await refusal(async () => new KeyvPgStore(stash, { tenant: '' }), 'tenant')
-    await refusal(async () => new KeyvPgStore(stash, { namespace: 'a\0' }), 'namespace')
+    for (const namespace of ['a\0', 5, Promise.resolve('k'), () => 'k', {}]) {
+      await refusal(async () => new KeyvPgStore(stash, { namespace: anything(namespace) }), 'namespace')
+      await refusal(async () => new KeyvPgStore(stash).view(anything(namespace)), 'namespace')
+    }
     await refusal(async () => pgStore({ stash, ttl: -1 }), 'ttl')
     await refusal(() => new KeyvPgStore(stash).get(anything(5)), 'key')
     await refusal(() => new KeyvPgStore(stash).set('k', 1, Number.NaN), 'ttl')
@@ -317,7 +321,7 @@ describe('bad input is told before SQL, naming the field', () => {
   it('a table of sessions', async () => {
     await refusal(async () => new Sessions({ stash, table: 'a\0b' }), 'table')
     await refusal(async () => new Sessions({ stash, table: 'a\0.b' }), 'schema')
-    await refusal(async () => stash.connectTable(anything(undefined)), 'schema')
+    await refusal(async () => stash.connectTable(anything(undefined), ConnectSessionTable), 'schema')
   })
 
   it('options that are none', async () => {

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import type { PgStashOptions } from '../../../src/stash/options/resolved'
+import type { PgStashOptions } from '../../../src/stash/options/told'
 import { PgStash } from '../../../src/stash/pg-stash'
 import { freshSchema, urlAs } from '../bodies'
 

@@ -3,7 +3,7 @@ import { createServer, type Socket } from 'node:net'
 import { PGlite } from '@electric-sql/pglite'
 import pg from 'pg'
 import type { PgPool } from '../../../src/postgres/wire/pg/driver'
-import type { PgStashOptions } from '../../../src/stash/options/resolved'
+import type { PgStashOptions } from '../../../src/stash/options/told'
 import { openPGlite } from '../pglite'
 import type { TestServer } from './postgres'
 

@@ -1,0 +1,32 @@
+import type { CallOptions } from '../../coalescing/call'
+import { keyPattern } from '../../entry/key-pattern'
+import { assertKnown } from '../../entry/known-options'
+import { isWellFormed } from '../../entry/tenant'
+import { InvalidArgumentError } from '../../errors'
+import type { Listing } from '../../postgres/entries/table'
+
+/** Which keys are listed: all that start with `prefix`, literally, and match `match`, a glob as in Redis. */
+export interface ListOptions extends CallOptions {
+  readonly prefix?: string | undefined
+  readonly match?: string | undefined
+}
+
+const listNames: ReadonlySet<string> = new Set(['prefix', 'match', 'signal'])
+
+export function listing(options: ListOptions | undefined): Listing {
+  assertKnown('options', options ?? {}, listNames)
+  const { prefix, match } = options ?? {}
+  if (prefix !== undefined) assertPrefix(prefix)
+  if (match === undefined) return { prefix }
+  assertText('match', match, 'Pass a glob such as "user:*".')
+  return { prefix, pattern: keyPattern(match) }
+}
+
+export function assertPrefix(prefix: unknown): void {
+  assertText('prefix', prefix, 'Pass the start of the keys.')
+}
+
+function assertText(field: string, text: unknown, nextStep: string): void {
+  if (typeof text === 'string' && !text.includes('\0') && isWellFormed(text)) return
+  throw new InvalidArgumentError(field, 'must be a string without NUL or half a surrogate pair', nextStep)
+}

@@ -1,0 +1,57 @@
+import type { CallOptions } from '../../coalescing/call'
+import { encodeValue } from '../../entry/codec'
+import type { Ttl } from '../../entry/expiry'
+import { storedKey } from '../../entry/key'
+import { assertKnown } from '../../entry/known-options'
+import { InvalidArgumentError } from '../../errors'
+import type { Write } from '../../postgres/entries/table'
+
+/** How long what is written lives: milliseconds from now; null for ever; left out, the namespace's default. */
+export interface WriteOptions extends CallOptions {
+  readonly ttl?: Ttl
+}
+
+/** Of `set`. */
+export interface SetOptions extends WriteOptions {
+  /** Only if the entry still has this version, as `getEntry` or a write answered it. */
+  readonly ifVersion?: number | undefined
+}
+
+/** One entry of `setMany`. */
+export interface NewEntry {
+  readonly key: string
+  readonly value: unknown
+  readonly ttl?: Ttl
+}
+
+const writeNames: ReadonlySet<string> = new Set(['ttl', 'signal'])
+export const setNames: ReadonlySet<string> = new Set([...writeNames, 'ifVersion'])
+const entryNames: ReadonlySet<string> = new Set(['key', 'value', 'ttl'])
+
+/** A number in the place of the options is another library's habit, and would make an entry that never expires; so would a misspelt name. */
+export function ttlOf(options: WriteOptions | undefined, names = writeNames): Ttl {
+  if (options === undefined || options === null) return undefined
+  if (typeof options === 'object') {
+    assertKnown('options', options, names)
+    return options.ttl
+  }
+  throw new InvalidArgumentError('options', 'must be an object', 'Pass { ttl: milliseconds }.')
+}
+
+/** @throws {InvalidArgumentError} no object, or one that names what `setMany` does not know */
+export function assertNewEntry(entry: NewEntry): NewEntry {
+  if (typeof entry !== 'object' || entry === null) {
+    throw new InvalidArgumentError('entries', 'must hold objects', 'Pass [{ key, value, ttl }].')
+  }
+  if ((entry as SetOptions).ifVersion !== undefined) {
+    throw new InvalidArgumentError('ifVersion', 'is not for setMany', 'Use set or compareAndSet; they travel together.')
+  }
+  assertKnown('entries', entry, entryNames)
+  return entry
+}
+
+/** As the table takes it. @throws {InvalidArgumentError} a key or a value that will not do */
+export function writeOf(key: string, value: unknown, ttl: number | null, maxValueBytes: number): Write {
+  const stored = storedKey(key)
+  return { key: stored.key, longKey: stored.longKey, value: encodeValue(value, maxValueBytes), ttl }
+}

@@ -1,0 +1,70 @@
+import type { Isolation } from '../../postgres/schema/migrator'
+import type { PgPool, PgPoolOptions } from '../../postgres/wire/pg/driver'
+import type { Pglite } from '../../postgres/wire/pglite-driver'
+import type { QuotaSource } from '../upkeep/quota'
+
+export type { Isolation }
+
+/** What a call does when the database cannot be reached: fail, or answer as if nothing were stored. */
+export type OnError = 'throw' | 'miss'
+
+/** The connection of the role that owns the tables: options of a pool, or a pool. */
+export interface MaintenanceConnection extends PgPoolOptions {
+  /** A `pg.Pool` of yours. It is used, and never closed. */
+  readonly pool?: PgPool | undefined
+}
+
+/** Everything a stash can be told. All of it is optional. */
+export interface PgStashOptions extends PgPoolOptions {
+  /** A `pg.Pool` of yours. It is used, and never closed. */
+  readonly pool?: PgPool | undefined
+  /** A PGlite of yours: PostgreSQL in the process. It is used, and never closed. */
+  readonly pglite?: Pglite | undefined
+  /** The schema of the tables. Letters, digits, `_` and `$`, 63 at most: a name that needs no escape in any script or job. Default: `pgstash`. */
+  readonly schema?: string | undefined
+  /**
+   * Whether the entry table is made unlogged, when this stash is the one that makes it. Writes get cheaper; a crash of the
+   * server, or a failover, empties the table. Default: false.
+   */
+  readonly unlogged?: boolean | undefined
+  /**
+   * Whether the counters of rate limits are logged, when this stash is the one that makes their table: they then survive a crash of the server, and hits
+   * cost more. Default: false.
+   */
+  readonly loggedCounters?: boolean | undefined
+  /**
+   * How tenants are kept apart. `column`: a condition in every statement. `rls`: by the database itself; the role must be neither
+   * superuser nor BYPASSRLS nor owner of the tables, which the first call checks. Default: `column`.
+   */
+  readonly isolation?: Isolation | undefined
+  /** For what looks at all tenants or changes the schema: `migrate`, `sweep`, `stats`. Default: the stash's own connection, unless `isolation` is `rls`. */
+  readonly maintenance?: string | MaintenanceConnection | undefined
+  /**
+   * What each tenant may hold; over it, its entries written longest ago go in the next `sweep()`. Never those of another tenant.
+   * Default: no limit.
+   */
+  readonly quota?: QuotaSource | undefined
+  /**
+   * How often expired and cleared rows are removed, in milliseconds; of all processes on the schema one does it. Default: 300,000, five minutes. false: never by
+   * itself, somebody calls `sweep()`. Under `isolation: 'rls'` it needs `maintenance`.
+   */
+  readonly sweeper?: { readonly intervalMs?: number | undefined } | false | undefined
+  /** Whether the first call may create or upgrade the schema. Default: true. */
+  readonly migrate?: boolean | undefined
+  /** How long a call may take, in milliseconds, waiting included. Default: 10,000. */
+  readonly timeoutMs?: number | undefined
+  /**
+   * `throw`: an unreachable database fails the call. `miss`: reads answer as if nothing were stored and plain writes as if
+   * they had found nothing; calls that decide something (add, compareAndSet, increment, take, clear) still throw. Default: `throw`.
+   */
+  readonly onError?: OnError | undefined
+  /** Largest value, in bytes as stored. Default: 64 MiB. */
+  readonly maxValueBytes?: number | undefined
+  /** Caps of a batch: rows (default 256) and bytes of values (default 4 MiB). Larger batches are slower to answer their first caller. */
+  readonly batch?: { readonly maxRows?: number | undefined; readonly maxBytes?: number | undefined } | undefined
+  /** After so many connection failures in a row (default 5), calls fail at once for `cooldownMs` (default 1,000). false: never. */
+  readonly breaker?:
+    | { readonly failures?: number | undefined; readonly cooldownMs?: number | undefined }
+    | false
+    | undefined
+}

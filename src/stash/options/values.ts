@@ -1,0 +1,36 @@
+import { InvalidArgumentError } from '../../errors'
+
+export function schemaName(schema: unknown): string {
+  if (typeof schema === 'string' && /^[a-z_][a-z0-9_$]{0,62}$/i.test(schema) && !/^pg_/i.test(schema)) return schema
+  throw new InvalidArgumentError(
+    'schema',
+    'must be a plain name of at most 63 letters, digits, _ and $, not starting with pg_',
+    'For example "pgstash".',
+  )
+}
+
+export function bool(field: string, value: unknown, otherwise: boolean): boolean {
+  if (value === undefined) return otherwise
+  if (typeof value === 'boolean') return value
+  throw new InvalidArgumentError(field, 'must be true or false', 'Leave it out for the default.')
+}
+
+export function count(field: string, value: unknown, otherwise: number): number {
+  if (value === undefined) return otherwise
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value
+  throw new InvalidArgumentError(field, 'must be a whole number of at least 1', 'Leave it out for the default.')
+}
+
+/** Node's timers count in 32 bits; what does not fit would be over at once. */
+export function duration(field: string, value: unknown, otherwise: number): number {
+  const maxTimerMs = 2 ** 31 - 1
+  const ms = count(field, value, otherwise)
+  if (ms <= maxTimerMs) return ms
+  throw new InvalidArgumentError(field, `must be at most ${maxTimerMs} milliseconds`, 'Leave it out for the default.')
+}
+
+export function oneOf<T extends string>(field: string, value: unknown, allowed: readonly T[], otherwise: T): T {
+  if (value === undefined) return otherwise
+  if (allowed.includes(value as T)) return value as T
+  throw new InvalidArgumentError(field, `must be one of ${allowed.join(', ')}`, 'Leave it out for the default.')
+}
