@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { PgStash } from 'pgstash'
-import type { Settings } from '../measuring/settings'
 import { runSql } from '../measuring/run-sql'
+import type { Settings } from '../measuring/settings'
 
 /** A stash on a schema of its own for one part of the benchmark, and a connection to ask the server about it. */
 export interface OwnStash {

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import connectPgSimple from 'connect-pg-simple'
 import session from 'express-session'
 import pg from 'pg'
-import type { Settings } from '../measuring/settings'
 import { runSql } from '../measuring/run-sql'
+import type { Settings } from '../measuring/settings'
 
 /** What stores of express-session are asked, by callbacks as it asks. */
 export interface SessionStore {

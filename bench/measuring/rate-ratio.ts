@@ -1,5 +1,5 @@
-import type { Verdict } from './verdict'
 import type { Figure } from './measure'
+import type { Verdict } from './verdict'
 
 /** An operation as it was measured, under the name it is told by. */
 export interface Measured extends Figure {

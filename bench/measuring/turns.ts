@@ -1,5 +1,5 @@
-import type { Settings } from './settings'
 import { type Figure, measure, medianOf } from './measure'
+import type { Settings } from './settings'
 
 /** Each operation's medians, measured in turns within one run: what the machine does meanwhile falls on all alike. */
 export async function takeTurns<Name extends string>(

@@ -1,5 +1,5 @@
-import type { Line } from '../workloads/comparison'
 import type { Verdict } from '../measuring/verdict'
+import type { Line } from '../workloads/comparison'
 
 /** What a row of the comparison is to reach, as a ratio of rates in one run. */
 interface Target {

@@ -1,7 +1,7 @@
 import { load, withOwnStash } from '../contestants/own-stash'
 import { median } from '../measuring/measure'
-import type { Verdict } from '../measuring/verdict'
 import type { Settings } from '../measuring/settings'
+import type { Verdict } from '../measuring/verdict'
 
 /** `clear()` of a crowded namespace against one of ten entries, in turns, each on a namespace filled before. */
 export async function clearing(settings: Settings): Promise<Verdict[]> {

@@ -1,8 +1,8 @@
 import pg from 'pg'
 import { load, withOwnStash } from '../contestants/own-stash'
-import type { Verdict } from '../measuring/verdict'
 import type { Settings } from '../measuring/settings'
 import { takeTurns } from '../measuring/turns'
+import type { Verdict } from '../measuring/verdict'
 
 /**
  * One caller: `getEntry` and `increment` against a named statement for one row on a `pg` pool, in turns. The rows are of the same

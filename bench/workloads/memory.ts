@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { withOwnStash } from '../contestants/own-stash'
-import type { Verdict } from '../measuring/verdict'
 import type { Settings } from '../measuring/settings'
+import type { Verdict } from '../measuring/verdict'
 
 /** The heap after many operations against the heap after a tenth of them, each after a collection. */
 export async function memory(settings: Settings): Promise<Verdict[]> {

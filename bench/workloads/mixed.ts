@@ -1,8 +1,8 @@
 import { type PgStash, RateLimiter, Sessions } from 'pgstash'
 import { load, withOwnStash } from '../contestants/own-stash'
+import type { Settings } from '../measuring/settings'
 import { takeTurns } from '../measuring/turns'
 import type { Verdict } from '../measuring/verdict'
-import type { Settings } from '../measuring/settings'
 import { Keys } from './of-comparison'
 
 /** Operations a second with 10 users, of the app that this package began with. */

@@ -1,7 +1,7 @@
 import type { PgStash } from 'pgstash'
 import { load, type OwnStash, withOwnStash } from '../contestants/own-stash'
-import type { Verdict } from '../measuring/verdict'
 import type { Settings } from '../measuring/settings'
+import type { Verdict } from '../measuring/verdict'
 
 interface Sizes {
   readonly table: number

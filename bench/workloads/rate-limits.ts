@@ -3,9 +3,9 @@ import { flexible, type HitCounter, limit, ours, redis, windowMs } from '../cont
 import { withOwnStash } from '../contestants/own-stash'
 import type { Figure } from '../measuring/measure'
 import { rateRatio } from '../measuring/rate-ratio'
+import type { Settings } from '../measuring/settings'
 import { takeTurns } from '../measuring/turns'
 import type { Verdict } from '../measuring/verdict'
-import type { Settings } from '../measuring/settings'
 import { Keys } from './of-comparison'
 
 type Operations = Record<string, () => Promise<unknown>>

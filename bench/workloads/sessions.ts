@@ -11,9 +11,9 @@ import {
 } from '../contestants/session-stores'
 import type { Figure } from '../measuring/measure'
 import { rateRatio } from '../measuring/rate-ratio'
+import type { Settings } from '../measuring/settings'
 import { takeTurns } from '../measuring/turns'
 import type { Verdict } from '../measuring/verdict'
-import type { Settings } from '../measuring/settings'
 import { Keys } from './of-comparison'
 
 const callers = 64

@@ -1,8 +1,8 @@
 import type { PgStash, SweepProgress } from 'pgstash'
 import { load, withOwnStash } from '../contestants/own-stash'
 import { type Figure, figureOf, measure } from '../measuring/measure'
-import type { Verdict } from '../measuring/verdict'
 import type { Settings } from '../measuring/settings'
+import type { Verdict } from '../measuring/verdict'
 
 const callers = 16
 

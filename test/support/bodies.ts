@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, inject } from 'vitest'
 import type { PgStashOptions } from '../../src/stash/options/told'
 import { PgStash } from '../../src/stash/pg-stash'
 import { printSchema } from '../../src/stash/schema-script'
-import { hasPgBouncer, PgBouncer } from './servers/pgbouncer'
 import { openPGlite } from './pglite'
+import { hasPgBouncer, PgBouncer } from './servers/pgbouncer'
 
 /** A PostgreSQL that the contracts run on. */
 export interface Body {

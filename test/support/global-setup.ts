@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import { TestServer } from './servers/postgres'
 import { makeServerFiles, type ServerFiles } from './server-files'
+import { TestServer } from './servers/postgres'
 
 declare module 'vitest' {
   export interface ProvidedContext {

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { inject } from 'vitest'
-import { accepting } from './accepting'
-import { freePort } from './free-port'
 import type { ServerFiles } from '../server-files'
 import { sleep } from '../sleep'
+import { accepting } from './accepting'
+import { freePort } from './free-port'
 import { unprivilegedUser } from './unprivileged-user'
 
 const run = promisify(execFile)
