@@ -34,9 +34,21 @@ export function soon(work: () => void): void {
   process.nextTick(once)
 }
 
-/** Another one than before: fake timers came or went, and what was scheduled between may be lost. */
-export function scheduler(): unknown {
-  return process.nextTick
+let seenTick = nextTick
+let epoch = 0
+
+/** Another number than before: fake timers came or went, and what was scheduled between may be lost. */
+export function tickEpoch(): number {
+  if (process.nextTick !== seenTick) {
+    seenTick = process.nextTick
+    epoch += 1
+  }
+  return epoch
+}
+
+/** What is scheduled now, by Node's own modules too, may be lost. */
+export function areTicksFake(): boolean {
+  return process.nextTick !== nextTick
 }
 
 /**

@@ -1,4 +1,4 @@
-import { now as clock, scheduler, startTimer } from '../own-clock'
+import { now as clock, startTimer, tickEpoch } from '../own-clock'
 
 /** What has a time limit. A list of those that wait, oldest first, hangs off `older` and `newer`. */
 export interface Waiting {
@@ -17,27 +17,32 @@ const maxLatenessMs = 50
 const lookEveryMs = 1
 
 /**
- * Those that wait, oldest first. All have the same time limit, so one timer looks at the front of the list. It runs only while somebody waits, and never
- * keeps the process alive. Time in which the event loop stood still counts for nobody: the answer may lie in the socket.
+ * Those that wait, oldest first. All have the same time limit, so one timer looks at the front of the list. It runs only while somebody waits, and keeps
+ * the process alive only where it is told to. Time in which the event loop stood still counts for nobody: the answer may lie in the socket.
  */
 export class Deadlines {
   readonly #timeoutMs: number
   readonly #tickMs: number
   readonly #onLook: () => void
+  readonly #keepsAlive: boolean
   #oldest: Waiting | undefined
   #newest: Waiting | undefined
   #stopTimer: (() => void) | undefined
   #timerDueAt = 0
   #lookedAt = 0
-  #scheduler: unknown
+  #epoch = tickEpoch()
   /** How long the event loop stood still since ever. */
   #blockedMs = 0
   #onIdle: (() => void) | undefined
   #size = 0
 
-  /** @param onLook called from time to time while somebody waits or comes: to start again what a lost callback has stopped */
-  constructor(timeoutMs: number, onLook: () => void = () => {}) {
+  /**
+   * @param onLook called from time to time while somebody waits or comes: to start again what a lost callback has stopped
+   * @param keepsAlive whether the process stays while somebody waits
+   */
+  constructor(timeoutMs: number, onLook: () => void = () => {}, keepsAlive = false) {
     this.#timeoutMs = timeoutMs
+    this.#keepsAlive = keepsAlive
     this.#tickMs = Math.max(1, Math.min(maxLatenessMs, timeoutMs / 4))
     this.#onLook = onLook
   }
@@ -54,13 +59,13 @@ export class Deadlines {
     if (this.#newest === undefined) this.#oldest = waiting
     else this.#newest.newer = waiting
     this.#newest = waiting
-    if (now - this.#lookedAt >= lookEveryMs || scheduler() !== this.#scheduler) this.#look(now)
+    if (now - this.#lookedAt >= lookEveryMs || tickEpoch() !== this.#epoch) this.#look(now)
     else if (this.#stopTimer === undefined) this.#startTimer(now)
   }
 
   remove(waiting: Waiting): void {
     this.#unlink(waiting)
-    if (this.#oldest === undefined) this.#onIdle?.()
+    if (this.#oldest === undefined) this.#becomeIdle()
   }
 
   /** Its time limit begins anew. */
@@ -78,6 +83,15 @@ export class Deadlines {
     })
   }
 
+  /** A timer that nobody needs comes once more and ends, unless it holds the process. */
+  #becomeIdle(): void {
+    if (this.#keepsAlive) {
+      this.#stopTimer?.()
+      this.#stopTimer = undefined
+    }
+    this.#onIdle?.()
+  }
+
   #unlink(waiting: Waiting): void {
     this.#size -= 1
     if (waiting.older === undefined) this.#oldest = waiting.newer
@@ -89,9 +103,9 @@ export class Deadlines {
   }
 
   #look(now: number): void {
-    const hasChanged = scheduler() !== this.#scheduler
+    const hasChanged = tickEpoch() !== this.#epoch
     this.#lookedAt = now
-    this.#scheduler = scheduler()
+    this.#epoch = tickEpoch()
     // Late by more than a tick, it may be lost, or is next.
     if (this.#stopTimer === undefined || hasChanged || now - this.#timerDueAt > this.#tickMs) this.#startTimer(now)
     this.#onLook()
@@ -100,7 +114,7 @@ export class Deadlines {
   #startTimer(now: number): void {
     this.#stopTimer?.()
     this.#timerDueAt = now + this.#tickMs
-    this.#stopTimer = startTimer(this.#tick, this.#tickMs)
+    this.#stopTimer = startTimer(this.#tick, this.#tickMs, this.#keepsAlive)
   }
 
   readonly #tick = (): void => {

@@ -23,9 +23,10 @@ export function isDigest(name: string): boolean {
 
 /**
  * The same text, in memory of its own. A piece that was cut out of a text (an address out of a header, a name out of a path) holds on to all of that, and so does what
- * was joined of pieces.
+ * was joined of pieces. What is no text is left to whoever checks it.
  */
 export function ownCopy(text: string): string {
+  if (typeof text !== 'string') return text
   // UTF-8 has no halves of surrogate pairs; UTF-16 would make every text twice as large.
   const encoding = isWellFormed(text) ? 'utf8' : 'utf16le'
   return Buffer.from(text, encoding).toString(encoding)

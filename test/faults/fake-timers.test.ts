@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import pg from 'pg'
 import { afterEach, describe, expect, inject, it, vi } from 'vitest'
 import type { Cache } from '../../src/stash/entries/cache'
@@ -7,6 +8,7 @@ import type { PgStashOptions } from '../../src/stash/options/told'
 import { PgStash } from '../../src/stash/pg-stash'
 import { Sessions } from '../../src/stash/sessions/store'
 import { type Body, describeBodies, freshSchema } from '../support/bodies'
+import { runCommand } from '../support/processes'
 
 /** Node's own, whatever stands in their places during a test. */
 const { setImmediate: turn, setTimeout: startTimer } = globalThis
@@ -184,4 +186,25 @@ describe.each(Object.keys(libraries))("%s's fake timers", (library) => {
     await recovers(stash, lost)
     await pool.end()
   })
+})
+
+describe('in a test file of', () => {
+  const files = 'test/fixtures/fake-timers'
+  const commands: Record<string, readonly string[]> = {
+    jest: [`${files}/jest.mjs`],
+    sinon: [`${files}/sinon.mjs`],
+    // In a worker: in a process of its own it refuses to fake process.nextTick.
+    vitest: [join('node_modules', 'vitest', 'vitest.mjs'), 'run', '--config', `${files}/vitest.config.mjs`],
+  }
+
+  it.each(Object.keys(commands))(
+    '%s, process.nextTick faked: the next call answers, and close() ends',
+    async (name) => {
+      const env = { DATABASE_URL: inject('postgresUrl'), SCHEMA: freshSchema() }
+      const { code, output } = await runCommand(process.execPath, commands[name] as readonly string[], { env })
+      expect(code, output).toBe(0)
+      expect(output.match(/^passed: /gm), output).toHaveLength(6)
+    },
+    120_000,
+  )
 })

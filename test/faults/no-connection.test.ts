@@ -6,6 +6,7 @@ import { RateLimiter } from '../../src/stash/limits/rate-limiter'
 import { PgStash } from '../../src/stash/pg-stash'
 import { Sessions } from '../../src/stash/sessions/store'
 import {
+  failingTlsWays,
   failingWays,
   listening,
   poolsOf,
@@ -15,6 +16,7 @@ import {
 } from '../support/servers/no-connection'
 import { hasPgBouncer, PgBouncer } from '../support/servers/pgbouncer'
 import { TestServer } from '../support/servers/postgres'
+import { hasOpenssl, SelfSigned } from '../support/servers/self-signed'
 
 let server: TestServer
 const closing: (() => unknown)[] = []
@@ -25,8 +27,9 @@ beforeAll(async () => {
   const admin = new pg.Client(server.url())
   await admin.connect()
   for (const text of preparations) await admin.query(text)
-  await demandPassword(admin)
   await admin.end()
+  // The server trusts everybody else.
+  await admitBy(server, (rules) => `host all locked 127.0.0.1/32 scram-sha-256\n${rules}`)
   const silent = await listening((socket) => void socket.resume())
   const rude = await listening((socket) => void socket.on('data', () => socket.destroy()))
   const strange = await listening(
@@ -41,18 +44,52 @@ afterAll(async () => {
   await server.remove()
 })
 
-/** Of the role `locked`; the server trusts everybody else. */
-async function demandPassword(admin: pg.Client): Promise<void> {
+/** Rewrites the server's pg_hba.conf, and has it read. */
+async function admitBy(server: TestServer, rulesOf: (rules: string) => string): Promise<void> {
+  const admin = new pg.Client(server.url())
+  await admin.connect()
   const { rows } = await admin.query('show hba_file')
   const file = rows[0].hba_file
-  writeFileSync(file, `host all locked 127.0.0.1/32 scram-sha-256\n${readFileSync(file, 'utf8')}`)
+  writeFileSync(file, rulesOf(readFileSync(file, 'utf8')))
   await admin.query('select pg_reload_conf()')
+  await admin.end()
 }
 
 it('however no connection is had: an outage in which nothing was sent, with the next step for its cause', {
   timeout: 120_000,
 }, async () => {
   expect(sources.length).toBeGreaterThan(60)
+  await expectOutages(sources)
+})
+
+describe.skipIf(!hasOpenssl)('a server that admits nobody without TLS, and signed its certificate itself', () => {
+  let guarded: TestServer
+  let signed: SelfSigned
+  beforeAll(async () => {
+    signed = new SelfSigned('database.test')
+    guarded = await (await TestServer.create(signed.settings)).start()
+    await admitBy(guarded, () => 'hostssl all all 127.0.0.1/32 trust\n')
+  })
+  afterAll(async () => {
+    await guarded.remove()
+    signed.remove()
+  })
+
+  it('however no connection is had: an outage, with the next step', { timeout: 60_000 }, async () => {
+    const ways = failingTlsWays(guarded, signed.certificate, signed.name)
+    await expectOutages(ways.flatMap((way) => poolsOf(way, 0)))
+  })
+
+  it('serves who took the steps', async () => {
+    const ssl = { ca: signed.certificate, servername: signed.name }
+    const stash = new PgStash({ connectionString: guarded.url(), ssl, timeoutMs: 10_000, sweeper: false })
+    await stash.namespace('a').set('k', 1)
+    expect(await stash.namespace('a').get('k')).toBe(1)
+    await stash.close()
+  })
+})
+
+async function expectOutages(sources: readonly Source[]): Promise<void> {
   const wrong: unknown[] = []
   for (const source of sources) {
     const { options, close } = await source.open()
@@ -84,7 +121,7 @@ it('however no connection is had: an outage in which nothing was sent, with the 
     await close()
   }
   expect(wrong).toEqual([])
-})
+}
 
 /** One call after the other: what decides first, then what may miss; then the breaker is open. */
 async function answersOf(stash: PgStash) {

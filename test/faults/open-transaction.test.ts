@@ -7,7 +7,7 @@ import { PgStash } from '../../src/stash/pg-stash'
 import { printSchema } from '../../src/stash/schema-script'
 import { Sessions } from '../../src/stash/sessions/store'
 import { freshSchema, urlAs } from '../support/bodies'
-import { openPGlite } from '../support/pglite'
+import { openPGlite } from '../support/servers/pglite'
 
 const isolations = ['column', 'rls'] as const
 type Isolation = (typeof isolations)[number]

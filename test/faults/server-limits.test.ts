@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { PgClient, PgPool } from '../../src/postgres/wire/pg/driver'
 import { RateLimiter } from '../../src/stash/limits/rate-limiter'
 import type { PgStashOptions } from '../../src/stash/options/told'
 import { PgStash } from '../../src/stash/pg-stash'
@@ -38,6 +39,39 @@ async function holdRow(key: string): Promise<() => Promise<void>> {
   return async () => {
     await client.query('rollback')
     client.release()
+  }
+}
+
+/** Takes configs only, and pauses in each transaction. */
+class PausingPool implements PgPool {
+  pause = async (): Promise<void> => {}
+  readonly #pool: pg.Pool
+
+  constructor(connectionString: string) {
+    this.#pool = new pg.Pool({ connectionString, max: 2 })
+    this.#pool.on('error', () => {})
+  }
+
+  query: PgPool['query'] = (config) => this.#pool.query(config as pg.QueryConfig)
+
+  connect: PgPool['connect'] = async () => {
+    const client = await this.#pool.connect()
+    const query: PgClient['query'] = async (config) => {
+      const result = await client.query(config as pg.QueryConfig)
+      if (config.text.startsWith('begin')) await this.pause()
+      return result
+    }
+    return new Proxy(client as unknown as PgClient, {
+      get: (target, name) => {
+        if (name === 'query') return query
+        const value = Reflect.get(target, name)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+  }
+
+  end(): Promise<void> {
+    return this.#pool.end()
   }
 }
 
@@ -109,6 +143,32 @@ describe('a limit of the role', () => {
     expect(await cache.increment('k')).toBe(2)
     await cache.clear()
     expect(await cache.get('k')).toBeUndefined()
+  })
+
+  it.each([
+    ['waits', sleep],
+    ['is blocked', async (ms: number) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)],
+  ])('idle_in_transaction_session_timeout ends a transaction in which the application %s', async (how, pause) => {
+    const role = `role_idle_${how.replaceAll(' ', '_')}`
+    await admin.query(`create role ${role} login superuser`)
+    // Where the default is another one, a pool that takes configs only gets its writes as transactions of several statements.
+    await admin.query(`alter role ${role} set default_transaction_isolation = 'serializable'`)
+    await admin.query(`alter role ${role} set idle_in_transaction_session_timeout = '50ms'`)
+    const pool = new PausingPool(server.url('postgres', role))
+    closing.push(() => pool.end())
+    const stash = opened({ connectionString: undefined, pool })
+    await stash.namespace('idle').set('k', 1)
+    pool.pause = () => pause(400)
+    const told = await stash
+      .namespace('idle')
+      .set('k', 2)
+      .catch((error) => error)
+    pool.pause = async () => {}
+    expect(told).toMatchObject({ code: 'ERR_PGSTASH_TIMEOUT', outcome: 'rolled-back', sqlState: '25P03' })
+    expect(told.message).toMatch(/raise idle_in_transaction_session_timeout/)
+    expect(await stash.namespace('idle').get('k')).toBe(1)
+    await stash.namespace('idle').set('k', 3)
+    expect(await stash.namespace('idle').get('k')).toBe(3)
   })
 
   it('somebody who cancels it', async () => {

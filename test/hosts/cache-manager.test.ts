@@ -12,7 +12,7 @@ import {
 } from '../../src/adapters/cache-manager/store'
 import { KeyvPgStore } from '../../src/adapters/keyv/store'
 import type { PgStash } from '../../src/stash/pg-stash'
-import { describeBodies, freshSchema } from '../support/bodies'
+import { type Body, describeBodies, describeStrictDefaults, freshSchema } from '../support/bodies'
 import { sleep } from '../support/sleep'
 import { cacheManager5Contract } from './cache-manager5-contract'
 
@@ -25,7 +25,7 @@ describe('cache-manager 5: its own memory store', () => {
   })
 })
 
-describeBodies('cache-manager', (body) => {
+const suite = (body: Body) => {
   let stash: PgStash
   let names = 0
   const fresh = () => `n${names++}`
@@ -179,7 +179,10 @@ describeBodies('cache-manager', (body) => {
       expect(many).toHaveBeenCalledTimes(1)
     })
   })
-})
+}
+
+describeBodies('cache-manager', suite)
+describeStrictDefaults('cache-manager', suite)
 
 function told(call: (done: (...result: unknown[]) => void) => void): Promise<unknown[]> {
   return new Promise((resolve) => call((...result) => resolve(result)))

@@ -3,11 +3,11 @@ import Keyv6 from 'keyv6'
 import { beforeAll, expect, it, vi } from 'vitest'
 import { createKeyv, KeyvPgStore } from '../../src/adapters/keyv/store'
 import type { PgStash } from '../../src/stash/pg-stash'
-import { describeBodies, freshSchema } from '../support/bodies'
+import { type Body, describeBodies, describeStrictDefaults, freshSchema } from '../support/bodies'
 import { sleep } from '../support/sleep'
 
 /** The contract of Keyv 6 for a storage adapter: there is no suite of its own on the registry. */
-describeBodies('Keyv 6', (body) => {
+const suite = (body: Body) => {
   let stash: PgStash
   let names = 0
   const fresh = () => `n${names++}`
@@ -266,7 +266,10 @@ describeBodies('Keyv 6', (body) => {
     expect(await keyv.set('nul\0', 1)).toBe(false)
     expect(onError.mock.calls.map(([error]) => error.field)).toEqual(['key', 'key'])
   })
-})
+}
+
+describeBodies('Keyv 6', suite)
+describeStrictDefaults('Keyv 6', suite)
 
 async function listed(keyv: Keyv6): Promise<[string, unknown][]> {
   const found: [string, unknown][] = []

@@ -7,7 +7,7 @@ import { PgRateLimitStore } from '../../src/adapters/express-rate-limit'
 import { fastifyRateLimitStore } from '../../src/adapters/fastify-rate-limit'
 import { PgThrottlerStorage } from '../../src/adapters/nestjs-throttler'
 import type { PgStash } from '../../src/stash/pg-stash'
-import { describePostgres } from '../support/bodies'
+import { type Body, describePostgres, describeStrictDefaults } from '../support/bodies'
 import {
   type Ending,
   endings,
@@ -218,84 +218,85 @@ const nest: Record<string, object> = {
   skipIf: { limit: 2, ttl: 60_000, skipIf: () => false },
 }
 
-describePostgres(
-  'a rate limit with these options answers as on the memory store of its host, from two processes as from one',
-  (body) => {
-    let stashes: PgStash[]
+/** @param processes how many at once */
+const suite = (body: Body, processesOf: readonly number[]) => {
+  let stashes: PgStash[]
 
-    beforeAll(async () => {
-      const first = body.open()
-      await first.ready()
-      stashes = [first, body.open({ schema: first.schema })]
-    })
+  beforeAll(async () => {
+    const first = body.open()
+    await first.ready()
+    stashes = [first, body.open({ schema: first.schema })]
+  })
 
-    let limiters = 0
-    const prefix = () => `p${limiters++}`
+  let limiters = 0
+  const prefix = () => `p${limiters++}`
 
-    describe.each(Object.entries(express))('express-rate-limit: %s', (_, options) => {
-      it.each([1, 2])('%i', async (processes) => {
-        const name = prefix()
-        const apps = stashes
-          .slice(0, processes)
-          .map((stash) => expressApp(new PgRateLimitStore({ stash, prefix: name }), options))
-        const [theirs, ours] = [await runAll([expressApp(new MemoryStore(), options)]), await runAll(apps)]
-        expect(processes === 1 ? ours : withoutUsed(ours)).toEqual(processes === 1 ? theirs : withoutUsed(theirs))
-      })
-    })
-
-    describe.each(Object.entries(hono))('hono-rate-limiter: %s', (_, options) => {
-      it.each([1, 2])('%i', async (processes) => {
-        const name = prefix()
-        const apps = stashes
-          .slice(0, processes)
-          .map((stash) => honoApp(new PgRateLimitStore({ stash, prefix: name }), options))
-        const [theirs, ours] = [await runAll([honoApp(new HonoMemoryStore(), options)]), await runAll(apps)]
-        expect(processes === 1 ? ours : withoutUsed(ours)).toEqual(processes === 1 ? theirs : withoutUsed(theirs))
-      })
-    })
-
-    describe.each(Object.entries(fastify))('@fastify/rate-limit: %s', (name, options) => {
-      it.each([1, 2])('%i', async (processes) => {
-        const named = prefix()
-        // A function that counts its calls counts those of one app.
-        const made = () =>
-          name.includes('each time') ? { ...options, max: (options as { max(): unknown }).max() } : options
-        const shared = made()
-        const apps = await Promise.all(
-          stashes
-            .slice(0, processes)
-            .map((stash) => fastifyApp(fastifyRateLimitStore({ stash, prefix: named }), shared)),
-        )
-        const [theirs, ours] = [await runAll([await fastifyApp(undefined, made())]), await runAll(apps)]
-        expect(ours).toEqual(theirs)
-      })
-    })
-
-    describe.each(Object.entries(nest))('@nestjs/throttler: %s', (_, options) => {
-      it.each([1, 2])('%i', async (processes) => {
-        const named = prefix()
-        const apps = await Promise.all(
-          stashes
-            .slice(0, processes)
-            .map((stash) => nestApp(new PgThrottlerStorage({ stash, prefix: named }), options as never)),
-        )
-        const theirs = new ThrottlerStorageService()
-        expect(await runAll(apps)).toEqual(await runAll([await nestApp(theirs, options as never)]))
-        theirs.onApplicationShutdown()
-      })
-    })
-
-    it('counts a crowd that two processes let in and give back at once, each hit once', async () => {
+  describe.each(Object.entries(express))('express-rate-limit: %s', (_, options) => {
+    it.each(processesOf)('%i', async (processes) => {
       const name = prefix()
-      const stores = stashes.map((stash) => new PgRateLimitStore({ stash, prefix: name }))
-      const hitAll = (hits: number) =>
-        Promise.all(Array.from({ length: hits }, (_, at) => (stores[at % 2] as PgRateLimitStore).increment('k')))
-      for (const store of stores) store.init({ windowMs: 60_000, limit: 5, skipSuccessfulRequests: true })
-      const totals = (await hitAll(40)).map(({ totalHits }) => totalHits).sort((a, b) => a - b)
-      expect(totals).toEqual(Array.from({ length: 40 }, (_, at) => at + 1))
-      await Promise.all(Array.from({ length: 36 }, (_, at) => (stores[at % 2] as PgRateLimitStore).decrement('k')))
-      expect((await hitAll(1))[0]?.totalHits).toBe(5)
-      expect((await hitAll(1))[0]?.totalHits).toBe(6)
+      const apps = stashes
+        .slice(0, processes)
+        .map((stash) => expressApp(new PgRateLimitStore({ stash, prefix: name }), options))
+      const [theirs, ours] = [await runAll([expressApp(new MemoryStore(), options)]), await runAll(apps)]
+      expect(processes === 1 ? ours : withoutUsed(ours)).toEqual(processes === 1 ? theirs : withoutUsed(theirs))
     })
-  },
-)
+  })
+
+  describe.each(Object.entries(hono))('hono-rate-limiter: %s', (_, options) => {
+    it.each(processesOf)('%i', async (processes) => {
+      const name = prefix()
+      const apps = stashes
+        .slice(0, processes)
+        .map((stash) => honoApp(new PgRateLimitStore({ stash, prefix: name }), options))
+      const [theirs, ours] = [await runAll([honoApp(new HonoMemoryStore(), options)]), await runAll(apps)]
+      expect(processes === 1 ? ours : withoutUsed(ours)).toEqual(processes === 1 ? theirs : withoutUsed(theirs))
+    })
+  })
+
+  describe.each(Object.entries(fastify))('@fastify/rate-limit: %s', (name, options) => {
+    it.each(processesOf)('%i', async (processes) => {
+      const named = prefix()
+      // A function that counts its calls counts those of one app.
+      const made = () =>
+        name.includes('each time') ? { ...options, max: (options as { max(): unknown }).max() } : options
+      const shared = made()
+      const apps = await Promise.all(
+        stashes.slice(0, processes).map((stash) => fastifyApp(fastifyRateLimitStore({ stash, prefix: named }), shared)),
+      )
+      const [theirs, ours] = [await runAll([await fastifyApp(undefined, made())]), await runAll(apps)]
+      expect(ours).toEqual(theirs)
+    })
+  })
+
+  describe.each(Object.entries(nest))('@nestjs/throttler: %s', (_, options) => {
+    it.each(processesOf)('%i', async (processes) => {
+      const named = prefix()
+      const apps = await Promise.all(
+        stashes
+          .slice(0, processes)
+          .map((stash) => nestApp(new PgThrottlerStorage({ stash, prefix: named }), options as never)),
+      )
+      const theirs = new ThrottlerStorageService()
+      expect(await runAll(apps)).toEqual(await runAll([await nestApp(theirs, options as never)]))
+      theirs.onApplicationShutdown()
+    })
+  })
+
+  it('counts a crowd that two processes let in and give back at once, each hit once', async () => {
+    const name = prefix()
+    const stores = stashes.map((stash) => new PgRateLimitStore({ stash, prefix: name }))
+    const hitAll = (hits: number) =>
+      Promise.all(Array.from({ length: hits }, (_, at) => (stores[at % 2] as PgRateLimitStore).increment('k')))
+    for (const store of stores) store.init({ windowMs: 60_000, limit: 5, skipSuccessfulRequests: true })
+    const totals = (await hitAll(40)).map(({ totalHits }) => totalHits).sort((a, b) => a - b)
+    expect(totals).toEqual(Array.from({ length: 40 }, (_, at) => at + 1))
+    await Promise.all(Array.from({ length: 36 }, (_, at) => (stores[at % 2] as PgRateLimitStore).decrement('k')))
+    expect((await hitAll(1))[0]?.totalHits).toBe(5)
+    expect((await hitAll(1))[0]?.totalHits).toBe(6)
+  })
+}
+
+const title =
+  'a rate limit with these options answers as on the memory store of its host, from two processes as from one'
+describePostgres(title, (body) => suite(body, [1, 2]))
+describeStrictDefaults(title, (body) => suite(body, [2]))

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PgSessionStore, type PgSessionStoreOptions } from '../../src/adapters/sessions/express'
 import { PgSessionStore as FastifyPgSessionStore } from '../../src/adapters/sessions/fastify'
 import type { PgStash } from '../../src/stash/pg-stash'
-import { describePostgres } from '../support/bodies'
+import { type Body, describePostgres, describeStrictDefaults } from '../support/bodies'
 import { Browser, closed, listening } from '../support/browser'
 import { sleep } from '../support/sleep'
 
@@ -99,101 +99,106 @@ async function fastifyApp(store: Store, tenants: AsyncLocalStorage<string>, maxA
 
 const hosts = { 'express-session': expressApp, '@fastify/session': fastifyApp } as const
 
-for (const isolation of ['column', 'rls'] as const) {
-  describePostgres(`sessions over HTTP, tenants apart by ${isolation}`, (body) => {
-    let stash: PgStash
-    const tenants = new AsyncLocalStorage<string>()
-    const apps: App[] = []
+/** @param isShallow without what takes seconds, and has nothing to do with the database */
+function suite(body: Body, isolation: 'column' | 'rls', isShallow = false): void {
+  let stash: PgStash
+  const tenants = new AsyncLocalStorage<string>()
+  const apps: App[] = []
 
-    beforeAll(async () => {
-      stash = isolation === 'rls' ? await body.openIsolated() : body.open()
-      await stash.ready()
+  beforeAll(async () => {
+    stash = isolation === 'rls' ? await body.openIsolated() : body.open()
+    await stash.ready()
+  })
+
+  afterAll(async () => {
+    for (const app of apps) await app.close()
+  })
+
+  describe.each(Object.entries(hosts))('%s', (name, start) => {
+    const stores = name === 'express-session' ? [PgSessionStore] : [PgSessionStore, FastifyPgSessionStore]
+
+    it.each(stores.map((Store) => [Store]))('logs in, counts, and logs out', async (Store) => {
+      const store = new Store({ stash, namespace: `${name}-${stores.indexOf(Store)}` })
+      const app = await start(store, tenants)
+      apps.push(app)
+      const [ada, grace] = [new Browser(app.origin), new Browser(app.origin)]
+      expect((await ada.get('/view')).text).toBe('anonymous')
+      await ada.get('/in/ada')
+      await grace.get('/in/grace')
+      expect((await ada.get('/view')).text).toBe('ada 1')
+      expect((await ada.get('/view')).text).toBe('ada 2')
+      expect((await grace.get('/view')).text).toBe('grace 1')
+      expect(await store.length()).toBe(2)
+      expect((await ada.get('/out')).text).toBe('out')
+      expect((await ada.get('/view')).text).toBe('anonymous')
+      expect((await grace.get('/view')).text).toBe('grace 2')
+      expect(await store.length()).toBe(1)
     })
 
-    afterAll(async () => {
-      for (const app of apps) await app.close()
-    })
-
-    describe.each(Object.entries(hosts))('%s', (name, start) => {
-      const stores = name === 'express-session' ? [PgSessionStore] : [PgSessionStore, FastifyPgSessionStore]
-
-      it.each(stores.map((Store) => [Store]))('logs in, counts, and logs out', async (Store) => {
-        const store = new Store({ stash, namespace: `${name}-${stores.indexOf(Store)}` })
-        const app = await start(store, tenants)
-        apps.push(app)
-        const [ada, grace] = [new Browser(app.origin), new Browser(app.origin)]
-        expect((await ada.get('/view')).text).toBe('anonymous')
-        await ada.get('/in/ada')
-        await grace.get('/in/grace')
-        expect((await ada.get('/view')).text).toBe('ada 1')
-        expect((await ada.get('/view')).text).toBe('ada 2')
-        expect((await grace.get('/view')).text).toBe('grace 1')
-        expect(await store.length()).toBe(2)
-        expect((await ada.get('/out')).text).toBe('out')
-        expect((await ada.get('/view')).text).toBe('anonymous')
-        expect((await grace.get('/view')).text).toBe('grace 2')
-        expect(await store.length()).toBe(1)
-      })
-
-      it('moves the expiry with every request, and ends the session after it', async () => {
-        const app = await start(new PgSessionStore({ stash, namespace: `${name}-brief` }), tenants, 1_000)
-        apps.push(app)
-        const ada = new Browser(app.origin)
-        await ada.get('/in/ada')
-        for (let request = 0; request < 3; request += 1) {
-          await sleep(600)
-          expect((await ada.get('/who')).text).toBe('ada')
-        }
-        await sleep(1_050)
-        expect((await ada.get('/who')).text).toBe('anonymous')
-      })
-
-      it('logs a user out everywhere else', async () => {
-        const userId = (session: { user?: unknown }) => session.user as string | undefined
-        const store = new PgSessionStore({ stash, namespace: `${name}-users`, userId } as PgSessionStoreOptions)
-        const app = await start(store, tenants)
-        apps.push(app)
-        const browsers = [0, 1, 2].map(() => new Browser(app.origin))
-        const ids = []
-        for (const browser of browsers) ids.push((await browser.get('/in/ada')).text)
-        const other = new Browser(app.origin)
-        await other.get('/in/grace')
-        expect((await store.listByUser('ada')).map(({ id }) => id).sort()).toEqual([...ids].sort())
-        expect(await store.destroyByUser('ada', { except: ids[0] })).toBe(2)
-        const answers = []
-        for (const browser of [...browsers, other]) answers.push((await browser.get('/who')).text)
-        expect(answers).toEqual(['ada', 'anonymous', 'anonymous', 'grace'])
-      })
-
-      it('keeps the sessions of each tenant to it, though a cookie wanders', async () => {
-        const tenant = () => tenants.getStore()
-        const store = new PgSessionStore({ stash, namespace: `${name}-tenants`, tenant })
-        const app = await start(store, tenants)
-        apps.push(app)
-        const headers: Record<string, string> = { 'x-tenant': 'acme' }
-        const ada = new Browser(app.origin, headers)
-        await ada.get('/in/ada')
+    it.skipIf(isShallow)('moves the expiry with every request, and ends the session after it', async () => {
+      const app = await start(new PgSessionStore({ stash, namespace: `${name}-brief` }), tenants, 1_000)
+      apps.push(app)
+      const ada = new Browser(app.origin)
+      await ada.get('/in/ada')
+      for (let request = 0; request < 3; request += 1) {
+        await sleep(600)
         expect((await ada.get('/who')).text).toBe('ada')
-        headers['x-tenant'] = 'globex'
-        expect((await ada.get('/who')).text).toBe('anonymous')
-        expect(await tenants.run('acme', () => store.length())).toBe(1)
-        expect(await tenants.run('globex', () => store.length())).toBe(0)
-        await expect(store.length()).rejects.toMatchObject({ code: 'ERR_PGSTASH_TENANT_REQUIRED' })
-      })
+      }
+      await sleep(1_050)
+      expect((await ada.get('/who')).text).toBe('anonymous')
+    })
 
-      it('is right for 100 browsers at once', async () => {
-        const app = await start(new PgSessionStore({ stash, namespace: `${name}-crowd` }), tenants)
-        apps.push(app)
-        const browsers = Array.from({ length: 100 }, () => new Browser(app.origin))
-        const answers = await Promise.all(
-          browsers.map(async (browser, at) => {
-            await browser.get(`/in/user-${at}`)
-            for (let view = 0; view < 3; view += 1) await browser.get('/view')
-            return (await browser.get('/view')).text
-          }),
-        )
-        expect(answers).toEqual(browsers.map((_, at) => `user-${at} 4`))
-      })
+    it('logs a user out everywhere else', async () => {
+      const userId = (session: { user?: unknown }) => session.user as string | undefined
+      const store = new PgSessionStore({ stash, namespace: `${name}-users`, userId } as PgSessionStoreOptions)
+      const app = await start(store, tenants)
+      apps.push(app)
+      const browsers = [0, 1, 2].map(() => new Browser(app.origin))
+      const ids = []
+      for (const browser of browsers) ids.push((await browser.get('/in/ada')).text)
+      const other = new Browser(app.origin)
+      await other.get('/in/grace')
+      expect((await store.listByUser('ada')).map(({ id }) => id).sort()).toEqual([...ids].sort())
+      expect(await store.destroyByUser('ada', { except: ids[0] })).toBe(2)
+      const answers = []
+      for (const browser of [...browsers, other]) answers.push((await browser.get('/who')).text)
+      expect(answers).toEqual(['ada', 'anonymous', 'anonymous', 'grace'])
+    })
+
+    it('keeps the sessions of each tenant to it, though a cookie wanders', async () => {
+      const tenant = () => tenants.getStore()
+      const store = new PgSessionStore({ stash, namespace: `${name}-tenants`, tenant })
+      const app = await start(store, tenants)
+      apps.push(app)
+      const headers: Record<string, string> = { 'x-tenant': 'acme' }
+      const ada = new Browser(app.origin, headers)
+      await ada.get('/in/ada')
+      expect((await ada.get('/who')).text).toBe('ada')
+      headers['x-tenant'] = 'globex'
+      expect((await ada.get('/who')).text).toBe('anonymous')
+      expect(await tenants.run('acme', () => store.length())).toBe(1)
+      expect(await tenants.run('globex', () => store.length())).toBe(0)
+      await expect(store.length()).rejects.toMatchObject({ code: 'ERR_PGSTASH_TENANT_REQUIRED' })
+    })
+
+    it('is right for 100 browsers at once', async () => {
+      const app = await start(new PgSessionStore({ stash, namespace: `${name}-crowd` }), tenants)
+      apps.push(app)
+      const browsers = Array.from({ length: 100 }, () => new Browser(app.origin))
+      const answers = await Promise.all(
+        browsers.map(async (browser, at) => {
+          await browser.get(`/in/user-${at}`)
+          for (let view = 0; view < 3; view += 1) await browser.get('/view')
+          return (await browser.get('/view')).text
+        }),
+      )
+      expect(answers).toEqual(browsers.map((_, at) => `user-${at} 4`))
     })
   })
+}
+
+for (const isolation of ['column', 'rls'] as const) {
+  const title = `sessions over HTTP, tenants apart by ${isolation}`
+  describePostgres(title, (body) => suite(body, isolation))
+  describeStrictDefaults(title, (body) => suite(body, isolation, true))
 }

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, inject } from 'vitest'
 import type { PgStashOptions } from '../../src/stash/options/told'
 import { PgStash } from '../../src/stash/pg-stash'
 import { printSchema } from '../../src/stash/schema-script'
-import { openPGlite } from './pglite'
 import { hasPgBouncer, PgBouncer } from './servers/pgbouncer'
+import { openPGlite } from './servers/pglite'
 
 /** A PostgreSQL that the contracts run on. */
 export interface Body {
@@ -62,6 +62,12 @@ export function describePostgres(title: string, suite: (body: Body) => void): vo
   })
 }
 
+/** Databases whose default isolation is another than ours: each on the PostgreSQL started by the run. */
+export function describeStrictDefaults(title: string, suite: (body: Body) => void): void {
+  for (const isolation of ['repeatable read', 'serializable'])
+    describeBody(title, () => strictBody(isolation, inject('postgresUrl')), suite)
+}
+
 function bodies(): (() => Body)[] {
   const given = process.env.DATABASE_URL
   return [
@@ -73,6 +79,8 @@ function bodies(): (() => Body)[] {
 
 function postgresBody(name: string, connectionString: string): Body {
   const pool = new pg.Pool({ connectionString, max: 2, allowExitOnIdle: true })
+  // A database that is dropped by force ends connections that have not hung up yet.
+  pool.on('error', () => {})
   return withStashes({
     name,
     connection: () => ({ connectionString }),
@@ -82,6 +90,25 @@ function postgresBody(name: string, connectionString: string): Body {
     actAs: async () => {},
     end: () => pool.end(),
   })
+}
+
+/** What runs beside the stashes has the same default. */
+function strictBody(isolation: string, serverUrl: string): Body {
+  const database = freshSchema()
+  const admin = new pg.Pool({ connectionString: serverUrl, max: 1, allowExitOnIdle: true })
+  const inside = postgresBody(`default isolation ${isolation}`, serverUrl.replace(/\/[^/]*$/, `/${database}`))
+  return {
+    ...inside,
+    async start() {
+      await admin.query(`create database ${database}`)
+      await admin.query(`alter database ${database} set default_transaction_isolation = '${isolation}'`)
+    },
+    async close() {
+      await inside.close()
+      await admin.query(`drop database ${database} with (force)`)
+      await admin.end()
+    },
+  }
 }
 
 /** The stashes go through PgBouncer, what runs beside them straight to the server. */

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import { makeServerFiles, type ServerFiles } from './server-files'
+import { makeServerFiles, type ServerFiles } from './servers/files'
 import { TestServer } from './servers/postgres'
 
 declare module 'vitest' {

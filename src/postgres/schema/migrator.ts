@@ -24,6 +24,7 @@ import {
   UnsupportedServerError,
 } from '../../errors'
 import { flagsOf, migrateStep } from '../../migrate-step'
+import { startTimer } from '../../own-clock'
 import type { Connection, Driver, Transaction } from '../wire/driver'
 import { inSchema, quoteLiteral, statementOf } from '../wire/statement'
 import { isDefinitionCollision, sqlStateOf } from '../wire/transient-failure'
@@ -164,7 +165,7 @@ export class Migrator {
         if (sqlStateOf(error) === lockNotAvailable)
           throw new SchemaLockedError(this.#schema, await this.#lockHolders(), error)
         if (attempt === maxAttempts || !isDefinitionCollision(error)) throw error
-        await new Promise((resolve) => setTimeout(resolve, Math.random() * maxPauseMs))
+        await new Promise<void>((resolve) => void startTimer(resolve, Math.random() * maxPauseMs, true))
       }
     }
   }

@@ -76,7 +76,7 @@ const causes: readonly Cause[] = [
   },
   {
     codes: /^28/, // invalid_authorization_specification, invalid_password
-    nextStep: `Check user and password of ${setting}, that the role may log in, and the server's pg_hba.conf.`,
+    nextStep: `Check user and password of ${setting}, that the role may log in, and the server's pg_hba.conf, which may ask for TLS (ssl: true, sslmode=require).`,
   },
   {
     codes: /^3D000$/, // invalid_catalog_name

@@ -65,6 +65,7 @@ const schemaGoneStates = new Set([
 /** no_tenant() of migration "roles": a statement of ours told no tenant where the policies hold for the role. */
 const untoldTenantState = 'PGS01'
 
+/** Of `pg`, where an application gave its pool a `query_timeout`; and ours. */
 const readTimeoutMessage = 'Query read timeout'
 
 /** The SQLSTATE of an error of either body, undefined for a socket's or anything else's: those have no digit. */
@@ -95,6 +96,16 @@ export function deservesAnotherConnection(error: unknown): boolean {
 /** The server did not answer in time; it may still be at it, so sending it again would make two. */
 export function isReadTimeout(error: unknown): boolean {
   return messageOf(error) === readTimeoutMessage
+}
+
+/** What a statement fails with that has no answer in time. */
+export function readTimeout(): Error {
+  return new Error(readTimeoutMessage)
+}
+
+/** The connection was lost before; the statement has not left. */
+export function isUnsendable(error: unknown): boolean {
+  return /^Client has encountered a connection error/.test(messageOf(error))
 }
 
 /** Certainly not applied, and likely to pass now. */

@@ -13,7 +13,9 @@ import { printSchema } from '../../../src/stash/schema-script'
 import { Sessions } from '../../../src/stash/sessions/store'
 import { Run, steps } from '../../properties/programs'
 import { freshSchema, urlAs } from '../../support/bodies'
+import { runNode } from '../../support/processes'
 import { hasPgBouncer, PgBouncer } from '../../support/servers/pgbouncer'
+import { sleep } from '../../support/sleep'
 
 /** A pool that takes configs only, as one of `pg-native` does. */
 class PlainPool implements PgPool {
@@ -60,6 +62,14 @@ describe.each(['repeatable read', 'serializable'])('a database whose default iso
     const stashes = Array.from({ length: 8 }, () => open({ schema }))
     const started = await Promise.allSettled(stashes.map((stash) => stash.ready()))
     expect(started.filter(({ status }) => status === 'rejected')).toEqual([])
+  })
+
+  it('lets eight processes start at once on an empty database, and count together', async () => {
+    const schema = freshSchema()
+    const env = { DATABASE_URL: url(), SCHEMA: schema, START_AT: String(Date.now() + 3_000) }
+    const ended = await Promise.all(Array.from({ length: 8 }, () => runNode(startAndCount, env)))
+    expect(ended.filter(({ code }) => code !== 0).map(({ output }) => output)).toEqual([])
+    expect(await open({ schema }).namespace('hot').get('hits')).toBe(8 * 25)
   })
 
   it('refuses none of 1,200 rounds on hot keys', async () => {
@@ -138,21 +148,72 @@ describe.each(['repeatable read', 'serializable'])('a database whose default iso
   }
 })
 
+/** All begin together, with nothing but the schema to wait for. */
+const startAndCount = `
+  import { PgStash } from 'pgstash'
+  const { SCHEMA, START_AT } = process.env
+  await new Promise((resolve) => setTimeout(resolve, START_AT - Date.now()))
+  const stash = new PgStash({ schema: SCHEMA, timeoutMs: 60_000 })
+  await stash.ready()
+  for (let hit = 0; hit < 25; hit += 1) await stash.namespace('hot').increment('hits')
+  await stash.close()
+`
+
 it('is noticed where it changes under a running stash', async () => {
   const role = freshSchema()
-  const admin = new pg.Pool({ connectionString: inject('postgresUrl'), max: 1, allowExitOnIdle: true })
+  const admin = new pg.Pool({ connectionString: inject('postgresUrl'), allowExitOnIdle: true })
   await admin.query(`create role ${role} superuser login`)
   const options = { connectionString: urlAs(role, inject('postgresUrl')), schema: role, idleTimeoutMillis: 1 }
-  const stashes = [new PgStash(options), new PgStash(options)]
-  for (const stash of stashes) await stash.ready()
+  const stash = new PgStash({ ...options, sweeper: false, timeoutMs: 20_000 })
+  const cache = stash.namespace('hot')
+  await cache.set('k', 1)
   await admin.query(`alter role ${role} set default_transaction_isolation = 'serializable'`)
-  await new Promise((resolve) => setTimeout(resolve, 50))
-  const settled = await Promise.allSettled(stashes.flatMap((stash) => rounds(stash, 20, { sweeps: false })))
-  expect(settled.filter(({ status }) => status === 'rejected')).toEqual([])
-  for (const stash of stashes) await stash.close()
+  await sleep(50)
+  const [first, second] = [new RowHolder(inject('postgresUrl'), role), new RowHolder(inject('postgresUrl'), role)]
+  await first.hold()
+  const written = cache.set('k', 2)
+  await waiting(admin, role, 1)
+  // Whoever tries again finds the row written once more: it fails a second time, unless it says that it wants to wait.
+  const held = second.hold()
+  await waiting(admin, role, 2)
+  await first.letGo()
+  await held
+  await waiting(admin, role, 1)
+  await second.letGo()
+  await expect(written).resolves.toHaveProperty('version')
+  expect(await cache.get('k')).toBe(2)
+  await stash.close()
   await admin.query(`drop schema ${role} cascade; drop role ${role}`)
   await admin.end()
 })
+
+/** Writes a row of `entry`, and leaves its transaction open. */
+class RowHolder {
+  readonly #client: pg.Client
+  readonly #schema: string
+
+  constructor(connectionString: string, schema: string) {
+    this.#client = new pg.Client({ connectionString, application_name: `holder of ${schema}` })
+    this.#schema = schema
+  }
+
+  async hold(): Promise<void> {
+    await this.#client.connect()
+    await this.#client.query(`begin; update ${this.#schema}.entry set format = format where key = 'k'`)
+  }
+
+  async letGo(): Promise<void> {
+    await this.#client.query('commit')
+    await this.#client.end()
+  }
+}
+
+/** Until so many wait for a lock in the schema: the stash's role, and holders. Not for ever: whoever is faster than the others does not wait. */
+async function waiting(admin: pg.Pool, schema: string, count: number): Promise<void> {
+  const asked = `select count(*)::int as n from pg_stat_activity
+    where wait_event_type = 'Lock' and (usename = '${schema}' or application_name = 'holder of ${schema}')`
+  for (let looks = 0; looks < 500 && (await admin.query(asked)).rows[0].n !== count; looks += 1) await sleep(5)
+}
 
 /** Each round writes rows that all others write. */
 function rounds(stash: PgStash, count: number, { sweeps = true } = {}): Promise<unknown>[] {

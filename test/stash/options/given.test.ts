@@ -16,7 +16,7 @@ import type { PgStashOptions } from '../../../src/stash/options/told'
 import { PgStash } from '../../../src/stash/pg-stash'
 import { Sessions } from '../../../src/stash/sessions/store'
 import { freshSchema } from '../../support/bodies'
-import { openPGlite } from '../../support/pglite'
+import { openPGlite } from '../../support/servers/pglite'
 
 const plain = { host: 'db.example', port: 5433, user: 'ada', database: 'd', password: 'secret', max: 3, schema: 's' }
 

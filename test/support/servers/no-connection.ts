@@ -4,7 +4,7 @@ import { PGlite } from '@electric-sql/pglite'
 import pg from 'pg'
 import type { PgPool } from '../../../src/postgres/wire/pg/driver'
 import type { PgStashOptions } from '../../../src/stash/options/told'
-import { openPGlite } from '../pglite'
+import { openPGlite } from './pglite'
 import type { TestServer } from './postgres'
 
 /** What makes a connection impossible: options of a pool, of ours or of the caller's. */
@@ -51,6 +51,7 @@ export function failingWays(server: TestServer, silentPort: number, rudePort: nu
     way('a server that hangs up', /ended the connection/, { connectionString: at(rudePort) }),
     way('something that is no PostgreSQL', /PostgreSQL's TLS/, { connectionString: at(strangePort), ssl: true }),
     way('a server without TLS', /Turn TLS on/, { ssl: true }),
+    way('a server without TLS, by the address', /Turn TLS on/, { connectionString: `${good}?sslmode=require` }),
     way('a certificate file that is not there', /or the file/, {
       connectionString: `${good}?sslmode=verify-full&sslrootcert=/nowhere`,
     }),
@@ -106,6 +107,34 @@ export function failingWays(server: TestServer, silentPort: number, rudePort: nu
         }
       },
     } as unknown as Partial<Spoilt>),
+  ]
+}
+
+/**
+ * Ways that a server with TLS adds, which admits nobody without it.
+ * @param name whom its certificate is made out for; it is reached by an address
+ */
+export function failingTlsWays(server: TestServer, ca: string, name: string): Failing[] {
+  const good = server.url()
+  const way = (title: string, nextStep: RegExp, options: Partial<Spoilt>): Failing => ({
+    name: title,
+    nextStep,
+    options: { connectionString: good, ...options },
+  })
+  return [
+    way('a certificate that nobody known has signed', /ssl: \{ ca \}/, { ssl: true }),
+    way('a certificate that nobody known has signed, by the address', /ssl: \{ ca \}/, {
+      connectionString: `${good}?sslmode=verify-full`,
+    }),
+    way('a certificate that is made out for somebody else', /servername/, { ssl: { ca } }),
+    way('a certificate that does not fit the name asked for', /servername/, { ssl: { ca, servername: `not.${name}` } }),
+    way('a version of TLS that the server has given up', /agree on TLS/, {
+      ssl: { ca, servername: name, minVersion: 'TLSv1', maxVersion: 'TLSv1.1' },
+    }),
+    way('no TLS where the server asks for it', /may ask for TLS/, { ssl: false }),
+    way('no TLS where the server asks for it, by the address', /may ask for TLS/, {
+      connectionString: `${good}?sslmode=disable`,
+    }),
   ]
 }
 

@@ -1,11 +1,13 @@
-import pg from 'pg'
+import type pg from 'pg'
+import { Deadlines } from '../../../coalescing/deadlines'
 import { OpenTransactionError } from '../../../errors'
 import type { Driver, PoolUse, Row, Transaction } from '../driver'
 import { NotConnected } from '../not-connected'
 import { asTenant } from '../set-tenant'
 import type { Statement } from '../statement'
 import { isLost, isLostStatement, isOfIsolation, isReadOnly, isReadTimeout } from '../transient-failure'
-import { type LeaseOptions, lease } from './lease'
+import { Leases } from './lease'
+import { OwnPool } from './own-pool'
 import { type PgClient, type PgPool, type PoolFacts, sizeOf, takesSubmittables } from './pool'
 import { PgSession } from './session'
 import { submit } from './submit'
@@ -48,21 +50,32 @@ const waitingShare = 0.9
 /** The body over `pg`. */
 export class PgDriver implements Driver {
   readonly #pool: PgPool
+  /** undefined: the pool is somebody else's. */
+  readonly #own: OwnPool | undefined
   readonly #takesSubmittables: boolean
-  readonly #end: (() => Promise<void>) | undefined
   readonly #timeoutMs: number
-  readonly #leasing: LeaseOptions
+  readonly #leases: Leases
+  /** Of statements under way. `pg` has a limit too, which counts time in which the event loop stood still, and is lost with a fake timer. */
+  readonly #limits: Deadlines
   /** false for the life of the pool once a pooler has lost a named statement. */
   #isNaming = true
   /** true for the life of the pool once the database's default isolation has been seen to be another one. */
   #demandsReadCommitted = false
 
-  private constructor(pool: PgPool, timeoutMs: number, end?: () => Promise<void>) {
+  private constructor(pool: PgPool, timeoutMs: number, own?: OwnPool) {
     this.#pool = pool
+    this.#own = own
     this.#takesSubmittables = takesSubmittables(pool)
     this.#timeoutMs = timeoutMs
-    this.#leasing = { timeoutMs, waitMs: end === undefined ? timeoutMs * waitingShare : undefined }
-    this.#end = end
+    this.#limits = new Deadlines(timeoutMs)
+    this.#leases = new Leases(pool, {
+      // A pool of ours has that limit itself, and says more.
+      waitMs: own === undefined ? timeoutMs * waitingShare : timeoutMs,
+      timeoutMs,
+      // A pool that is none of `pg`'s need not hold the process while it makes a client.
+      keepsAlive: own === undefined,
+      onLook: () => own?.freeLost(),
+    })
   }
 
   /** Over a pool that somebody else opened, and closes. */
@@ -73,14 +86,12 @@ export class PgDriver implements Driver {
   /** Over a pool of its own. No connection is made before the first statement. */
   static open(options: PgPoolOptions, timeoutMs: number): PgDriver {
     // allowExitOnIdle: a script that forgets close() still ends. The connect limit bounds a server that never answers.
-    const pool = new pg.Pool({
+    const own = new OwnPool({
       connectionTimeoutMillis: Math.ceil(timeoutMs * waitingShare),
       allowExitOnIdle: true,
       ...(options as pg.PoolConfig),
     })
-    // Without a listener the loss of an idle connection would end the process. The pool replaces it by itself.
-    pool.on('error', ignore)
-    return new PgDriver(pool as PgPool, timeoutMs, () => pool.end())
+    return new PgDriver(own.pool as PgPool, timeoutMs, own)
   }
 
   query(statement: Statement, values: readonly unknown[], tenant?: string): Promise<readonly Row[]> {
@@ -112,13 +123,13 @@ export class PgDriver implements Driver {
   }
 
   async close(): Promise<void> {
-    await this.#end?.()
+    await this.#own?.end(this.#timeoutMs)
   }
 
   #connect(): Promise<PgSession> {
     return new Promise((resolve, reject) => {
-      lease<PgClient>(this.#pool, this.#leasing, (refusal, client) =>
-        refusal === undefined ? resolve(new PgSession(client, this.#timeoutMs)) : reject(refusal),
+      this.#leases.take<PgClient>((refusal, client) =>
+        refusal === undefined ? resolve(new PgSession(client, this.#limits)) : reject(refusal),
       )
     })
   }
@@ -161,12 +172,11 @@ export class PgDriver implements Driver {
     const { statement, values, tenant, isNamed } = sending
     return new Promise((resolve, reject) => {
       const query = new PgSubmittable(statement, values, {
-        timeoutMs: this.#timeoutMs,
         isNamed,
         tenant,
         demandsReadCommitted: this.#demandsReadCommitted,
       })
-      submit(this.#pool, this.#leasing, query, (error) => (error ? reject(error) : resolve(query.rows)))
+      submit(this.#leases, this.#limits, query, (error) => (error ? reject(error) : resolve(query.rows)))
     })
   }
 
@@ -213,8 +223,6 @@ async function undo(session: PgSession, error: unknown): Promise<Error | undefin
   if (isReadTimeout(told) || isReadOnly(told)) return toError(told)
   return session.script('rollback').then(() => undefined, toError)
 }
-
-function ignore(): void {}
 
 function toError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error))

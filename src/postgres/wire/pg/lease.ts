@@ -1,7 +1,8 @@
+import { Deadlines, type Waiting } from '../../../coalescing/deadlines'
 import { CallTimeoutError } from '../../../errors'
-import { now, startTimer } from '../../../own-clock'
+import { areTicksFake, now, startTimer, tickEpoch } from '../../../own-clock'
 import { NotConnected } from '../not-connected'
-import { type LeasedClient, type PgPool, type PoolFacts, type Release, takesSubmittables } from './pool'
+import { type LeasedClient, type PgPool, type Release, takesSubmittables } from './pool'
 
 /** Told once: with a client, or why there is none. */
 export type Leased<Client> = (refusal: NotConnected | undefined, client: Client, release: Release) => void
@@ -11,41 +12,96 @@ interface CallbackPool {
 }
 
 export interface LeaseOptions {
-  /** For a pool without a limit of its own, which could wait for ever. */
-  readonly waitMs: number | undefined
+  /** What waiting for a client may take. */
+  readonly waitMs: number
   /** What a call may take. */
   readonly timeoutMs: number
+  /** Whether the process stays while somebody waits. */
+  readonly keepsAlive: boolean
+  /** Called from time to time while somebody waits. */
+  readonly onLook: () => void
 }
 
-/**
- * A client of the pool; all that fails here is a {@link NotConnected}. Where one is idle there is nothing to wait for, and no timer. A client that comes too late goes
- * back.
- */
-export function lease<Client>(pool: PgPool, options: LeaseOptions, done: Leased<Client>): void {
-  const { idleCount = 0, waitingCount = 0 } = pool as PoolFacts
-  if (idleCount > waitingCount) {
-    ask(pool, (refusal, client, release) =>
-      done(refusal ? new NotConnected(refusal) : undefined, client as Client, release),
-    )
-    return
+/** Who waits for a client of one pool. */
+export class Leases {
+  readonly #pool: PgPool
+  readonly #timeoutMs: number
+  readonly #deadlines: Deadlines
+  readonly #waiting = new Set<Lease>()
+
+  constructor(pool: PgPool, { waitMs, timeoutMs, keepsAlive, onLook }: LeaseOptions) {
+    this.#pool = pool
+    this.#timeoutMs = timeoutMs
+    const look = () => {
+      onLook()
+      if (!areTicksFake()) for (const lease of this.#waiting) lease.askAgain()
+    }
+    this.#deadlines = new Deadlines(waitMs, look, keepsAlive)
   }
-  leaseInTime(pool, options, done)
+
+  /** A client of the pool; all that fails here is a {@link NotConnected}. A client that comes too late goes back. */
+  take<Client>(done: Leased<Client>): void {
+    const lease = new Lease(this.#pool, this.#timeoutMs, (...told) => {
+      this.#waiting.delete(lease)
+      this.#deadlines.remove(lease)
+      ;(done as Leased<unknown>)(...told)
+    })
+    this.#waiting.add(lease)
+    this.#deadlines.add(lease, lease.madeAt)
+    lease.ask()
+  }
 }
 
-function leaseInTime<Client>(pool: PgPool, { waitMs, timeoutMs }: LeaseOptions, done: Leased<Client>): void {
-  const startedAt = now()
-  let isLate = false
-  const refuse = () => {
-    isLate = true
-    done(new NotConnected(new CallTimeoutError(timeoutMs, 'not-sent'), { wasSlow: true }), undefined as never, ignore)
+class Lease implements Waiting {
+  older: Waiting | undefined
+  newer: Waiting | undefined
+  startedAt = 0
+  readonly madeAt = now()
+  readonly #pool: PgPool
+  readonly #timeoutMs: number
+  readonly #done: Leased<unknown>
+  #isOver = false
+  #asked = 0
+  #askedIn = 0
+
+  constructor(pool: PgPool, timeoutMs: number, done: Leased<unknown>) {
+    this.#pool = pool
+    this.#timeoutMs = timeoutMs
+    this.#done = done
   }
-  const stopTimer = waitMs === undefined ? ignore : startTimer(refuse, waitMs, true)
-  ask(pool, (refusal, client, release) => {
-    stopTimer()
-    const wasSlow = now() - startedAt > timeoutMs / 2
-    if (!isLate) done(refusal ? new NotConnected(refusal, { wasSlow }) : undefined, client as Client, release)
-    else if (!refusal) release()
-  })
+
+  ask(): void {
+    this.#asked += 1
+    this.#askedIn = tickEpoch()
+    const asked = this.#asked
+    ask(this.#pool, (refusal, client, release) => {
+      if (refusal !== undefined) {
+        if (asked === this.#asked) this.#refuse(refusal, now() - this.madeAt > this.#timeoutMs / 2)
+      } else if (this.#isOver) release()
+      else this.#end(undefined, client, release)
+    })
+  }
+
+  /**
+   * Where fake timers came or went since it was asked, pool and socket may wait for a tick that was lost. Whichever client comes first is taken, the other goes back;
+   * a refusal counts where it is the answer to the last time.
+   */
+  askAgain(): void {
+    if (!this.#isOver && this.#askedIn !== tickEpoch()) this.ask()
+  }
+
+  runOut(): void {
+    this.#refuse(new CallTimeoutError(this.#timeoutMs, 'not-sent'), true)
+  }
+
+  #refuse(refusal: unknown, wasSlow: boolean): void {
+    if (!this.#isOver) this.#end(new NotConnected(refusal, { wasSlow }), undefined, ignore)
+  }
+
+  #end(refusal: NotConnected | undefined, client: unknown, release: Release): void {
+    this.#isOver = true
+    this.#done(refusal, client, release)
+  }
 }
 
 /** Also what `connect` throws: options are looked at where the pool makes its client. */

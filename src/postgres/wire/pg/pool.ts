@@ -21,7 +21,6 @@ export interface PgQueryConfig {
   values?: unknown[]
   rowMode?: 'array'
   types?: { getTypeParser(oid: number, format?: string): (text: string) => unknown }
-  query_timeout?: number
 }
 
 /** Of a pool of `pg`'s: what it says of itself. Pools that only look like one may not. */

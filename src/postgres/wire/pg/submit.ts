@@ -1,9 +1,10 @@
+import type { Deadlines } from '../../../coalescing/deadlines'
 import { OpenTransactionError } from '../../../errors'
-import { startTimer } from '../../../own-clock'
+import { now, startTimer } from '../../../own-clock'
 import { NotConnected } from '../not-connected'
 import { sqlStateOf } from '../transient-failure'
-import { giveUp, type LeaseOptions, lease } from './lease'
-import type { LeasedClient, PgPool } from './pool'
+import { giveUp, type Leases } from './lease'
+import type { LeasedClient } from './pool'
 import type { PgSubmittable } from './submittable'
 import { isOpen, statusOf, type TransactionStatus } from './transaction-status'
 
@@ -19,13 +20,8 @@ type SubmittableClient = LeasedClient & {
  * What `pool.query` does for a config: an error, told by the query or by its connection, ends the connection. So does a transaction that is open on it, before or
  * after: somebody has not ended it, and what is done in it is not committed.
  */
-export function submit(
-  pool: PgPool,
-  options: LeaseOptions,
-  query: PgSubmittable,
-  done: (error: unknown) => void,
-): void {
-  lease<SubmittableClient>(pool, options, (refusal, client, release) => {
+export function submit(leases: Leases, limits: Deadlines, query: PgSubmittable, done: (error: unknown) => void): void {
+  leases.take<SubmittableClient>((refusal, client, release) => {
     if (refusal !== undefined) {
       done(refusal)
       return
@@ -44,6 +40,7 @@ export function submit(
     const end = (error: unknown) => {
       if (isOver) return
       isOver = true
+      limits.remove(query)
       client.removeListener('error', end)
       if (error instanceof OpenTransactionError) giveUpOf(error)
       else if (before === undefined && sqlStateOf(error) !== undefined)
@@ -53,6 +50,7 @@ export function submit(
       else finish(error)
     }
     client.once('error', end)
+    limits.add(query, now())
     try {
       client.query(query, end)
     } catch (error) {

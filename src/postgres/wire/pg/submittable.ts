@@ -1,9 +1,10 @@
+import type { Waiting } from '../../../coalescing/deadlines'
 import { OpenTransactionError } from '../../../errors'
 import type { Row } from '../driver'
 import { readCommitted } from '../read-committed'
 import { setTenant } from '../set-tenant'
 import type { Statement } from '../statement'
-import { isInFailedTransaction } from '../transient-failure'
+import { isInFailedTransaction, readTimeout } from '../transient-failure'
 import { isOpen, type ReadyConnection, type Watched, watch } from './transaction-status'
 
 /** What a submittable needs of the connection of a `pg.Client`. */
@@ -43,7 +44,6 @@ const parsersOf = new WeakMap<Statement, readonly Parser[]>()
 const knowsSetTenant = new WeakSet<PgConnection>()
 
 export interface SubmitOptions {
-  readonly timeoutMs: number
   /** Prepares the statement on its connection, once. */
   readonly isNamed: boolean
   /** Whose rows the policies show it; undefined: no policies, or the maintenance role. */
@@ -57,12 +57,13 @@ export interface SubmitOptions {
  * answers. `pg`'s own query copies its config property by property, is an event emitter and emits each row: a lone call took
  * 97 us through it and 83 us through this (bench/README.md).
  */
-export class PgSubmittable {
+export class PgSubmittable implements Waiting {
+  older: Waiting | undefined
+  newer: Waiting | undefined
+  startedAt = 0
   /** `pg` notes it as prepared once the server says so. */
   readonly name: string
   readonly text: string
-  /** Milliseconds; read by `pg`, which then fails the query with its own error. */
-  readonly query_timeout: number
   readonly rows: Row[] = []
   /** Assigned by `pg`, where it finds none. */
   callback: ((error: unknown) => void) | undefined
@@ -79,11 +80,10 @@ export class PgSubmittable {
   constructor(
     statement: Statement,
     values: readonly unknown[],
-    { timeoutMs, isNamed, tenant, demandsReadCommitted }: SubmitOptions,
+    { isNamed, tenant, demandsReadCommitted }: SubmitOptions,
   ) {
     this.name = isNamed ? statement.name : ''
     this.text = statement.text
-    this.query_timeout = timeoutMs
     this.#statement = statement
     // Here and not in `submit`: what throws there throws out of the queue of `pg`, past everybody who waits.
     this.#values = values.map(textOf)
@@ -114,6 +114,11 @@ export class PgSubmittable {
       connection.stream.uncork?.()
     }
     return null
+  }
+
+  /** The connection is given up, as after any error. */
+  runOut(): void {
+    this.callback?.(readTimeout())
   }
 
   handleRowDescription({ fields }: { fields: readonly { readonly dataTypeID: number }[] }): void {

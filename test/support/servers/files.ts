@@ -4,7 +4,7 @@ import { chmod, cp, mkdir, readFile, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { unprivilegedUser } from './servers/unprivileged-user'
+import { unprivilegedUser } from './unprivileged-user'
 
 const run = promisify(execFile)
 
