@@ -1,0 +1,182 @@
+import ts from 'typescript'
+import { generatedNote } from './generated-note'
+import { docOf, type PublicName, type Surface } from './surface'
+
+/** One option, as the table has it. */
+interface Option {
+  readonly of: string
+  readonly name: string
+  readonly type: string
+  readonly standard: string
+  readonly unit: string
+  readonly text: string
+}
+
+/** Whom people make, by the name of what they pass: the first table. The options of all other names that end in `Options` are those of a call. */
+const holders: Readonly<Record<string, string>> = {
+  'pgstash: PgStashOptions': '`PgStash`',
+  'pgstash: MaintenanceConnection': '`maintenance`',
+  'pgstash/keyv: KeyvPgStoreOptions': '`KeyvPgStore`',
+  'pgstash/keyv: CreateKeyvOptions': '`createKeyv`',
+  'pgstash/cache-manager: PgCacheManagerOptions': '`pgStore`, `pgStore4`, `PgCacheManagerStore`',
+  'pgstash: SessionsOptions': '`Sessions`',
+  'pgstash/express-session: PgSessionStoreOptions': '`PgSessionStore` (express-session)',
+  'pgstash/fastify-session: PgSessionStoreOptions': '`PgSessionStore` (fastify-session)',
+  'pgstash: LimiterOptions': 'every limiter',
+  'pgstash: RateLimiterOptions': '`RateLimiter`',
+  'pgstash: LoginLimiterOptions': '`LoginLimiter`',
+  'pgstash/express-rate-limit: PgRateLimitStoreOptions': '`PgRateLimitStore`',
+  'pgstash/fastify-rate-limit: FastifyRateLimitStoreOptions': '`fastifyRateLimitStore`',
+  'pgstash/nestjs-throttler: PgThrottlerStorageOptions': '`PgThrottlerStorage`',
+}
+
+/** Of a type that is composed or spread over several declarations: what else belongs to its options. */
+const withInherited: ReadonlySet<string> = new Set(['PgStashOptions'])
+
+/** The page of all options, and what their docstrings do not say. */
+export function optionsPage(surface: Surface): { readonly text: string; readonly faults: readonly string[] } {
+  const keyOf = ({ entry, name }: PublicName) => `${entry}: ${name}`
+  const known = new Map(surface.names.map((name) => [keyOf(name), name]))
+  const faults = Object.keys(holders)
+    .filter((key) => !known.has(key))
+    .map((key) => `${key} is in options-page.ts, and not exported`)
+  const held = Object.entries(holders).flatMap(([key, of]) => optionsOf(known.get(key), of, surface))
+  const called = surface.names
+    .filter((name) => name.name.endsWith('Options') && holders[keyOf(name)] === undefined)
+    .flatMap((name) => optionsOf(name, `\`${name.name}\``, surface))
+  const all = [...held, ...called]
+  return { text: pageOf(held, called, surface), faults: [...faults, ...all.flatMap(missing)] }
+}
+
+function missing({ of, name, standard, unit, text }: Option): string[] {
+  const what = [
+    ...(standard === '' ? ['no "Default: …"'] : []),
+    ...(unit === '?' ? ['a number without a unit'] : []),
+    ...(text === '' ? ['nothing but its default'] : []),
+  ]
+  return what.map((fault) => `option ${name} of ${of}: its docstring has ${fault}`)
+}
+
+function optionsOf(known: PublicName | undefined, of: string, surface: Surface): Option[] {
+  if (known === undefined) return []
+  const declared = known.declarations.flatMap((node) => fieldsIn(node))
+  const inherited = withInherited.has(known.name) ? inheritedFields(known, surface) : []
+  return [...inherited, ...declared].flatMap((field) => [
+    optionOf(field, of, '', surface),
+    ...nestedFields(field).map((inner) => optionOf(inner, of, `${field.name.getText()}.`, surface)),
+  ])
+}
+
+/** `{ a, b } | false`: the fields of the literal are options too. */
+function nestedFields({ type }: ts.PropertySignature): ts.PropertySignature[] {
+  return type === undefined ? [] : fieldsIn(type)
+}
+
+function fieldsIn(node: ts.Node): ts.PropertySignature[] {
+  const members = ts.isInterfaceDeclaration(node) || ts.isTypeLiteralNode(node) ? [...node.members] : undefined
+  if (members !== undefined) return members.filter((member) => ts.isPropertySignature(member))
+  if (ts.isTypeAliasDeclaration(node)) return fieldsIn(node.type)
+  if (ts.isUnionTypeNode(node) || ts.isIntersectionTypeNode(node)) return node.types.flatMap(fieldsIn)
+  return []
+}
+
+function inheritedFields({ declarations }: PublicName, { checker }: Surface): ts.PropertySignature[] {
+  return declarations
+    .flatMap((node) => (ts.isInterfaceDeclaration(node) ? (node.heritageClauses ?? []) : []))
+    .flatMap(({ types }) => types)
+    .flatMap((type) => checker.getTypeAtLocation(type).symbol?.declarations ?? [])
+    .flatMap(fieldsIn)
+}
+
+const standardSentence = /\bDefault: (.*?)\.(?= |$)/
+
+function optionOf(field: ts.PropertySignature, of: string, prefix: string, { checker }: Surface): Option {
+  const text = docOf(checker.getSymbolAtLocation(field.name) as ts.Symbol, checker)
+  const type = typeOf(field)
+  const standard = field.questionToken === undefined ? 'to be given' : (standardSentence.exec(text)?.[1] ?? '')
+  const name = prefix + field.name.getText()
+  return { of, name, type, standard, unit: unitOf(name, type, text), text: text.replace(standardSentence, '').trim() }
+}
+
+function typeOf({ type }: ts.PropertySignature): string {
+  return (type?.getText() ?? '')
+    .replace(/\breadonly /g, '')
+    .replace(/\?:/g, ':')
+    .replace(/ \| undefined\b/g, '')
+    .replace(/\s+/g, ' ')
+    .replace(/^\| /, '')
+}
+
+/** What a number may count; the first that the docstring names. */
+const units =
+  /\b(milliseconds|bytes|rows|connections|entries|callers|hits|attempts|bits|processes|deploys|failures|version|port)\b/i
+
+function unitOf(name: string, type: string, text: string): string {
+  if (!/\bnumber\b/.test(type.replace(/\{.*\}|\(.*\) => .*/g, ''))) return ''
+  if (/Ms$/.test(name)) return 'ms'
+  const unit = units.exec(text)?.[1]?.toLowerCase()
+  return unit === 'milliseconds' ? 'ms' : (unit ?? '?')
+}
+
+function pageOf(held: readonly Option[], called: readonly Option[], surface: Surface): string {
+  return [
+    '---',
+    'aside: false',
+    'pageClass: wide',
+    '---',
+    '',
+    '# Options',
+    '',
+    generatedNote('the types and their docstrings'),
+    '',
+    'All times are milliseconds. An option that is not known, or that will not do, is refused by name before anything is opened. A connection string may stand in the place of the options of a stash.',
+    '',
+    '## Who takes which',
+    '',
+    ...Object.entries(holders).map(
+      ([key, of]) =>
+        `- ${of}${key.startsWith('pgstash:') ? '' : ` of \`${key.split(':')[0]}\``}: ${takenBy(key, surface)}`,
+    ),
+    '',
+    'A store takes either `stash`, a stash to share, or connection options of its own, which open one; stores with the same options share it.',
+    '',
+    '## The stash and the stores',
+    '',
+    ...tableOf(held),
+    '',
+    '## Calls, and parts of options',
+    '',
+    ...tableOf(called),
+    '',
+  ].join('\n')
+}
+
+/** Its own, and those that the declaration takes from others. */
+function takenBy(key: string, { names }: Surface): string {
+  const [entry, name] = key.split(': ')
+  const found = names.find((one) => one.entry === entry && one.name === name)
+  const bases = found?.declarations.flatMap((node) => (ts.isInterfaceDeclaration(node) ? basesOf(node) : [])) ?? []
+  return ['its own', ...bases].join(', ')
+}
+
+function basesOf(node: ts.InterfaceDeclaration): string[] {
+  return (node.heritageClauses ?? [])
+    .flatMap(({ types }) => types.map((type) => type.getText()))
+    .map((text) => {
+      const [, base, without] = /^Omit<(\w+), '(\w+)'>$/.exec(text) ?? []
+      return base === undefined ? `those of \`${text}\`` : `those of \`${base}\` but \`${without}\``
+    })
+    .filter((text) => !text.includes('PgPoolOptions'))
+}
+
+function tableOf(options: readonly Option[]): string[] {
+  const cell = (text: string) => text.replaceAll('|', '\\|')
+  const rows = options.map(({ of, name, type, standard, unit, text }) =>
+    [`\`${name}\``, of, `\`${type}\``, standard, unit, text].map(cell).join(' | '),
+  )
+  return [
+    '| option | of | type | default | unit | |',
+    '| --- | --- | --- | --- | --- | --- |',
+    ...rows.map((row) => `| ${row} |`),
+  ]
+}
