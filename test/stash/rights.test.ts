@@ -4,6 +4,7 @@ import type { PgStash } from '../../src/stash/pg-stash'
 import { RateLimiter } from '../../src/stash/rate-limiter'
 import { printSchema } from '../../src/stash/schema-script'
 import { Sessions } from '../../src/stash/sessions'
+import { rounds } from '../support/depth'
 import { IsolatedSchema } from '../support/isolated-schema'
 
 const url = inject('postgresUrl')
@@ -282,7 +283,9 @@ describe('a role that lacks rights', () => {
 })
 
 describe('grants and migrations at once', () => {
-  it('of eight processes, fifteen each, all succeed, and so they do beside grants by hand', {
+  const each = rounds({ shallow: 5, deep: 15 })
+
+  it(`of eight processes, ${each} each, all succeed, and so they do beside grants by hand`, {
     timeout: 120_000,
   }, async () => {
     const made = await IsolatedSchema.make(url)
@@ -296,7 +299,7 @@ describe('grants and migrations at once', () => {
       }
     })()
     const grants = stashes.flatMap((stash, at) =>
-      Array.from({ length: 15 }, async (_, round) => {
+      Array.from({ length: each }, async (_, round) => {
         // So that there is something to grant.
         if (round % 5 === 0)
           await made.admin(`revoke all on ${made.schema}.session from ${roles[at % 2]}`).catch(() => {})
@@ -306,7 +309,7 @@ describe('grants and migrations at once', () => {
     const settled = await Promise.allSettled(grants)
     isOver = true
     await byHand
-    expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(120)
+    expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(8 * each)
     await made.drop()
   })
 
