@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { PgStash } from '../../src/stash/pg-stash'
+import { rounds } from '../support/depth'
 import { freshName, pgstash, type Run } from './pgstash'
 
 /** In a database of its own: a schema by any name may be made in it. */
@@ -148,6 +149,6 @@ describe('any flags at all', () => {
       expect(problems).toEqual([])
       expect(await stash.tenant('canary').namespace('cage').get('bird')).toBe('sings')
     })
-    await fc.assert(property, { numRuns: 10, endOnFailure: true })
+    await fc.assert(property, { numRuns: rounds({ shallow: 4, deep: 20 }), endOnFailure: true })
   })
 })

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { beforeAll, expect, it } from 'vitest'
 import type { Cache } from '../../src/stash/entries/cache'
 import { describeEveryBody } from '../support/bodies'
+import { rounds } from '../support/depth'
 
 describeEveryBody('values', (body) => {
   let cache: Cache
@@ -71,7 +72,7 @@ describeEveryBody('values', (body) => {
       fc.asyncProperty(fc.oneof(fc.jsonValue(), fc.string({ unit: 'binary' })), async (value) => {
         expect(JSON.stringify(await roundTrip(value))).toBe(JSON.stringify(value))
       }),
-      { numRuns: 200 },
+      { numRuns: rounds({ shallow: 40, deep: 200 }) },
     )
   })
 
@@ -91,7 +92,7 @@ describeEveryBody('values', (body) => {
         await cache.setMany(values.map((value, at) => ({ key: `p${at}`, value })))
         expect(await cache.getMany(values.map((_, at) => `p${at}`))).toEqual(values)
       }),
-      { numRuns: 100 },
+      { numRuns: rounds({ shallow: 20, deep: 100 }) },
     )
   })
 

@@ -2,6 +2,11 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RateLimiter } from '../../src/stash/limits/rate-limiter'
 import { PgStash } from '../../src/stash/pg-stash'
+<<<<<<< HEAD
+=======
+import { RateLimiter } from '../../src/stash/limits/rate-limiter'
+import { rounds } from '../support/depth'
+>>>>>>> origin/main
 import { Load } from '../support/load'
 import { durableSettings, TestServer } from '../support/servers/postgres'
 import { sleep } from '../support/sleep'
@@ -32,7 +37,7 @@ describe('a server that crashes under load', () => {
   it('loses nothing that it acknowledged, and is served again without a restart of the app', async () => {
     const stash = open('logged')
     const load = await Load.on(stash)
-    for (let crash = 0; crash < 2; crash += 1) {
+    for (let crash = 0; crash < rounds({ shallow: 1, deep: 5 }); crash += 1) {
       await load.recovers()
       await server.crash()
       await sleep(200)
@@ -50,7 +55,7 @@ describe('a server that crashes under load', () => {
     const cache = stash.namespace('a')
     const versions = new Set<number>()
     let newest = 0
-    for (let crash = 0; crash < 3; crash += 1) {
+    for (let crash = 0; crash < rounds({ shallow: 2, deep: 6 }); crash += 1) {
       for (let at = 0; at < 40; at += 1) {
         const { version } = await cache.set('k', at)
         expect(version).toBeGreaterThan(newest)

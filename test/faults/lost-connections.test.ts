@@ -2,19 +2,24 @@ import pg from 'pg'
 import { expect, inject, it } from 'vitest'
 import { PgStash } from '../../src/stash/pg-stash'
 import { freshSchema } from '../support/bodies'
+<<<<<<< HEAD
+=======
+import { rounds } from '../support/depth'
+import { FaultyProxy } from '../support/servers/faulty-proxy'
+>>>>>>> origin/main
 import { Load } from '../support/load'
 import { FaultyProxy } from '../support/servers/faulty-proxy'
 import { sleep } from '../support/sleep'
 
-const rounds = 20
+const losses = rounds({ shallow: 4, deep: 20 })
 
-it('all connections of a stash are ended, twenty times under load: nothing is lost, and the app recovers', async () => {
+it(`all connections of a stash are ended, ${losses} times under load: nothing is lost, and the app recovers`, async () => {
   const admin = new pg.Pool({ connectionString: inject('postgresUrl'), max: 1 })
   const schema = freshSchema()
   const stash = new PgStash({ connectionString: inject('postgresUrl'), schema, application_name: schema })
   const load = await Load.on(stash)
   let ended = 0
-  for (let round = 0; round < rounds; round += 1) {
+  for (let round = 0; round < losses; round += 1) {
     await load.recovers(100)
     const { rowCount } = await admin.query(
       'select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1',
@@ -24,7 +29,7 @@ it('all connections of a stash are ended, twenty times under load: nothing is lo
   }
   await load.recovers()
   const report = await load.stop()
-  expect(ended).toBeGreaterThanOrEqual(rounds)
+  expect(ended).toBeGreaterThanOrEqual(losses)
   expect(report).toMatchObject({ hanging: [], wrong: [] })
   expect(await load.audit()).toEqual([])
   await stash.close()

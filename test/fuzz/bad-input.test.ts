@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { describePostgres } from '../support/bodies'
+import { rounds } from '../support/depth'
 import { cacheCalls } from './cache-calls'
 import { Canaries } from './canaries'
 import type { FuzzedCall } from './fuzzed-call'
@@ -17,12 +18,11 @@ const isolations = ['column', 'rls'] as const
 
 /** Cases of a batch run at once. */
 const casesOfBatch = 20
-/** More to hunt, for hours if need be. */
-const batchesOfCall = Number(process.env.FUZZ_BATCHES ?? 2)
+const batchesOfCall = rounds({ shallow: 1, deep: 10 })
 
 /** The same cases at every run, so that a run which fails has found what a change broke. FUZZ_SEED=$RANDOM looks for new ones. */
 const seed = Number(process.env.FUZZ_SEED ?? 20_261_124)
-const leastCases = 10_000
+const leastCases = rounds({ shallow: 5_000, deep: 50_000 })
 
 let cases = 0
 const unhandled: unknown[] = []

@@ -8,6 +8,7 @@ import { fastifyRateLimitStore } from '../../src/adapters/fastify-rate-limit'
 import { PgThrottlerStorage } from '../../src/adapters/nestjs-throttler'
 import type { PgStash } from '../../src/stash/pg-stash'
 import { type Body, describePostgres, describeStrictDefaults } from '../support/bodies'
+import { rounds } from '../support/depth'
 import {
   type Ending,
   endings,
@@ -19,8 +20,8 @@ import {
   type Visit,
 } from '../support/limit-hosts'
 
-/** Of each option, in one process and in two: some hundreds for each host; PGSTASH_SEQUENCES=200 for a long look. */
-const sequences = Number(process.env.PGSTASH_SEQUENCES ?? 12)
+/** Of each option, in one process and in two: some hundreds for each host, some thousands where they are deep. */
+const sequences = rounds({ shallow: 12, deep: 60 })
 const stepsOfOne = 16
 
 /** The same numbers at every run. */

@@ -2,16 +2,17 @@ import fc from 'fast-check'
 import { beforeAll, expect, it } from 'vitest'
 import type { PgStash } from '../../src/stash/pg-stash'
 import { describeBodies } from '../support/bodies'
+import { rounds } from '../support/depth'
 import { poison, Run, steps } from './programs'
 
 /** Apart by a column, and by row-level security. */
 const isolations = ['column', 'rls'] as const
 
-/** Together more than 1,000 programs on each body. */
-const sequentialRuns = 400
-const concurrentRuns = 600
-const timedRuns = 24
-const poisonedRuns = 100
+/** Together more than 1,000 programs on each body, where they are deep. */
+const sequentialRuns = rounds({ shallow: 40, deep: 400 })
+const concurrentRuns = rounds({ shallow: 60, deep: 600 })
+const timedRuns = rounds({ shallow: 8, deep: 24 })
+const poisonedRuns = rounds({ shallow: 10, deep: 100 })
 
 for (const isolation of isolations) {
   describeBodies(`any program, tenants apart by ${isolation}`, (body) => {

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, inject, it } from 'vitest'
 import { PgStash } from '../../src/stash/pg-stash'
 import { type SessionData, Sessions } from '../../src/stash/sessions/store'
 import { freshSchema } from '../support/bodies'
+import { rounds } from '../support/depth'
 
 const schema = freshSchema()
 const ids = ['a', 'b']
@@ -47,7 +48,7 @@ interface Held {
 
 describe('whatever requests of several processes do to two sessions', () => {
   const stashes = [0, 1].map(() => new PgStash({ connectionString: inject('postgresUrl'), schema, timeoutMs: 60_000 }))
-  let rounds = 0
+  let programs = 0
 
   beforeAll(async () => {
     for (const stash of stashes) await stash.ready()
@@ -61,12 +62,14 @@ describe('whatever requests of several processes do to two sessions', () => {
 
   const cookie = () => ({ expires: new Date(Date.now() + 600_000) })
 
-  it('no update is lost, no logout undone, and nothing refused that could be stored', async () => {
+  it('no update is lost, no logout undone, and nothing refused that could be stored', {
+    timeout: 120_000,
+  }, async () => {
     const pool = new pg.Pool({ connectionString: inject('postgresUrl'), max: 1 })
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
-        rounds += 1
-        const namespace = `round-${rounds}`
+        programs += 1
+        const namespace = `round-${programs}`
         const sessions = stashes.map((stash) => new Sessions({ stash, namespace, lostUpdates: 'reject' }))
         const stored = new Map<string, Stored>()
         const held = new Map<number, Held>()
@@ -132,7 +135,7 @@ describe('whatever requests of several processes do to two sessions', () => {
           expect((await sessions[0]?.get(name))?.write).toBe(now?.isLive ? now.write : undefined)
         }
       }),
-      { numRuns: 60 },
+      { numRuns: rounds({ shallow: 20, deep: 200 }) },
     )
     await pool.end()
   })

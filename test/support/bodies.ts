@@ -5,8 +5,14 @@ import { afterAll, beforeAll, describe, inject } from 'vitest'
 import type { PgStashOptions } from '../../src/stash/options/told'
 import { PgStash } from '../../src/stash/pg-stash'
 import { printSchema } from '../../src/stash/schema-script'
+<<<<<<< HEAD
 import { hasPgBouncer, PgBouncer } from './servers/pgbouncer'
 import { openPGlite } from './servers/pglite'
+=======
+import { oneOf } from './depth'
+import { hasPgBouncer, PgBouncer } from './servers/pgbouncer'
+import { openPGlite } from './servers/pglite'
+>>>>>>> origin/main
 
 /** A PostgreSQL that the contracts run on. */
 export interface Body {
@@ -62,9 +68,9 @@ export function describePostgres(title: string, suite: (body: Body) => void): vo
   })
 }
 
-/** Databases whose default isolation is another than ours: each on the PostgreSQL started by the run. */
+/** Databases whose default isolation is another than ours, the strictest first: each on the PostgreSQL started by the run. */
 export function describeStrictDefaults(title: string, suite: (body: Body) => void): void {
-  for (const isolation of ['repeatable read', 'serializable'])
+  for (const isolation of oneOf(['serializable', 'repeatable read']))
     describeBody(title, () => strictBody(isolation, inject('postgresUrl')), suite)
 }
 

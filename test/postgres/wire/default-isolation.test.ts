@@ -4,6 +4,7 @@ import Keyv from 'keyv'
 import pg from 'pg'
 import * as vitest from 'vitest'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+<<<<<<< HEAD:test/postgres/wire/default-isolation.test.ts
 import { KeyvPgStore } from '../../../src/adapters/keyv/store'
 import type { PgPool } from '../../../src/postgres/wire/pg/driver'
 import { RateLimiter } from '../../../src/stash/limits/rate-limiter'
@@ -16,6 +17,21 @@ import { freshSchema, urlAs } from '../../support/bodies'
 import { runNode } from '../../support/processes'
 import { hasPgBouncer, PgBouncer } from '../../support/servers/pgbouncer'
 import { sleep } from '../../support/sleep'
+=======
+import { KeyvPgStore } from '../../../src/adapters/keyv/store'
+import type { PgPool } from '../../../src/postgres/wire/pg/driver'
+import type { PgStashOptions } from '../../../src/stash/options/resolved'
+import { PgStash } from '../../../src/stash/pg-stash'
+import { RateLimiter } from '../../../src/stash/limits/rate-limiter'
+import { printSchema } from '../../../src/stash/schema-script'
+import { Sessions } from '../../../src/stash/sessions/store'
+import { Run, steps } from '../../properties/programs'
+import { freshSchema, urlAs } from '../../support/bodies'
+import { rounds } from '../../support/depth'
+import { hasPgBouncer, PgBouncer } from '../../support/servers/pgbouncer'
+import { runNode } from '../../support/processes'
+import { sleep } from '../../support/sleep'
+>>>>>>> origin/main:test/postgres/default-isolation.test.ts
 
 /** A pool that takes configs only, as one of `pg-native` does. */
 class PlainPool implements PgPool {
@@ -72,12 +88,14 @@ describe.each(['repeatable read', 'serializable'])('a database whose default iso
     expect(await open({ schema }).namespace('hot').get('hits')).toBe(8 * 25)
   })
 
-  it('refuses none of 1,200 rounds on hot keys', async () => {
+  const each = rounds({ shallow: 100, deep: 400 })
+
+  it(`refuses none of ${3 * each} rounds on hot keys`, async () => {
     const stashes = await openThree({ schema: freshSchema() })
-    const settled = await Promise.allSettled(stashes.flatMap((stash) => rounds(stash, 400)))
+    const settled = await Promise.allSettled(stashes.flatMap((stash) => onHotKeys(stash, each)))
     expect(settled.filter(({ status }) => status === 'rejected')).toEqual([])
     const hits = await stashes[0]?.namespace('hot').get('hits')
-    expect(hits).toBe(1_200)
+    expect(hits).toBe(3 * each)
   })
 
   it('on pools that take configs only, behind a pooler, and under row-level security', async () => {
@@ -96,7 +114,7 @@ describe.each(['repeatable read', 'serializable'])('a database whose default iso
       ...(bouncer ? [1, 2].map(() => open({ connectionString: bouncer.url.replace(/\/[^/]*$/, `/${database}`) })) : []),
       ...[1, 2].map(() => open({ ...app, connectionString: urlAs(role, url()) })),
     ]
-    const settled = await Promise.allSettled(stashes.flatMap((stash) => rounds(stash, 60, { sweeps: false })))
+    const settled = await Promise.allSettled(stashes.flatMap((stash) => onHotKeys(stash, 60, { sweeps: false })))
     expect(settled.filter(({ status }) => status === 'rejected')).toEqual([])
     for (const stash of stashes) await stash.close()
     await Promise.all([plain.end(), bouncer?.stop(), inside.query(`drop schema ${schema} cascade`)])
@@ -110,8 +128,8 @@ describe.each(['repeatable read', 'serializable'])('a database whose default iso
     let runs = 0
     const sequential = fc.asyncProperty(steps(false), (program) => new Run(stash, runs++).sequential(program))
     const concurrent = fc.asyncProperty(steps(false), (program) => new Run(stash, runs++).concurrent(program))
-    await fc.assert(sequential, { numRuns: 20 })
-    await fc.assert(concurrent, { numRuns: 30 })
+    await fc.assert(sequential, { numRuns: rounds({ shallow: 5, deep: 20 }) })
+    await fc.assert(concurrent, { numRuns: rounds({ shallow: 8, deep: 30 }) })
   })
 
   it('lets the sweep for pg_cron go on beside writes', async () => {
@@ -216,7 +234,7 @@ async function waiting(admin: pg.Pool, schema: string, count: number): Promise<v
 }
 
 /** Each round writes rows that all others write. */
-function rounds(stash: PgStash, count: number, { sweeps = true } = {}): Promise<unknown>[] {
+function onHotKeys(stash: PgStash, count: number, { sweeps = true } = {}): Promise<unknown>[] {
   const cache = stash.namespace('hot')
   const sessions = new Sessions({ stash })
   const limiter = new RateLimiter({ stash, limit: 1_000_000, windowMs: 60_000 })

@@ -1,10 +1,18 @@
 import { beforeAll, describe, expect, inject, it } from 'vitest'
+<<<<<<< HEAD:test/stash/entries/versions.test.ts
 import { PgStash } from '../../../src/stash/pg-stash'
 import { describeBodies, freshSchema } from '../../support/bodies'
 import { runNode } from '../../support/processes'
+=======
+import { PgStash } from '../../../src/stash/pg-stash'
+import { describeBodies, freshSchema } from '../../support/bodies'
+import { rounds } from '../../support/depth'
+import { runNode } from '../../support/processes'
+>>>>>>> origin/main:test/stash/versions.test.ts
 
-const processes = 8
-const loops = 2_000
+const processes = rounds({ shallow: 3, deep: 8 })
+/** Of each process. */
+const loops = rounds({ shallow: 400, deep: 2_000 })
 const keys = ['k0', 'k1', 'k2', 'k3', 'k4']
 
 /** Every process works on all keys at once, one loop after the other on each. */
@@ -47,13 +55,14 @@ describe('between processes', () => {
 })
 
 describeBodies('the version of a key', (body) => {
-  // PGlite is slower by an order, and has one process: fewer rounds show the same there.
-  const rounds = body.name === 'PGlite' ? 10_000 : 100_000
+  // PGlite is slower by an order, and has one process: fewer show the same there.
+  const count =
+    body.name === 'PGlite' ? rounds({ shallow: 1_000, deep: 10_000 }) : rounds({ shallow: 5_000, deep: 100_000 })
 
-  it(`never repeats in ${rounds} rounds of set and delete`, { timeout: 240_000 }, async () => {
+  it(`never repeats in ${count} rounds of set and delete`, { timeout: 240_000 }, async () => {
     const cache = body.open().namespace('rounds')
     const versions = new Set<number>()
-    for (let round = 0; round < rounds; round += 1_000) {
+    for (let round = 0; round < count; round += 1_000) {
       // Un-awaited, and still one after the other: it is one key.
       const calls = Array.from({ length: 1_000 }, () => [cache.set('k', round), cache.delete('k')] as const)
       for (const [set, deleted] of calls) {
@@ -61,7 +70,7 @@ describeBodies('the version of a key', (body) => {
         expect(await deleted).toBe(true)
       }
     }
-    expect(versions.size).toBe(rounds)
+    expect(versions.size).toBe(count)
   })
 
   it('is asked for by set with ifVersion', async () => {

@@ -1,10 +1,20 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
+<<<<<<< HEAD:test/stash/roles/rights.test.ts
 import type { UnsafeRoleError } from '../../../src/errors'
 import { RateLimiter } from '../../../src/stash/limits/rate-limiter'
 import type { PgStash } from '../../../src/stash/pg-stash'
 import { printSchema } from '../../../src/stash/schema-script'
 import { Sessions } from '../../../src/stash/sessions/store'
 import { IsolatedSchema } from '../../support/schemas/isolated'
+=======
+import type { UnsafeRoleError } from '../../../src/errors'
+import type { PgStash } from '../../../src/stash/pg-stash'
+import { RateLimiter } from '../../../src/stash/limits/rate-limiter'
+import { printSchema } from '../../../src/stash/schema-script'
+import { Sessions } from '../../../src/stash/sessions/store'
+import { rounds } from '../../support/depth'
+import { IsolatedSchema } from '../../support/schemas/isolated'
+>>>>>>> origin/main:test/stash/rights.test.ts
 
 const url = inject('postgresUrl')
 
@@ -282,7 +292,9 @@ describe('a role that lacks rights', () => {
 })
 
 describe('grants and migrations at once', () => {
-  it('of eight processes, fifteen each, all succeed, and so they do beside grants by hand', {
+  const each = rounds({ shallow: 5, deep: 15 })
+
+  it(`of eight processes, ${each} each, all succeed, and so they do beside grants by hand`, {
     timeout: 120_000,
   }, async () => {
     const made = await IsolatedSchema.make(url)
@@ -296,7 +308,7 @@ describe('grants and migrations at once', () => {
       }
     })()
     const grants = stashes.flatMap((stash, at) =>
-      Array.from({ length: 15 }, async (_, round) => {
+      Array.from({ length: each }, async (_, round) => {
         // So that there is something to grant.
         if (round % 5 === 0)
           await made.admin(`revoke all on ${made.schema}.session from ${roles[at % 2]}`).catch(() => {})
@@ -306,7 +318,7 @@ describe('grants and migrations at once', () => {
     const settled = await Promise.allSettled(grants)
     isOver = true
     await byHand
-    expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(120)
+    expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(8 * each)
     await made.drop()
   })
 
