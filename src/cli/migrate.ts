@@ -74,7 +74,7 @@ function idleFlags({ unlogged, loggedCounters }: MigrateFlags, applied: readonly
 }
 
 function idleLine(flag: string): string {
-  return `${flag} had no effect: the table is there. README says how to change it ("What is durable", "Rate limits").`
+  return `${flag} had no effect: the table is there. docs/guide/durability.md says how to change it ("Unlogged tables").`
 }
 
 async function check(flags: MigrateFlags): Promise<void> {

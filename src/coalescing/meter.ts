@@ -2,7 +2,7 @@ import { channel } from 'node:diagnostics_channel'
 import { PgStashError } from '../errors'
 import type { Address } from './address'
 
-/** Published for each call that ends, and for each statement that carried calls; README, "Events", documents both. */
+/** Published for each call that ends, and for each statement that carried calls; docs/guide/operations.md, "Events", documents both. */
 const calls = channel('pgstash:call')
 const batches = channel('pgstash:batch')
 

@@ -32,7 +32,7 @@ for (const isolation of ['column', 'rls'] as const) {
       'cache-manager': () => new PgCacheManagerStore({ stash, tenant, namespace: 'cache' }),
     }
 
-    // cache-manager merges calls of wrap by key, before it asks a store: README, "Tenants of an app".
+    // cache-manager merges calls of wrap by key, before it asks a store: docs/guide/tenants.md.
     it('is right in interleaved calls of wrap that have the tenant in their key', async () => {
       const cache = await caching(pgStore, { stash, tenant, namespace: 'wrapped' })
       const pageOf = (own: string) => request.run(own, () => cache.wrap(`${own}:page`, async () => `of ${own}`))

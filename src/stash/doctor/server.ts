@@ -177,6 +177,6 @@ export function replicas(count: number, tables: readonly TableFacts[]): Finding 
     return ok(`${known}; unlogged: ${unlogged.join(', ')}: a failover forgets rate limits`)
   return warn(
     `${known}, and entry is unlogged: it is on none of them, and a failover empties it`,
-    'Make it logged, unless it is a pure cache: README, "What is durable, and what is not".',
+    'Make it logged, unless it is a pure cache: docs/guide/durability.md, "Unlogged tables".',
   )
 }

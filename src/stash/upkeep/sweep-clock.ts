@@ -5,7 +5,7 @@ import type { Maintenance } from '../../postgres/upkeep/maintenance'
 import { rest } from './rest'
 import { removedBy, type SweepJob, type Swept, type Turned } from './sweeper'
 
-/** Published after each turn by the clock; README, "Events", documents it. */
+/** Published after each turn by the clock; docs/guide/operations.md, "Events", documents it. */
 const sweeps = channel('pgstash:sweep')
 
 /** A message of the channel `pgstash:sweep`. */
