@@ -6,7 +6,7 @@ import tsup from '../../tsup.config'
 export interface EntryPoint {
   /** As an import names it: `pgstash/keyv`. */
   readonly name: string
-  /** From the root: `src/adapters/keyv.ts`. */
+  /** From the root: `src/adapters/keyv/store.ts`. */
   readonly source: string
   /** From the root: `dist/adapters/keyv.js`. */
   readonly built: string

@@ -2,11 +2,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RateLimiter } from '../../src/stash/limits/rate-limiter'
 import { PgStash } from '../../src/stash/pg-stash'
-<<<<<<< HEAD
-=======
-import { RateLimiter } from '../../src/stash/limits/rate-limiter'
 import { rounds } from '../support/depth'
->>>>>>> origin/main
 import { Load } from '../support/load'
 import { durableSettings, TestServer } from '../support/servers/postgres'
 import { sleep } from '../support/sleep'

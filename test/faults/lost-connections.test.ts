@@ -2,11 +2,7 @@ import pg from 'pg'
 import { expect, inject, it } from 'vitest'
 import { PgStash } from '../../src/stash/pg-stash'
 import { freshSchema } from '../support/bodies'
-<<<<<<< HEAD
-=======
 import { rounds } from '../support/depth'
-import { FaultyProxy } from '../support/servers/faulty-proxy'
->>>>>>> origin/main
 import { Load } from '../support/load'
 import { FaultyProxy } from '../support/servers/faulty-proxy'
 import { sleep } from '../support/sleep'

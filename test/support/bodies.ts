@@ -5,14 +5,9 @@ import { afterAll, beforeAll, describe, inject } from 'vitest'
 import type { PgStashOptions } from '../../src/stash/options/told'
 import { PgStash } from '../../src/stash/pg-stash'
 import { printSchema } from '../../src/stash/schema-script'
-<<<<<<< HEAD
-import { hasPgBouncer, PgBouncer } from './servers/pgbouncer'
-import { openPGlite } from './servers/pglite'
-=======
 import { oneOf } from './depth'
 import { hasPgBouncer, PgBouncer } from './servers/pgbouncer'
 import { openPGlite } from './servers/pglite'
->>>>>>> origin/main
 
 /** A PostgreSQL that the contracts run on. */
 export interface Body {

@@ -4,7 +4,6 @@ import Keyv from 'keyv'
 import pg from 'pg'
 import * as vitest from 'vitest'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-<<<<<<< HEAD:test/postgres/wire/default-isolation.test.ts
 import { KeyvPgStore } from '../../../src/adapters/keyv/store'
 import type { PgPool } from '../../../src/postgres/wire/pg/driver'
 import { RateLimiter } from '../../../src/stash/limits/rate-limiter'
@@ -14,24 +13,10 @@ import { printSchema } from '../../../src/stash/schema-script'
 import { Sessions } from '../../../src/stash/sessions/store'
 import { Run, steps } from '../../properties/programs'
 import { freshSchema, urlAs } from '../../support/bodies'
-import { runNode } from '../../support/processes'
-import { hasPgBouncer, PgBouncer } from '../../support/servers/pgbouncer'
-import { sleep } from '../../support/sleep'
-=======
-import { KeyvPgStore } from '../../../src/adapters/keyv/store'
-import type { PgPool } from '../../../src/postgres/wire/pg/driver'
-import type { PgStashOptions } from '../../../src/stash/options/resolved'
-import { PgStash } from '../../../src/stash/pg-stash'
-import { RateLimiter } from '../../../src/stash/limits/rate-limiter'
-import { printSchema } from '../../../src/stash/schema-script'
-import { Sessions } from '../../../src/stash/sessions/store'
-import { Run, steps } from '../../properties/programs'
-import { freshSchema, urlAs } from '../../support/bodies'
 import { rounds } from '../../support/depth'
-import { hasPgBouncer, PgBouncer } from '../../support/servers/pgbouncer'
 import { runNode } from '../../support/processes'
+import { hasPgBouncer, PgBouncer } from '../../support/servers/pgbouncer'
 import { sleep } from '../../support/sleep'
->>>>>>> origin/main:test/postgres/default-isolation.test.ts
 
 /** A pool that takes configs only, as one of `pg-native` does. */
 class PlainPool implements PgPool {

@@ -1,14 +1,8 @@
 import { beforeAll, describe, expect, inject, it } from 'vitest'
-<<<<<<< HEAD:test/stash/entries/versions.test.ts
-import { PgStash } from '../../../src/stash/pg-stash'
-import { describeBodies, freshSchema } from '../../support/bodies'
-import { runNode } from '../../support/processes'
-=======
 import { PgStash } from '../../../src/stash/pg-stash'
 import { describeBodies, freshSchema } from '../../support/bodies'
 import { rounds } from '../../support/depth'
 import { runNode } from '../../support/processes'
->>>>>>> origin/main:test/stash/versions.test.ts
 
 const processes = rounds({ shallow: 3, deep: 8 })
 /** Of each process. */

@@ -1,24 +1,11 @@
 import express from 'express'
 import { rateLimit } from 'express-rate-limit'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-<<<<<<< HEAD:test/stash/limits/rate-limiter.test.ts
 import { PgRateLimitStore } from '../../../src/adapters/express-rate-limit'
 import { Denials } from '../../../src/stash/limits/denials'
 import { LoginLimiter } from '../../../src/stash/limits/login-limiter'
 import { type Algorithm, RateLimiter, type RateLimitOnError } from '../../../src/stash/limits/rate-limiter'
 import { PgStash } from '../../../src/stash/pg-stash'
-import { freshSchema } from '../../support/bodies'
-import { Browser, closed, listening } from '../../support/browser'
-import { CountingPool } from '../../support/counting-pool'
-import { runNode } from '../../support/processes'
-import { TestServer } from '../../support/servers/postgres'
-import { sleep } from '../../support/sleep'
-=======
-import { PgRateLimitStore } from '../../../src/adapters/express-rate-limit'
-import { Denials } from '../../../src/stash/limits/denials'
-import { LoginLimiter } from '../../../src/stash/limits/login-limiter'
-import { PgStash } from '../../../src/stash/pg-stash'
-import { type Algorithm, RateLimiter, type RateLimitOnError } from '../../../src/stash/limits/rate-limiter'
 import { freshSchema } from '../../support/bodies'
 import { Browser, closed, listening } from '../../support/browser'
 import { CountingPool } from '../../support/counting-pool'
@@ -26,7 +13,6 @@ import { rounds } from '../../support/depth'
 import { runNode } from '../../support/processes'
 import { TestServer } from '../../support/servers/postgres'
 import { sleep } from '../../support/sleep'
->>>>>>> origin/main:test/stash/rate-limits.test.ts
 
 const algorithms: readonly Algorithm[] = ['fixed-window', 'sliding-window', 'gcra']
 

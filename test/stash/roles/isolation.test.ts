@@ -1,6 +1,5 @@
 import pg from 'pg'
 import { beforeAll, describe, expect, inject, it } from 'vitest'
-<<<<<<< HEAD:test/stash/roles/isolation.test.ts
 import type { Cache } from '../../../src/stash/entries/cache'
 import { RateLimiter } from '../../../src/stash/limits/rate-limiter'
 import { resolveOptions } from '../../../src/stash/options/resolved'
@@ -8,19 +7,9 @@ import type { PgStashOptions } from '../../../src/stash/options/told'
 import { PgStash } from '../../../src/stash/pg-stash'
 import { Sessions } from '../../../src/stash/sessions/store'
 import { describeBodies, freshSchema } from '../../support/bodies'
-import { IsolatedSchema } from '../../support/schemas/isolated'
-import { hasPgBouncer, PgBouncer } from '../../support/servers/pgbouncer'
-=======
-import type { Cache } from '../../../src/stash/entries/cache'
-import { type PgStashOptions, resolveOptions } from '../../../src/stash/options/resolved'
-import { PgStash } from '../../../src/stash/pg-stash'
-import { RateLimiter } from '../../../src/stash/limits/rate-limiter'
-import { Sessions } from '../../../src/stash/sessions/store'
-import { describeBodies, freshSchema } from '../../support/bodies'
 import { rounds } from '../../support/depth'
 import { IsolatedSchema } from '../../support/schemas/isolated'
 import { hasPgBouncer, PgBouncer } from '../../support/servers/pgbouncer'
->>>>>>> origin/main:test/stash/isolation.test.ts
 
 const url = inject('postgresUrl')
 

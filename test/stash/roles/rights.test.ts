@@ -1,20 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
-<<<<<<< HEAD:test/stash/roles/rights.test.ts
 import type { UnsafeRoleError } from '../../../src/errors'
 import { RateLimiter } from '../../../src/stash/limits/rate-limiter'
 import type { PgStash } from '../../../src/stash/pg-stash'
-import { printSchema } from '../../../src/stash/schema-script'
-import { Sessions } from '../../../src/stash/sessions/store'
-import { IsolatedSchema } from '../../support/schemas/isolated'
-=======
-import type { UnsafeRoleError } from '../../../src/errors'
-import type { PgStash } from '../../../src/stash/pg-stash'
-import { RateLimiter } from '../../../src/stash/limits/rate-limiter'
 import { printSchema } from '../../../src/stash/schema-script'
 import { Sessions } from '../../../src/stash/sessions/store'
 import { rounds } from '../../support/depth'
 import { IsolatedSchema } from '../../support/schemas/isolated'
->>>>>>> origin/main:test/stash/rights.test.ts
 
 const url = inject('postgresUrl')
 
