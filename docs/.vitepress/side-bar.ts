@@ -31,6 +31,7 @@ export const sideBar = [
       { text: 'Tenants', link: '/guide/tenants' },
       { text: 'Durability', link: '/guide/durability' },
       { text: 'How it works', link: '/guide/how-it-works' },
+      { text: 'Reasons', link: '/guide/reasons' },
     ],
   },
   {

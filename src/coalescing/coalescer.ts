@@ -26,7 +26,7 @@ export interface Item<Payload> {
 }
 
 /**
- * Concurrent calls of one process travel in one statement. Its rules are those of ARCHITECTURE.md, "The coalescer":
+ * Concurrent calls of one process travel in one statement. Its rules are those of docs/guide/reasons.md, "The coalescer":
  * program order per key, no bad row harms a neighbour, caps on rows and bytes, a caller may stop waiting at any time.
  */
 export class Coalescer {

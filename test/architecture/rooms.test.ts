@@ -6,8 +6,9 @@ import { filesOf } from './tree'
 const held = sourcesIn('src', 'bench', 'test/support')
 const broken = (files: Sources) => importsOf(files).flatMap(brokenBy)
 
-/** "None over a dozen or so." */
+/** A dozen or so. Migrations become more and more, and are told apart by their numbers. */
 const mostFiles = 14
+const growing = ['sql/migrations']
 
 describe('rooms', () => {
   it('have only the arrows of the table', () => {
@@ -21,7 +22,7 @@ describe('rooms', () => {
 
   it('have a dozen files or so, and none that repeats the name of its room', () => {
     const files = filesOf('src', 'sql', 'bench', 'test')
-    const rooms = [...new Set(files.map((path) => dirname(path)))]
+    const rooms = [...new Set(files.map((path) => dirname(path)))].filter((room) => !growing.includes(room))
     const sizes = rooms.map((room) => [room, files.filter((path) => dirname(path) === room).length] as const)
     expect(sizes.filter(([, size]) => size > mostFiles)).toEqual([])
     expect(files.filter(repeatsItsRoom)).toEqual([])

@@ -75,7 +75,7 @@ const evictedPerStep = 5_000
 
 /**
  * One turn over all tables: removes what is expired or cleared, in small steps; then what is over quota. Processes that sweep at once share the turn:
- * each step is claimed by one of them (ARCHITECTURE.md, "The sweep").
+ * each step is claimed by one of them (docs/guide/reasons.md, "The sweep").
  */
 export async function sweep(job: SweepJob): Promise<Turned> {
   const turn = new Turn(job)
