@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { expect, inject, it } from 'vitest'
 import type { PgPool } from '../../src/postgres/wire/pg/driver'
-import type { PgStashOptions } from '../../src/stash/options/resolved'
+import type { PgStashOptions } from '../../src/stash/options/told'
 import { PgStash } from '../../src/stash/pg-stash'
 import { freshSchema } from '../support/bodies'
 import { PlainPool } from '../support/plain-pool'
