@@ -10,8 +10,9 @@ export interface Waiting {
   runOut(timeoutMs: number): void
 }
 
-/** How late a time limit may be noticed. A timer for each call would cost more than the call. */
+/** How late a time limit may be noticed, and as a share of it: the limit of what is waited for runs out before that of who waits. A timer for each call would cost more than the call. */
 const maxLatenessMs = 50
+const maxLatenessShare = 1 / 20
 
 /** Apart from the timer, whoever comes looks whether something was lost; so often at most. */
 const lookEveryMs = 1
@@ -43,7 +44,7 @@ export class Deadlines {
   constructor(timeoutMs: number, onLook: () => void = () => {}, keepsAlive = false) {
     this.#timeoutMs = timeoutMs
     this.#keepsAlive = keepsAlive
-    this.#tickMs = Math.max(1, Math.min(maxLatenessMs, timeoutMs / 4))
+    this.#tickMs = Math.max(1, Math.min(maxLatenessMs, timeoutMs * maxLatenessShare))
     this.#onLook = onLook
   }
 

@@ -5,7 +5,6 @@ import pg from 'pg'
 import * as vitest from 'vitest'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { KeyvPgStore } from '../../../src/adapters/keyv/store'
-import type { PgPool } from '../../../src/postgres/wire/pg/driver'
 import { RateLimiter } from '../../../src/stash/limits/rate-limiter'
 import type { PgStashOptions } from '../../../src/stash/options/told'
 import { PgStash } from '../../../src/stash/pg-stash'
@@ -14,26 +13,10 @@ import { Sessions } from '../../../src/stash/sessions/store'
 import { Run, steps } from '../../properties/programs'
 import { freshSchema, urlAs } from '../../support/bodies'
 import { rounds } from '../../support/depth'
+import { PlainPool } from '../../support/plain-pool'
 import { runNode } from '../../support/processes'
 import { hasPgBouncer, PgBouncer } from '../../support/servers/pgbouncer'
 import { sleep } from '../../support/sleep'
-
-/** A pool that takes configs only, as one of `pg-native` does. */
-class PlainPool implements PgPool {
-  readonly #pool: pg.Pool
-
-  constructor(connectionString: string) {
-    this.#pool = new pg.Pool({ connectionString, max: 5, allowExitOnIdle: true })
-  }
-
-  query: PgPool['query'] = (config) => this.#pool.query(config as pg.QueryConfig)
-
-  connect: PgPool['connect'] = () => this.#pool.connect() as unknown as ReturnType<PgPool['connect']>
-
-  end(): Promise<void> {
-    return this.#pool.end()
-  }
-}
 
 describe.each(['repeatable read', 'serializable'])('a database whose default isolation is %s', (isolation) => {
   const database = freshSchema()

@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { Deadlines } from '../../../coalescing/deadlines'
-import { OpenTransactionError } from '../../../errors'
+import { CallTimeoutError, OpenTransactionError } from '../../../errors'
 import type { Driver, PoolUse, Row, Transaction } from '../driver'
 import { NotConnected } from '../not-connected'
 import { asTenant } from '../set-tenant'
@@ -47,6 +47,18 @@ interface Sending {
 /** Of a call's time, what may go into waiting for a connection: that there was none is then told before the call's own limit says less. */
 const waitingShare = 0.9
 
+/** A pool that is none of `pg`'s need not hold the process while it makes a client. */
+function waitingForTheirs(timeoutMs: number) {
+  const lateness = () => new CallTimeoutError(timeoutMs, 'not-sent')
+  return { waitMs: timeoutMs * waitingShare, keepsAlive: true, lateness }
+}
+
+/** Somewhat longer than a connection may take that is being made: of a server that does not answer, that one says more. In the words of `pg-pool`. */
+function waitingForOurs(timeoutMs: number) {
+  const lateness = () => new Error('timeout exceeded when trying to connect')
+  return { waitMs: (timeoutMs * (1 + waitingShare)) / 2, keepsAlive: false, lateness }
+}
+
 /** The body over `pg`. */
 export class PgDriver implements Driver {
   readonly #pool: PgPool
@@ -69,11 +81,8 @@ export class PgDriver implements Driver {
     this.#timeoutMs = timeoutMs
     this.#limits = new Deadlines(timeoutMs)
     this.#leases = new Leases(pool, {
-      // A pool of ours has that limit itself, and says more.
-      waitMs: own === undefined ? timeoutMs * waitingShare : timeoutMs,
+      ...(own === undefined ? waitingForTheirs(timeoutMs) : waitingForOurs(timeoutMs)),
       timeoutMs,
-      // A pool that is none of `pg`'s need not hold the process while it makes a client.
-      keepsAlive: own === undefined,
       onLook: () => own?.freeLost(),
     })
   }
@@ -86,11 +95,7 @@ export class PgDriver implements Driver {
   /** Over a pool of its own. No connection is made before the first statement. */
   static open(options: PgPoolOptions, timeoutMs: number): PgDriver {
     // allowExitOnIdle: a script that forgets close() still ends. The connect limit bounds a server that never answers.
-    const own = new OwnPool({
-      connectionTimeoutMillis: Math.ceil(timeoutMs * waitingShare),
-      allowExitOnIdle: true,
-      ...(options as pg.PoolConfig),
-    })
+    const own = new OwnPool({ allowExitOnIdle: true, ...(options as pg.PoolConfig) }, timeoutMs * waitingShare)
     return new PgDriver(own.pool as PgPool, timeoutMs, own)
   }
 

@@ -1,5 +1,4 @@
 import { Deadlines, type Waiting } from '../../../coalescing/deadlines'
-import { CallTimeoutError } from '../../../errors'
 import { areTicksFake, now, startTimer, tickEpoch } from '../../../own-clock'
 import { NotConnected } from '../not-connected'
 import { type LeasedClient, type PgPool, type Release, takesSubmittables } from './pool'
@@ -18,6 +17,8 @@ export interface LeaseOptions {
   readonly timeoutMs: number
   /** Whether the process stays while somebody waits. */
   readonly keepsAlive: boolean
+  /** What to say to who waited in vain. */
+  readonly lateness: () => unknown
   /** Called from time to time while somebody waits. */
   readonly onLook: () => void
 }
@@ -25,23 +26,23 @@ export interface LeaseOptions {
 /** Who waits for a client of one pool. */
 export class Leases {
   readonly #pool: PgPool
-  readonly #timeoutMs: number
+  readonly #options: LeaseOptions
   readonly #deadlines: Deadlines
   readonly #waiting = new Set<Lease>()
 
-  constructor(pool: PgPool, { waitMs, timeoutMs, keepsAlive, onLook }: LeaseOptions) {
+  constructor(pool: PgPool, options: LeaseOptions) {
     this.#pool = pool
-    this.#timeoutMs = timeoutMs
+    this.#options = options
     const look = () => {
-      onLook()
+      options.onLook()
       if (!areTicksFake()) for (const lease of this.#waiting) lease.askAgain()
     }
-    this.#deadlines = new Deadlines(waitMs, look, keepsAlive)
+    this.#deadlines = new Deadlines(options.waitMs, look, options.keepsAlive)
   }
 
   /** A client of the pool; all that fails here is a {@link NotConnected}. A client that comes too late goes back. */
   take<Client>(done: Leased<Client>): void {
-    const lease = new Lease(this.#pool, this.#timeoutMs, (...told) => {
+    const lease = new Lease(this.#pool, this.#options, (...told) => {
       this.#waiting.delete(lease)
       this.#deadlines.remove(lease)
       ;(done as Leased<unknown>)(...told)
@@ -58,15 +59,15 @@ class Lease implements Waiting {
   startedAt = 0
   readonly madeAt = now()
   readonly #pool: PgPool
-  readonly #timeoutMs: number
+  readonly #options: LeaseOptions
   readonly #done: Leased<unknown>
   #isOver = false
   #asked = 0
   #askedIn = 0
 
-  constructor(pool: PgPool, timeoutMs: number, done: Leased<unknown>) {
+  constructor(pool: PgPool, options: LeaseOptions, done: Leased<unknown>) {
     this.#pool = pool
-    this.#timeoutMs = timeoutMs
+    this.#options = options
     this.#done = done
   }
 
@@ -76,7 +77,7 @@ class Lease implements Waiting {
     const asked = this.#asked
     ask(this.#pool, (refusal, client, release) => {
       if (refusal !== undefined) {
-        if (asked === this.#asked) this.#refuse(refusal, now() - this.madeAt > this.#timeoutMs / 2)
+        if (asked === this.#asked) this.#refuse(refusal, now() - this.madeAt > this.#options.timeoutMs / 2)
       } else if (this.#isOver) release()
       else this.#end(undefined, client, release)
     })
@@ -91,7 +92,7 @@ class Lease implements Waiting {
   }
 
   runOut(): void {
-    this.#refuse(new CallTimeoutError(this.#timeoutMs, 'not-sent'), true)
+    this.#refuse(this.#options.lateness(), true)
   }
 
   #refuse(refusal: unknown, wasSlow: boolean): void {
