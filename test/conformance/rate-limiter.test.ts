@@ -85,16 +85,6 @@ for (const isolation of ['column', 'rls'] as const) {
         expect((await hourly(0).consume('a')).isAllowed).toBe(false)
       })
 
-      it('lets in again after the time it told', async () => {
-        const limiter = limiterOf({ limit: 2, windowMs: 300, algorithm })
-        for (let round = 0; round < 3; round += 1) {
-          let result = await limiter.consume('a')
-          while (result.isAllowed) result = await limiter.consume('a')
-          await sleep(result.retryAfterMs + 2)
-          expect((await limiter.consume('a')).isAllowed).toBe(true)
-        }
-      })
-
       it('peeks without counting', async () => {
         const limiter = hourly(2)
         expect(await limiter.peek('a')).toMatchObject({ isAllowed: true, used: 0, remaining: 2 })
@@ -200,7 +190,36 @@ for (const isolation of ['column', 'rls'] as const) {
       expect(await limiter.peek('a')).toMatchObject({ used: 0 })
     })
 
-    it('blocks whoever exceeds, longer each time, and forgets', async () => {
+    it('calls nobody blocked who was allowed, also in the batch whose last hit begins the block', async () => {
+      const limiter = limiterOf({ limit: 2, windowMs: 60_000, block: { blockMs: 50_000 } })
+      const [first, second, third] = await Promise.all([1, 2, 3].map(() => limiter.consume('crowd')))
+      expect(first).toMatchObject({ isAllowed: true, isBlocked: false, retryAfterMs: 0 })
+      expect(second).toMatchObject({ isAllowed: true, isBlocked: false, remaining: 0 })
+      expect(second?.resetMs).toBeGreaterThan(50_000)
+      expect(third).toMatchObject({ isAllowed: false, isBlocked: true })
+    })
+
+    it('promises no earlier moment by RateLimit than by Retry-After', async () => {
+      const limiter = limiterOf({ limit: 1, windowMs: 2_000, algorithm: 'sliding-window' })
+      const results = []
+      for (let hit = 0; hit < 3; hit += 1) results.push(await limiter.consume('headers'))
+      const denied = rateLimitHeaders(results[2] as RateLimitResult)
+      const [, reset] = /;t=(\d+)$/.exec(denied.RateLimit as string) ?? []
+      expect(Number(reset)).toBeGreaterThanOrEqual(Number(denied['Retry-After']))
+    })
+
+    // Their waiting goes by together.
+    it.concurrent.each(algorithms)('%s: lets in again after the time it told', async (algorithm) => {
+      const limiter = limiterOf({ limit: 2, windowMs: 300, algorithm })
+      for (let round = 0; round < 3; round += 1) {
+        let result = await limiter.consume('a')
+        while (result.isAllowed) result = await limiter.consume('a')
+        await sleep(result.retryAfterMs + 2)
+        expect((await limiter.consume('a')).isAllowed).toBe(true)
+      }
+    })
+
+    it.concurrent('blocks whoever exceeds, longer each time, and forgets', async () => {
       const limiter = limiterOf({
         limit: 2,
         windowMs: 100,
@@ -228,7 +247,7 @@ for (const isolation of ['column', 'rls'] as const) {
       expect((await limiter.consume('a')).isAllowed).toBe(true)
     })
 
-    it('forgets blocks that are long ago', async () => {
+    it.concurrent('forgets blocks that are long ago', async () => {
       const limiter = limiterOf({ limit: 0, windowMs: 50, block: { blockMs: 50, maxBlockMs: 400, forgetMs: 1 } })
       for (let round = 0; round < 3; round += 1) {
         expect((await limiter.consume('a')).strikes).toBe(1)
@@ -236,25 +255,7 @@ for (const isolation of ['column', 'rls'] as const) {
       }
     })
 
-    it('calls nobody blocked who was allowed, also in the batch whose last hit begins the block', async () => {
-      const limiter = limiterOf({ limit: 2, windowMs: 60_000, block: { blockMs: 50_000 } })
-      const [first, second, third] = await Promise.all([1, 2, 3].map(() => limiter.consume('crowd')))
-      expect(first).toMatchObject({ isAllowed: true, isBlocked: false, retryAfterMs: 0 })
-      expect(second).toMatchObject({ isAllowed: true, isBlocked: false, remaining: 0 })
-      expect(second?.resetMs).toBeGreaterThan(50_000)
-      expect(third).toMatchObject({ isAllowed: false, isBlocked: true })
-    })
-
-    it('promises no earlier moment by RateLimit than by Retry-After', async () => {
-      const limiter = limiterOf({ limit: 1, windowMs: 2_000, algorithm: 'sliding-window' })
-      const results = []
-      for (let hit = 0; hit < 3; hit += 1) results.push(await limiter.consume('headers'))
-      const denied = rateLimitHeaders(results[2] as RateLimitResult)
-      const [, reset] = /;t=(\d+)$/.exec(denied.RateLimit as string) ?? []
-      expect(Number(reset)).toBeGreaterThanOrEqual(Number(denied['Retry-After']))
-    })
-
-    it('has nothing to take back of a window that is over, and begins none by that', async () => {
+    it.concurrent('has nothing to take back of a window that is over, and begins none by that', async () => {
       const limiter = limiterOf({ limit: 3, windowMs: 1_000 })
       await limiter.consume('late')
       await sleep(1_050)

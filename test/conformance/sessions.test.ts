@@ -121,13 +121,6 @@ function sessionStoreContract(
     expect((await store.get('silent')) ?? undefined).toBeUndefined()
   })
 
-  it('expires: a session is there before that moment, and not from it on', async () => {
-    await store.set('brief', made({}, 1_000))
-    expect(await store.get('brief')).toBeDefined()
-    await sleep(1_020)
-    expect((await store.get('brief')) ?? undefined).toBeUndefined()
-  })
-
   it('expires in the past: set, and never returned', async () => {
     await store.set('past', made({}, -1_000))
     expect((await store.get('past')) ?? undefined).toBeUndefined()
@@ -158,25 +151,6 @@ function sessionStoreContract(
     expect(await store.get('invalid')).toMatchObject({ a: 1 })
     await store.touch('invalid', given)
     expect(await store.get('invalid')).toMatchObject({ a: 1 })
-  })
-
-  it('expires an ISO string: as the date', async () => {
-    const cookie = { originalMaxAge: 1_000, expires: new Date(Date.now() + 1_000).toISOString() }
-    await store.set('iso', { cookie, a: 1 })
-    expect(await store.get('iso')).toMatchObject({ a: 1 })
-    await sleep(1_020)
-    expect((await store.get('iso')) ?? undefined).toBeUndefined()
-  })
-
-  it('touch: moves the expiry, and changes no data', async () => {
-    await store.set('touched', made({ a: 1 }, 1_000))
-    await store.touch('touched', made({ a: 2, b: 3 }, 60_000))
-    await sleep(1_020)
-    const { cookie, ...data } = (await store.get('touched')) as Stored
-    expect(data).toEqual({ a: 1 })
-    const left = new Date(cookie.expires as string).getTime() - Date.now()
-    expect(left).toBeGreaterThan(55_000)
-    expect(left).toBeLessThanOrEqual(60_000)
   })
 
   // connect-pg-simple's table holds the cookie among the data, which a touch leaves alone.
@@ -218,6 +192,33 @@ function sessionStoreContract(
     }
     await Promise.all([store.destroy('raced'), store.touch('raced', made({ n: -3 }))])
     expect((await store.get('raced')) ?? undefined).toBeUndefined()
+  })
+
+  // Their seconds of waiting go by together.
+  it.concurrent('expires: a session is there before that moment, and not from it on', async () => {
+    await store.set('brief', made({}, 1_000))
+    expect(await store.get('brief')).toBeDefined()
+    await sleep(1_020)
+    expect((await store.get('brief')) ?? undefined).toBeUndefined()
+  })
+
+  it.concurrent('expires an ISO string: as the date', async () => {
+    const cookie = { originalMaxAge: 1_000, expires: new Date(Date.now() + 1_000).toISOString() }
+    await store.set('iso', { cookie, a: 1 })
+    expect(await store.get('iso')).toMatchObject({ a: 1 })
+    await sleep(1_020)
+    expect((await store.get('iso')) ?? undefined).toBeUndefined()
+  })
+
+  it.concurrent('touch: moves the expiry, and changes no data', async () => {
+    await store.set('touched', made({ a: 1 }, 1_000))
+    await store.touch('touched', made({ a: 2, b: 3 }, 60_000))
+    await sleep(1_020)
+    const { cookie, ...data } = (await store.get('touched')) as Stored
+    expect(data).toEqual({ a: 1 })
+    const left = new Date(cookie.expires as string).getTime() - Date.now()
+    expect(left).toBeGreaterThan(55_000)
+    expect(left).toBeLessThanOrEqual(60_000)
   })
 
   describe('of all sessions', () => {

@@ -283,8 +283,8 @@ describe.runIf(hasRedisServer)('a redis-server', () => {
   it('is told when it is a replica, and when it has lost its primary', async () => {
     const primary = await start()
     const replica = await start('--replicaof', '127.0.0.1', new URL(primary.url).port)
-    await send(primary, ['SET', 'k', 'v'])
-    await send(primary, ['WAIT', '1', '0'])
+    // On one connection: WAIT waits for what this one wrote.
+    await send(primary, ['SET', 'k', 'v'], ['WAIT', '1', '0'])
     const source = await open({ url: replica.url })
     expect(source.notes[0]).toMatch(/^A replica: what its primary wrote/)
     expect((await all(source)).entries.get('k')).toEqual(['v', null])
@@ -351,7 +351,7 @@ describe.runIf(hasTls)('a redis-server with TLS', () => {
   const told = (url: string, tls = {}, client?: unknown) => refusal(open({ url, tls }, client)).then((e) => e.message)
   const text = (file: string) => readFileSync(file, 'utf8')
 
-  it.each(clients)('is read by client %s as it was named', async (_version, load) => {
+  it.concurrent.each(clients)('is read by client %s as it was named', async (_version, load) => {
     const client = await load()
     const tls = { ca: text(open_.ca) }
     const source = await open({ url: open_.url.replace(/0$/, '5'), tls }, client)
@@ -366,7 +366,8 @@ describe.runIf(hasTls)('a redis-server with TLS', () => {
     expect(await told(strict.url, { ca: text(strict.ca) }, client)).toMatch(/--redis-cert/)
   })
 
-  it('is not taken for one without, nor the other way round', async () => {
+  // Client and server wait for each other until a time limit: meanwhile the others run.
+  it.concurrent('is not taken for one without, nor the other way round', async () => {
     expect(await told(`redis://localhost:${open_.port}`)).toMatch(/write rediss:\/\//)
     expect(await told(plain.url.replace('redis:', 'rediss:'))).toMatch(/redis:\/\//)
   })

@@ -285,7 +285,8 @@ describe('a role that lacks rights', () => {
 describe('grants and migrations at once', () => {
   const each = rounds({ shallow: 5, deep: 15 })
 
-  it(`of eight processes, ${each} each, all succeed, and so they do beside grants by hand`, {
+  // The second waits out a time limit of seconds, and needs nobody for it.
+  it.concurrent(`of eight processes, ${each} each, all succeed, and so they do beside grants by hand`, {
     timeout: 120_000,
   }, async () => {
     const made = await IsolatedSchema.make(url)
@@ -313,7 +314,7 @@ describe('grants and migrations at once', () => {
     await made.drop()
   })
 
-  it('say who is in the way: its pid, age, application and state', async () => {
+  it.concurrent('say who is in the way: its pid, age, application and state', async () => {
     const made = await IsolatedSchema.empty(url)
     const column = made.openOwner({ isolation: 'column' })
     await column.migrate()

@@ -130,7 +130,9 @@ class Server {
     const port = given ?? (await freePort())
     const directory = await mkdtemp(join(tmpdir(), 'pgstash-redis-'))
     const settings = settingsOf(port)
-    const everywhere = ['--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', directory]
+    const nothingOnDisk = ['--save', '', '--appendonly', 'no', '--dir', directory]
+    // A primary waits 5 s for more replicas before it sends itself to the first.
+    const everywhere = ['--bind', '127.0.0.1', ...nothingOnDisk, '--repl-diskless-sync-delay', '0']
     const child = spawn('redis-server', [...everywhere, ...settings], { stdio: 'ignore' })
     while (!(await accepts(port))) {
       if (child.exitCode !== null) throw new Error(`redis-server does not start with ${settings.join(' ')}`)
