@@ -32,6 +32,9 @@ export function freshSchema(): string {
   return `t_${randomBytes(6).toString('hex')}`
 }
 
+/** For a run that is about something else than bodies, as other versions of PostgreSQL or Node are (`test/matrix`). */
+const isPostgresAlone = process.env.PGSTASH_BODIES === 'postgres'
+
 /** The suite on every body: the PostgreSQL started by the run, PGlite, and DATABASE_URL where one is given. */
 export function describeBodies(title: string, suite: (body: Body) => void): void {
   for (const make of bodies()) describeBody(title, make, suite)
@@ -40,7 +43,7 @@ export function describeBodies(title: string, suite: (body: Body) => void): void
 /** {@link describeBodies}, and the PostgreSQL started by the run behind a real PgBouncer, where this machine has one. */
 export function describeEveryBody(title: string, suite: (body: Body) => void): void {
   describeBodies(title, suite)
-  if (hasPgBouncer) describeBody(title, () => pgBouncerBody(inject('postgresUrl')), suite)
+  if (hasPgBouncer && !isPostgresAlone) describeBody(title, () => pgBouncerBody(inject('postgresUrl')), suite)
 }
 
 function describeBody(title: string, make: () => Body, suite: (body: Body) => void): void {
@@ -70,9 +73,11 @@ export function describeStrictDefaults(title: string, suite: (body: Body) => voi
 }
 
 function bodies(): (() => Body)[] {
+  const own = () => postgresBody('postgres', inject('postgresUrl'))
+  if (isPostgresAlone) return [own]
   const given = process.env.DATABASE_URL
   return [
-    () => postgresBody('postgres', inject('postgresUrl')),
+    own,
     pgliteBody,
     ...(given ? [() => postgresBody('DATABASE_URL', given)] : []),
   ]

