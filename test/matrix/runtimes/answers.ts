@@ -43,11 +43,14 @@ export const hosts = {
   prometheus: true,
 }
 
+const notSent = { isOurs: true, outcome: 'not-sent' }
+
 export const bad = {
-  refused: { isOurs: true, code: 'ERR_PGSTASH_UNAVAILABLE', outcome: 'not-sent' },
-  silent: { isOurs: true, code: 'ERR_PGSTASH_TIMEOUT', outcome: 'not-sent' },
-  aborted: { isOurs: false, code: 'AbortError' },
-  invalid: { isOurs: true, code: 'ERR_PGSTASH_INVALID_VALUE' },
+  refused: { ...notSent, code: 'ERR_PGSTASH_CONNECTION' },
+  // Who never answers gave no connection: nothing was sent there either.
+  silent: { ...notSent, code: 'ERR_PGSTASH_CONNECTION' },
+  aborted: { ...notSent, code: 'ERR_PGSTASH_ABORTED' },
+  invalid: { isOurs: true, code: 'ERR_PGSTASH_UNSERIALISABLE_VALUE' },
   afterLostConnection: { answer: 1 },
   closed: { isOurs: true, code: 'ERR_PGSTASH_CLOSED' },
 }

@@ -23,13 +23,13 @@ afterAll(() => project.remove())
 describe.each(runtimes)('%s', (_, start) => {
   const onPostgres = () => ({ URL: inject('postgresUrl'), SCHEMA: freshSchema() })
 
-  describe.each([
-    ['PostgreSQL', onPostgres],
-    ['PGlite', () => ({ SCHEMA: freshSchema() })],
-  ])('on %s', (_, env) => {
-    it.each(Object.entries(scripts))('%s answers as it should, and ends by itself', async (script, answers) => {
-      expect(await answersOf([...start, script], env())).toEqual(answers)
-    })
+  it.each(Object.entries(scripts))('%s answers as it should, and ends by itself', async (script, answers) => {
+    expect(await answersOf([...start, script], onPostgres())).toEqual(answers)
+  })
+
+  // One script: it takes seconds to start, and does the same with what it is told wherever it runs.
+  it('entries.mjs answers so on PGlite too', async () => {
+    expect(await answersOf([...start, 'entries.mjs'], { SCHEMA: freshSchema() })).toEqual(entries)
   })
 
   it('tells failures apart', async () => {
@@ -42,7 +42,7 @@ describe.each(runtimes)('%s', (_, start) => {
     const migrate = await project.run([...command, 'migrate', '--url', url, '--schema', schema], {})
     expect(migrate).toEqual({ code: 0, output: expect.stringMatching(/^Applied 0001_tables, /) })
     const doctor = await project.run([...command, 'doctor', '--json', '--url', url, '--schema', schema], {})
-    expect(JSON.parse(doctor.output)).toMatchObject({ code: 0 })
+    expect(JSON.parse(doctor.output)).toMatchObject({ isHealthy: true })
   })
 })
 
