@@ -76,11 +76,7 @@ function bodies(): (() => Body)[] {
   const own = () => postgresBody('postgres', inject('postgresUrl'))
   if (isPostgresAlone) return [own]
   const given = process.env.DATABASE_URL
-  return [
-    own,
-    pgliteBody,
-    ...(given ? [() => postgresBody('DATABASE_URL', given)] : []),
-  ]
+  return [own, pgliteBody, ...(given ? [() => postgresBody('DATABASE_URL', given)] : [])]
 }
 
 function postgresBody(name: string, connectionString: string): Body {
