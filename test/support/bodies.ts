@@ -68,6 +68,7 @@ export function describePostgres(title: string, suite: (body: Body) => void): vo
 
 /** Databases whose default isolation is another than ours, the strictest first: each on the PostgreSQL started by the run. */
 export function describeStrictDefaults(title: string, suite: (body: Body) => void): void {
+  if (isPostgresAlone) return
   for (const isolation of oneOf(['serializable', 'repeatable read']))
     describeBody(title, () => strictBody(isolation, inject('postgresUrl')), suite)
 }
