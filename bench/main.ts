@@ -1,4 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
+import type { Spread } from './measuring/measure'
 import { describeMachine, readSettings, type Settings } from './measuring/settings'
 import { sentenceOf, type Verdict } from './measuring/verdict'
 import { picture } from './report/picture'
@@ -32,7 +33,10 @@ const settings = readSettings()
 const machine = await describeMachine(settings)
 for (const [what, is] of Object.entries(machine)) console.log(`${what}: ${is}`)
 console.log(`${settings.keys} keys; medians of ${settings.turns} turns of ${settings.turnMs} ms`)
-console.log('Operations a second (a batch counts as one), p50 and p99 in ms, and how many times as fast pgstash was.\n')
+console.log('Operations a second (a batch counts as one), p50 and p99 in ms, and how many times as fast pgstash was;')
+console.log(
+  'CPU for an operation in us, in Node and at the server, median (least-most); writes to the socket for an operation.\n',
+)
 
 const lines = await compare(settings, (line) => console.log(rowsOf(line)))
 const verdicts = judge(lines, usualBytes)
@@ -55,10 +59,21 @@ console.log(`\nAll figures: ${file}.json. The picture: ${file}.svg`)
 function rowsOf(line: Line): string {
   const { work, bytes, callers, storage, figures } = line
   const head = `${work}, ${bytes} B, ${callers} caller${callers === 1 ? '' : 's'}, ${storage}`
-  const rows = Object.entries(figures).map(([name, { rate, p50Ms, p99Ms }]) => {
+  const rows = Object.entries(figures).map(([name, figure]) => {
     const ratio = name === 'pgstash' ? '' : `x${ratioOf(line, name)?.toFixed(2)}`
-    const cells = [`${Math.round(rate)}/s`, `p50 ${p50Ms.toFixed(2)}`, `p99 ${p99Ms.toFixed(2)}`, ratio]
-    return `  ${name.padEnd(20)}${cells.map((cell) => cell.padStart(12)).join('')}`
+    const { rate, p50Ms, p99Ms, roundTrips } = figure
+    const speed = [`${Math.round(rate)}/s`, `p50 ${p50Ms.toFixed(2)}`, `p99 ${p99Ms.toFixed(2)}`, ratio]
+    const cost = [
+      `node ${between('nodeUs', figure)}`,
+      `server ${between('serverUs', figure)}`,
+      `trips ${roundTrips.toFixed(3)}`,
+    ]
+    return `  ${name.padEnd(20)}${speed.map((cell) => cell.padStart(12)).join('')}${cost.map((cell) => cell.padStart(26)).join('')}`
   })
   return [head, ...rows].join('\n')
+}
+
+/** The median, and between what it lay. */
+function between(field: 'nodeUs' | 'serverUs', { least, most, ...median }: Spread): string {
+  return `${median[field].toFixed(1)} (${least[field].toFixed(1)}-${most[field].toFixed(1)})`
 }

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import KeyvPostgres from '@keyv/postgres'
 import KeyvRedis from '@keyv/redis'
 import Keyv from 'keyv'
@@ -21,6 +22,8 @@ export interface Where {
   readonly databaseUrl: string
   readonly redisUrl: string
   readonly isUnlogged: boolean
+  /** The folder `dist` of another build of this package, to be measured beside this one. */
+  readonly against?: string | undefined
 }
 
 const schema = 'pgstash_bench'
@@ -39,6 +42,28 @@ export async function ours({ databaseUrl, isUnlogged }: Where, tenants = 1): Pro
     await stash.close()
     await runSql(databaseUrl, `drop schema ${own} cascade`)
   })
+}
+
+/** Another build of ours, one of an earlier commit say; undefined where none is named. */
+export async function earlier({ databaseUrl, isUnlogged, against }: Where): Promise<Contestant | undefined> {
+  if (against === undefined) return undefined
+  const [other, keyvs] = (await Promise.all([
+    import(resolve(against, 'index.js')),
+    import(resolve(against, 'adapters/keyv.js')),
+  ])) as [typeof import('pgstash'), typeof import('pgstash/keyv')]
+  const own = `${schema}_earlier_${isUnlogged ? 'unlogged' : 'logged'}`
+  await runSql(databaseUrl, `drop schema if exists ${own} cascade`)
+  const stash = new other.PgStash({ connectionString: databaseUrl, schema: own, unlogged: isUnlogged })
+  await stash.ready()
+  const keyv = new Keyv(new keyvs.KeyvPgStore(stash))
+  return throughKeyv(
+    'pgstash, earlier',
+    () => keyv,
+    async () => {
+      await stash.close()
+      await runSql(databaseUrl, `drop schema ${own} cascade`)
+    },
+  )
 }
 
 /** Ours under row-level security, as a role that it holds for. */

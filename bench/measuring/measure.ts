@@ -1,13 +1,34 @@
-/** One figure: how fast, and how long a single call took. */
+import type { Cost, CostMeter } from './cost'
+
+/** One figure: how fast, how long a single call took, and what it cost. */
 export interface Figure {
   /** Operations a second; a batch of 100 counts as one. */
   readonly rate: number
   readonly p50Ms: number
   readonly p99Ms: number
+  /** CPU for an operation, in microseconds, here and at the server; NaN where nobody looked. */
+  readonly nodeUs: number
+  readonly serverUs: number
+  /** Writes to the socket for an operation: how many travel together is one through this. */
+  readonly roundTrips: number
 }
 
+/** Of the turns of one contestant: the median of each field, and between which values they lay. */
+export interface Spread extends Figure {
+  readonly least: Figure
+  readonly most: Figure
+}
+
+const fields = ['rate', 'p50Ms', 'p99Ms', 'nodeUs', 'serverUs', 'roundTrips'] as const
+
 /** Calls `operation` from so many callers at once, each one call after the other, for so long. */
-export async function measure(operation: () => Promise<unknown>, callers: number, durationMs: number): Promise<Figure> {
+export async function measure(
+  operation: () => Promise<unknown>,
+  callers: number,
+  durationMs: number,
+  meter?: CostMeter,
+): Promise<Figure> {
+  const stop = await meter?.start()
   const latencies: number[] = []
   const started = performance.now()
   const until = started + durationMs
@@ -20,19 +41,32 @@ export async function measure(operation: () => Promise<unknown>, callers: number
     }
   }
   await Promise.all(Array.from({ length: callers }, caller))
-  return figureOf(latencies, performance.now() - started)
+  const tookMs = performance.now() - started
+  return figureOf(latencies, tookMs, await stop?.())
 }
 
-export function figureOf(latencies: number[], durationMs: number): Figure {
+const unseen: Cost = { nodeUs: Number.NaN, serverUs: Number.NaN, roundTrips: Number.NaN }
+
+export function figureOf(latencies: number[], durationMs: number, cost: Cost = unseen): Figure {
   latencies.sort((a, b) => a - b)
-  const rate = (latencies.length / durationMs) * 1_000
-  return { rate, p50Ms: quantile(latencies, 0.5), p99Ms: quantile(latencies, 0.99) }
+  const calls = latencies.length
+  return {
+    rate: (calls / durationMs) * 1_000,
+    p50Ms: quantile(latencies, 0.5),
+    p99Ms: quantile(latencies, 0.99),
+    nodeUs: cost.nodeUs / calls,
+    serverUs: cost.serverUs / calls,
+    roundTrips: cost.roundTrips / calls,
+  }
 }
 
-/** Of the turns of one contestant: each field's median by itself. */
-export function medianOf(figures: readonly Figure[]): Figure {
-  const middle = (field: keyof Figure) => median(figures.map((figure) => figure[field]))
-  return { rate: middle('rate'), p50Ms: middle('p50Ms'), p99Ms: middle('p99Ms') }
+/** Each field by itself. */
+export function spreadOf(figures: readonly Figure[]): Spread {
+  const each = (pick: (values: readonly number[]) => number) =>
+    Object.fromEntries(
+      fields.map((field) => [field, pick(figures.map((figure) => figure[field]))]),
+    ) as unknown as Figure
+  return { ...each(median), least: each((values) => Math.min(...values)), most: each((values) => Math.max(...values)) }
 }
 
 export function median(values: readonly number[]): number {

@@ -14,6 +14,8 @@ export interface Settings {
   readonly keys: number
   /** Only the rows and parts whose name contains this, say `get 64` or `latency`. */
   readonly only: string
+  /** Another build of this package, by its folder `dist`: measured beside this one. */
+  readonly against: string | undefined
 }
 
 export function readSettings(): Settings {
@@ -23,6 +25,7 @@ export function readSettings(): Settings {
       turns: { type: 'string' },
       'turn-ms': { type: 'string' },
       only: { type: 'string', default: '' },
+      against: { type: 'string' },
     },
   })
   const isQuick = values.quick
@@ -34,6 +37,7 @@ export function readSettings(): Settings {
     turnMs: Number(values['turn-ms'] ?? (isQuick ? 150 : 700)),
     keys: isQuick ? 10_000 : 100_000,
     only: values.only,
+    against: values.against,
   }
 }
 

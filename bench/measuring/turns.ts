@@ -1,19 +1,22 @@
-import { type Figure, measure, medianOf } from './measure'
+import { CostMeter } from './cost'
+import { type Figure, measure, type Spread, spreadOf } from './measure'
 import type { Settings } from './settings'
 
 /** Each operation's medians, measured in turns within one run: what the machine does meanwhile falls on all alike. */
 export async function takeTurns<Name extends string>(
   operations: Readonly<Record<Name, () => Promise<unknown>>>,
   callers: number,
-  { turns, turnMs }: Settings,
-): Promise<(name: Name) => Figure> {
-  const taken = new Map<string, Figure[]>()
-  for (let turn = -1; turn < turns; turn += 1) {
-    for (const [name, operation] of Object.entries<() => Promise<unknown>>(operations)) {
-      const figure = await measure(operation, callers, turnMs)
-      // The first turn warms up.
-      if (turn >= 0) taken.set(name, [...(taken.get(name) ?? []), figure])
-    }
+  settings: Settings,
+): Promise<(name: Name) => Spread> {
+  const { turns, turnMs } = settings
+  const named = Object.entries<() => Promise<unknown>>(operations)
+  const taken = new Map<string, Figure[]>(named.map(([name]) => [name, []]))
+  const meter = await CostMeter.open(settings)
+  // The first turn warms up.
+  for (const [, operation] of named) await measure(operation, callers, turnMs / 2)
+  for (let turn = 0; turn < turns; turn += 1) {
+    for (const [name, operation] of named) taken.get(name)?.push(await measure(operation, callers, turnMs, meter))
   }
-  return (name) => medianOf(taken.get(name) ?? [])
+  await meter.close()
+  return (name) => spreadOf(taken.get(name) ?? [])
 }

@@ -1,6 +1,7 @@
-import { type Contestant, keyvPostgres, keyvRedis, ours, oursIsolated, rawPg } from '../contestants/caches'
-import { type Figure, measure, medianOf } from '../measuring/measure'
+import { type Contestant, earlier, keyvPostgres, keyvRedis, ours, oursIsolated, rawPg } from '../contestants/caches'
+import type { Spread } from '../measuring/measure'
 import type { Settings } from '../measuring/settings'
+import { takeTurns } from '../measuring/turns'
 import { fill, get, getMany, Keys, mixed, set, setMany, type Workload } from './of-comparison'
 
 /** One row of the table. */
@@ -10,7 +11,7 @@ export interface Line {
   readonly callers: number
   readonly storage: 'unlogged' | 'logged'
   /** By contestant. */
-  readonly figures: Readonly<Record<string, Figure>>
+  readonly figures: Readonly<Record<string, Spread>>
 }
 
 interface Case {
@@ -26,13 +27,14 @@ export async function compare(settings: Settings, onLine: (line: Line) => void):
     if (cases.length === 0) continue
     const contestants = await open(settings, storage)
     let filled = 0
-    for (const { workload, callers } of cases) {
+    for (const one of cases) {
+      const { workload, callers } = one
       const keys = keysOf(settings, workload)
       if (workload.bytes !== filled) {
         for (const contestant of contestants) await fill(contestant, keys, workload.bytes)
         filled = workload.bytes
       }
-      const figures = await takeTurns(settings, contestants, workload, callers, keys)
+      const figures = await figuresOf(settings, contestants, one, keys)
       const line = { work: workload.name, bytes: workload.bytes, callers, storage, figures }
       lines.push(line)
       onLine(line)
@@ -55,6 +57,7 @@ async function open(settings: Settings, storage: 'unlogged' | 'logged'): Promise
     await keyvPostgres(where),
     await keyvRedis(where),
     await rawPg(where),
+    await earlier(where),
   ]
   return opened.filter((contestant) => contestant !== undefined)
 }
@@ -75,22 +78,16 @@ function keysOf({ keys }: Settings, { bytes }: Workload): Keys {
   return new Keys(bytes >= 10_000 ? Math.min(keys, 5_000) : keys)
 }
 
-async function takeTurns(
-  { turns, turnMs }: Settings,
+async function figuresOf(
+  settings: Settings,
   contestants: readonly Contestant[],
-  workload: Workload,
-  callers: number,
+  { workload, callers }: Case,
   keys: Keys,
-): Promise<Record<string, Figure>> {
+): Promise<Record<string, Spread>> {
   const present = contestants.filter((contestant) => takesPart(contestant, workload, callers))
-  const figures = new Map<string, Figure[]>(present.map(({ name }) => [name, []]))
-  for (const contestant of present) await measure(workload.make(contestant, keys), callers, turnMs / 4)
-  for (let turn = 0; turn < turns; turn += 1) {
-    for (const contestant of present) {
-      figures.get(contestant.name)?.push(await measure(workload.make(contestant, keys), callers, turnMs))
-    }
-  }
-  return Object.fromEntries([...figures].map(([name, taken]) => [name, medianOf(taken)]))
+  const operations = Object.fromEntries(present.map((one) => [one.name, workload.make(one, keys)]))
+  const figureOf = await takeTurns(operations, callers, settings)
+  return Object.fromEntries(present.map(({ name }) => [name, figureOf(name)]))
 }
 
 /** A batch belongs to one tenant; row-level security is compared where there is a target. */
