@@ -50,7 +50,7 @@ export interface PgStashOptions extends PgPoolOptions {
    */
   readonly sweeper?:
     | {
-        /** From the end of one turn to the next, of all processes together, in milliseconds. Default: 300,000. */
+        /** About the time between two turns, of all processes together, in milliseconds. Default: 300,000. */
         readonly intervalMs?: number | undefined
       }
     | false
