@@ -12,8 +12,12 @@ export class PgStashError extends Error {
   }
 }
 
-/** An argument that is refused before any SQL. `field` names it. */
+/**
+ * An argument that is refused before any SQL. `field` names it.
+ * @nextStep Pass what the message asks for: it names the argument or option, and what it may be.
+ */
 export class InvalidArgumentError extends PgStashError {
+  /** The argument or option that will not do: `ttl`, `batch.maxRows`. */
   readonly field: string
 
   constructor(field: string, problem: string, nextStep: string, code = 'INVALID_ARGUMENT') {
@@ -22,8 +26,12 @@ export class InvalidArgumentError extends PgStashError {
   }
 }
 
-/** A value that JSON cannot say: a BigInt, a cycle, a function, NaN, undefined. */
+/**
+ * A value that JSON cannot say: a BigInt, a cycle, a function, NaN, undefined.
+ * @nextStep Store JSON data, a string, an integer or a Buffer; convert the value first.
+ */
 export class UnserialisableValueError extends PgStashError {
+  /** Always `value`. */
   readonly field = 'value'
 
   constructor(problem: string, cause?: unknown) {
@@ -35,12 +43,18 @@ export class UnserialisableValueError extends PgStashError {
   }
 }
 
-/** A value over `maxValueBytes`. */
+/**
+ * A value over `maxValueBytes`.
+ * @nextStep Store less (compress it, or store a reference to it), or raise `maxValueBytes`.
+ */
 export class ValueTooLargeError extends PgStashError {
+  /** Always `value`. */
   readonly field = 'value'
 
   constructor(
+    /** What it takes as stored. */
     readonly bytes: number,
+    /** What the stash accepts. */
     readonly maxValueBytes: number,
   ) {
     super(
@@ -50,7 +64,10 @@ export class ValueTooLargeError extends PgStashError {
   }
 }
 
-/** `increment` met something that is no integer, or a sum beyond ±(2^53 - 1). */
+/**
+ * `increment` met something that is no integer, or a sum beyond ±(2^53 - 1).
+ * @nextStep Delete the key, or set it to an integer, and count in a key that nothing else writes.
+ */
 export class NotAnIntegerError extends PgStashError {
   constructor() {
     super(
@@ -60,9 +77,13 @@ export class NotAnIntegerError extends PgStashError {
   }
 }
 
-/** `set` with `ifVersion`, or a session with `lostUpdates: 'reject'`: it has another version by now, or is gone. Nothing was written. */
+/**
+ * `set` with `ifVersion`, or a session with `lostUpdates: 'reject'`: it has another version by now, or is gone. Nothing was written.
+ * @nextStep Read it again, decide anew, and write with the version that was read.
+ */
 export class VersionConflictError extends PgStashError {
   constructor(
+    /** The version that the write asked for. */
     readonly expected: number,
     /** The version that stands now; undefined where there is no entry. */
     readonly actual: number | undefined,
@@ -74,7 +95,10 @@ export class VersionConflictError extends PgStashError {
   }
 }
 
-/** `tenant: () => …` gave nothing. Nothing was read or written: there is no tenant to fall back to. */
+/**
+ * `tenant: () => …` gave nothing. Nothing was read or written: there is no tenant to fall back to.
+ * @nextStep Run the call where the tenant is known (inside `AsyncLocalStorage.run`), or name a tenant.
+ */
 export class TenantRequiredError extends PgStashError {
   constructor() {
     super(
@@ -84,10 +108,16 @@ export class TenantRequiredError extends PgStashError {
   }
 }
 
-/** Several Keyv instances share one store object, and this call does not tell which of them made it. */
+/**
+ * Several Keyv instances share one store object, and this call does not tell which of them made it.
+ * @nextStep Give each Keyv a store of its own: `new Keyv(store.view("posts"))`, or `new KeyvPgStore(stash)` for each. They share the stash and its
+ * connections.
+ */
 export class AmbiguousNamespaceError extends PgStashError {
   constructor(
+    /** The verb that was called. */
     readonly operation: string,
+    /** Those that share the store. */
     readonly namespaces: readonly string[],
   ) {
     super(
@@ -99,7 +129,10 @@ export class AmbiguousNamespaceError extends PgStashError {
   }
 }
 
-/** cache-manager: `isCacheable` said no. */
+/**
+ * cache-manager: `isCacheable` said no.
+ * @nextStep Do not cache such a value, or let the option `isCacheable` accept it.
+ */
 export class NotCacheableError extends PgStashError {
   constructor() {
     super(
@@ -109,7 +142,10 @@ export class NotCacheableError extends PgStashError {
   }
 }
 
-/** The stash was closed, by `close()` or by the store that opened it. */
+/**
+ * The stash was closed, by `close()` or by the store that opened it.
+ * @nextStep Close the stash after its last use (after the HTTP server has ended, for example), or make a new one.
+ */
 export class StashClosedError extends PgStashError {
   constructor() {
     super('CLOSED', 'the stash is closed. Make a new PgStash, or close it after its last use.')
@@ -119,12 +155,19 @@ export class StashClosedError extends PgStashError {
 /** What became of a write that was not answered: `not-sent` (it never left), `rolled-back` (the server undid it), or `unknown` (it may still be applied). */
 export type Outcome = 'not-sent' | 'rolled-back' | 'unknown'
 
-/** The call took longer than `timeoutMs`, or than a limit of the server's, which `sqlState` then tells. */
+/**
+ * The call took longer than `timeoutMs`, or than a limit of the server's, which `sqlState` then tells.
+ * @nextStep Look at what the database does (`pg_stat_activity`), or raise the limit that the message names: `timeoutMs`, or one of the server. Of a write,
+ * `outcome` says whether it may have been applied.
+ */
 export class CallTimeoutError extends PgStashError {
   constructor(
+    /** The time limit of the stash, in milliseconds. */
     readonly timeoutMs: number,
+    /** What became of the write, if it was one. */
     readonly outcome: Outcome,
     cause?: unknown,
+    /** Of the limit of the server that ended it; undefined: it was `timeoutMs`. */
     readonly sqlState?: string,
   ) {
     super('TIMEOUT', timeoutMessage(timeoutMs, outcome, sqlState, cause), { cause })
@@ -151,9 +194,13 @@ function afterLimit(sqlState: string): string {
   }
 }
 
-/** The call's signal was aborted; `cause` is the signal's reason. */
+/**
+ * The call's signal was aborted; `cause` is the signal's reason.
+ * @nextStep None is needed: the caller wanted it. Of a write, `outcome` says whether it may have been applied.
+ */
 export class CallAbortedError extends PgStashError {
   constructor(
+    /** What became of the write, if it was one. */
     readonly outcome: Outcome,
     cause: unknown,
   ) {
@@ -161,10 +208,16 @@ export class CallAbortedError extends PgStashError {
   }
 }
 
-/** There was no connection to be had, or it was lost. The next call tries again. */
+/**
+ * There was no connection to be had, or it was lost. The next call tries again.
+ * @nextStep Do what the message says of its cause: check the address and the server, the password, the number of connections. The next call tries again by
+ * itself. Of a write, `outcome` says whether it may have been applied.
+ */
 export class ConnectionError extends PgStashError {
   constructor(
+    /** What became of the write, if it was one. */
     readonly outcome: Outcome,
+    /** What the server said, if it said something; undefined: nobody answered. */
     readonly sqlState: string | undefined,
     cause: unknown,
     nextStep = 'Check the address (an option, or DATABASE_URL) and the server.',
@@ -177,8 +230,12 @@ export class ConnectionError extends PgStashError {
   }
 }
 
-/** Connections failed repeatedly, or writes on a server that is read-only: calls fail at once until a probe gets through. */
+/**
+ * Connections failed repeatedly, or writes on a server that is read-only: calls fail at once until a probe gets through.
+ * @nextStep Check the server. Calls work again as soon as it does; `onError: 'miss'` answers reads meanwhile as if nothing were stored.
+ */
 export class CircuitOpenError extends PgStashError {
+  /** Always `not-sent`. */
   readonly outcome: Outcome = 'not-sent'
 
   constructor(cause?: unknown) {
@@ -191,8 +248,13 @@ export class CircuitOpenError extends PgStashError {
   }
 }
 
-/** A client came back to the pool with a transaction open. What is done in it is not committed: nothing of this call was applied. */
+/**
+ * A client came back to the pool with a transaction open. What is done in it is not committed: nothing of this call was applied.
+ * @nextStep Look for a client of your pool that is released between `begin` and `commit` or `rollback`; on PGlite, begin transactions by
+ * `pglite.transaction(…)`.
+ */
 export class OpenTransactionError extends PgStashError {
+  /** What became of the write, if it was one. */
   readonly outcome: Outcome
 
   constructor(cause?: unknown, outcome: Outcome = 'rolled-back') {
@@ -214,9 +276,13 @@ const openTransactionStep: Readonly<Record<Outcome, string>> = {
     "what was done is committed or rolled back with it. Begin transactions by pglite.transaction(…), which others wait for, and not by exec('begin').",
 }
 
-/** PostgreSQL refused a statement. `sqlState` is its SQLSTATE. */
+/**
+ * PostgreSQL refused a statement. `sqlState` is its SQLSTATE.
+ * @nextStep Do what the message says of the SQLSTATE; of one that it does not know, look it up. The cause has the server's own words.
+ */
 export class DatabaseError extends PgStashError {
   constructor(
+    /** The server's code of the refusal; undefined where it gave none. */
     readonly sqlState: string | undefined,
     cause: unknown,
   ) {
@@ -231,13 +297,20 @@ export class DatabaseError extends PgStashError {
 /** Where a text is stored. Of a long key the digest is asked for first: it is the value then that holds it. */
 export type StoredField = 'tenant' | 'namespace' | 'key' | 'value'
 
-/** The encoding of the database lacks a character of the call. Nothing of this call was read or written; others in its batch are not touched. */
+/**
+ * The encoding of the database lacks a character of the call. Nothing of this call was read or written; others in its batch are not touched.
+ * @nextStep Encode the text first (`encodeURIComponent`, base64), or make the database anew with encoding UTF8.
+ */
 export class EncodingError extends PgStashError {
+  /** Always `22P05`, untranslatable_character. */
   readonly sqlState = '22P05'
 
   constructor(
+    /** Where the character stands. */
     readonly field: StoredField,
+    /** The first that the encoding lacks. */
     readonly character: string,
+    /** Of the database, as it names it. */
     readonly encoding: string,
     cause: unknown,
   ) {
@@ -249,8 +322,12 @@ export class EncodingError extends PgStashError {
   }
 }
 
-/** The role may not do what the call needs. */
+/**
+ * The role may not do what the call needs.
+ * @nextStep Let the owner of the tables run `pgstash migrate --app-role <role>`, or connect as a role that may; the message says which right is missing.
+ */
 export class PrivilegeError extends PgStashError {
+  /** Always `42501`, insufficient_privilege. */
   readonly sqlState = '42501'
 
   constructor(need: string, nextStep: string, cause: unknown) {
@@ -272,7 +349,10 @@ export interface ExcessRight {
   readonly cure: string
 }
 
-/** The role does not fit `isolation`. Nothing was read or written. */
+/**
+ * The role does not fit `isolation`. Nothing was read or written.
+ * @nextStep Connect as the role that the message describes, and let the owner run the `pgstash migrate` that it spells out.
+ */
 export class UnsafeRoleError extends PgStashError {
   /** Of `policies`: in what they are not as they are meant. */
   readonly faults: readonly string[]
@@ -280,8 +360,11 @@ export class UnsafeRoleError extends PgStashError {
   readonly excess: readonly ExcessRight[]
 
   constructor(
+    /** What is wrong with the role. */
     readonly reason: UnsafeRoleReason,
+    /** The role that was looked at. */
     readonly role: string,
+    /** The schema that it was looked at for. */
     readonly schema: string,
     { faults = [], excess = [] }: { faults?: readonly string[]; excess?: readonly ExcessRight[] } = {},
   ) {
@@ -333,9 +416,15 @@ const standing = {
   owner: 'owns the tables, or is a member of the role that does',
 } as const
 
-/** `isolation: 'rls'`: this needs the owner's role, and the stash was given none. */
+/**
+ * `isolation: 'rls'`: this needs the owner's role, and the stash was given none.
+ * @nextStep Pass the connection of the owner, `maintenance: { connectionString }`, to the stash of the process that does it.
+ */
 export class MaintenanceRequiredError extends PgStashError {
-  constructor(readonly operation: string) {
+  constructor(
+    /** The verb that was called. */
+    readonly operation: string,
+  ) {
     super(
       'MAINTENANCE_REQUIRED',
       `${operation}() looks at all tenants, which the application's role may not. Pass the connection of the owner: new PgStash({ …, maintenance: { connectionString } }).`,
@@ -343,11 +432,17 @@ export class MaintenanceRequiredError extends PgStashError {
   }
 }
 
-/** The schema is missing or older than this version needs, and the stash may not migrate by itself. */
+/**
+ * The schema is missing or older than this version needs, and the stash may not migrate by itself.
+ * @nextStep Run `pgstash migrate` as the owner, or hand the output of `pgstash migrate --print` to whoever may; the message has the flags.
+ */
 export class SchemaOutdatedError extends PgStashError {
   constructor(
+    /** The schema that was looked at. */
     readonly schema: string,
+    /** The migration it is at; 0: it is not there. */
     readonly found: number,
+    /** The migration this version of the package needs. */
     readonly needed: number,
     /** Of the stash that looked. */
     isolation: 'column' | 'rls' = 'column',
@@ -363,11 +458,17 @@ export class SchemaOutdatedError extends PgStashError {
   }
 }
 
-/** The schema was made by a newer version of this package. */
+/**
+ * The schema was made by a newer version of this package.
+ * @nextStep Upgrade pgstash in this process, or use another schema.
+ */
 export class SchemaTooNewError extends PgStashError {
   constructor(
+    /** The schema that was looked at. */
     readonly schema: string,
+    /** The migration it is at. */
     readonly found: number,
+    /** The last migration that this version of the package knows. */
     readonly known: number,
   ) {
     super(
@@ -377,9 +478,15 @@ export class SchemaTooNewError extends PgStashError {
   }
 }
 
-/** The connection searches a schema before pg_catalog: whoever may create in it could exchange `=`, and have it run with this role's rights. */
+/**
+ * The connection searches a schema before pg_catalog: whoever may create in it could exchange `=`, and have it run with this role's rights.
+ * @nextStep Leave `pg_catalog` out of the `search_path`, or put it first: of the role, the database or the connection.
+ */
 export class UnsafeSearchPathError extends PgStashError {
-  constructor(readonly first: string) {
+  constructor(
+    /** The schema that is searched before pg_catalog. */
+    readonly first: string,
+  ) {
     super(
       'UNSAFE_SEARCH_PATH',
       `the search_path of the connection names pg_catalog, and ${JSON.stringify(first)} before it. Leave pg_catalog out of it (PostgreSQL then looks there first), or put it first: it is set for the role, the database, or the connection.`,
@@ -389,8 +496,11 @@ export class UnsafeSearchPathError extends PgStashError {
 
 /** A transaction that stands in the way of a change of the schema. */
 export interface LockHolder {
+  /** Of its backend, for `pg_terminate_backend`. */
   readonly pid: number
+  /** The role it is connected as. */
   readonly user: string
+  /** Its `application_name`. */
   readonly application: string
   /** null: this role may not know. */
   readonly state: string | null
@@ -398,9 +508,13 @@ export interface LockHolder {
   readonly ageMs: number | null
 }
 
-/** The tables were held by others for longer than a change of the schema may wait, for all would have to wait behind it. Nothing was changed. */
+/**
+ * The tables were held by others for longer than a change of the schema may wait, for all would have to wait behind it. Nothing was changed.
+ * @nextStep Wait for the transactions that the message names, or end them (`select pg_terminate_backend(pid)`), and run it again.
+ */
 export class SchemaLockedError extends PgStashError {
   constructor(
+    /** The schema whose definitions were to be changed. */
     readonly schema: string,
     /** Oldest first; empty: they had ended when they were looked for. */
     readonly holders: readonly LockHolder[],
@@ -420,9 +534,15 @@ function toldHolder({ pid, user, application, state, ageMs }: LockHolder): strin
   return `pid ${pid} of ${user} (application ${JSON.stringify(application)}, ${state ?? 'state unknown'}), its transaction ${age}`
 }
 
-/** PostgreSQL older than 14. */
+/**
+ * PostgreSQL older than 14.
+ * @nextStep Upgrade the server to PostgreSQL 14 or later.
+ */
 export class UnsupportedServerError extends PgStashError {
-  constructor(readonly serverVersion: number) {
+  constructor(
+    /** As `server_version_num` says it: 130014. */
+    readonly serverVersion: number,
+  ) {
     super(
       'UNSUPPORTED_SERVER',
       `PostgreSQL ${Math.floor(serverVersion / 10_000)} is too old: pgstash needs 14 or later. Upgrade the server.`,

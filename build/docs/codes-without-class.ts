@@ -16,6 +16,10 @@ export const codesWithoutClass: Readonly<Record<string, { readonly cause: string
     cause: 'stdout could not be written: a full disk, mostly. A reader that wants no more (`| head`) is no failure.',
     nextStep: 'Make room, or write elsewhere, and run the command again.',
   },
+  ERR_PGSTASH_REDIS_CLIENT_MISSING: {
+    cause: '`pgstash import` reads Redis by its own client, `@redis/client`, which is not installed.',
+    nextStep: 'Install version 5 or 6 of it beside pgstash: `npm install @redis/client@5`.',
+  },
   ERR_PGSTASH_STOPPED: {
     cause: 'Somebody answered no to a question, or pressed Ctrl-C.',
     nextStep: 'Run the command again if it was a mistake; `pgstash import` goes on where it was stopped.',

@@ -42,7 +42,7 @@ export function optionsPage(surface: Surface): { readonly text: string; readonly
     .map((key) => `${key} is in options-page.ts, and not exported`)
   const held = Object.entries(holders).flatMap(([key, of]) => optionsOf(known.get(key), of, surface))
   const called = surface.names
-    .filter((name) => name.name.endsWith('Options') && holders[keyOf(name)] === undefined)
+    .filter((name) => /(Options|^Quota)$/.test(name.name) && holders[keyOf(name)] === undefined)
     .flatMap((name) => optionsOf(name, `\`${name.name}\``, surface))
   const all = [...held, ...called]
   return { text: pageOf(held, called, surface), faults: [...faults, ...all.flatMap(missing)] }

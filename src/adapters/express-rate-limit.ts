@@ -8,14 +8,15 @@ import type { PgStash, TenantSource } from '../stash/pg-stash'
 
 export type { Algorithm, RateLimitOnError, TenantSource }
 
+/** What a {@link PgRateLimitStore} is told. */
 export interface PgRateLimitStoreOptions extends LimiterOptions {
   /** Unique for each limiter of an application: two with one prefix and one window count together, of whatever host. Default: `rl`. */
   readonly prefix?: string | undefined
-  /** Default: `fixed-window`. */
+  /** How the window moves; other than `fixed-window` needs a known limit. Default: `fixed-window`. */
   readonly algorithm?: Algorithm | undefined
   /**
-   * The limit, where the host's is a function, the highest that it gives: the other algorithms and the memory of denials need to know it. Default: the host's
-   * `limit`, if it is a number; otherwise hits are counted without end, in fixed windows.
+   * Hits in a window; where the host's is a function, the highest that it gives: the other algorithms and the memory of denials need to know it. Default: the
+   * host's `limit`, if it is a number; otherwise hits are counted without end, in fixed windows.
    */
   readonly limit?: number | undefined
   /** Milliseconds, where no host calls `init`. Default: 60,000. */
@@ -24,18 +25,23 @@ export interface PgRateLimitStoreOptions extends LimiterOptions {
 
 /** What the hosts tell the store. */
 export interface RateLimitHostOptions {
+  /** The host's window, in milliseconds. Default: the store's. */
   readonly windowMs?: number | undefined
+  /** The host's limit, a number or a function. Default: the store's. */
   readonly limit?: unknown
-  /** These two `false`: the host never takes a hit back. */
+  /** Whether the host takes the hit of a failed request back; with `skipSuccessfulRequests` false too, it never takes one back. Default: false. */
   readonly skipFailedRequests?: boolean | undefined
+  /** Whether the host takes the hit of a request that went well back. Default: false. */
   readonly skipSuccessfulRequests?: boolean | undefined
-  /** express-rate-limit: whether it lets pass whom the store did not count. */
+  /** express-rate-limit: whether it lets pass whom the store did not count. Default: false. */
   readonly passOnStoreError?: boolean | undefined
 }
 
 /** What the hosts are answered. */
 export interface ClientRateLimitInfo {
+  /** Hits that count now, this one among them. */
   totalHits: number
+  /** When the window ends. */
   resetTime: Date
 }
 
@@ -57,6 +63,7 @@ const storeOptionNames = ['prefix', 'tenant', 'onError', 'denyCache', 'algorithm
 export class PgRateLimitStore {
   /** express-rate-limit: other processes see what this one counts. */
   readonly localKeys = false
+  /** As it was given, or `rl`. */
   readonly prefix: string
   readonly #stash: PgStash
   readonly #release: () => Promise<void>
@@ -121,6 +128,7 @@ export class PgRateLimitStore {
     return found && infoOf(found)
   }
 
+  /** Forgets what was counted of a caller. */
   async resetKey(key: string): Promise<void> {
     await this.#counting().reset(key)
   }

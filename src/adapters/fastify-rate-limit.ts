@@ -9,39 +9,60 @@ import { isUncountable, uncountableForMs } from '../stash/limits/uncountable'
 
 export type { Algorithm, RateLimitOnError, TenantSource }
 
+/** What {@link fastifyRateLimitStore} is told. */
 export interface FastifyRateLimitStoreOptions extends LimiterOptions {
   /** Tells the limiters of an application apart: two of one name and window count together, of whatever host. Default: `fastify-rate-limit`. */
   readonly prefix?: string | undefined
-  /** Default: `fixed-window`. */
+  /** How the window moves. Default: `fixed-window`. */
   readonly algorithm?: Algorithm | undefined
 }
 
 /** What @fastify/rate-limit tells its store, of all routes or of one. */
 export interface FastifyRateLimitParams {
+  /** A denied hit begins the window anew. */
   readonly continueExceeding?: boolean | undefined
+  /** A denied hit makes the window longer, twice as long each time. */
   readonly exponentialBackoff?: boolean | undefined
+  /** After so many denied hits the answer is 403. */
   readonly ban?: number | undefined
+  /** The limit: a number or a function. */
   readonly max?: unknown
+  /** The window: milliseconds, a text as "1 minute", or a function. */
   readonly timeWindow?: unknown
+  /** Whether a hit that could not be counted passes. */
   readonly skipOnError?: boolean | undefined
+  /** The route that the limit belongs to. */
   readonly routeInfo?:
-    | { readonly method?: string | readonly string[] | undefined; readonly url?: string | undefined }
+    | {
+        /** One method or several. */
+        readonly method?: string | readonly string[] | undefined
+        /** Its path, as it was declared. */
+        readonly url?: string | undefined
+      }
     | undefined
 }
 
-/** @fastify/rate-limit: what a store answers; `ttl` in milliseconds. */
+/** What a store answers `@fastify/rate-limit`. */
 export interface FastifyRateLimitAnswer {
+  /** Hits that count now, this one among them. */
   current: number
+  /** Milliseconds until the window ends. */
   ttl: number
 }
 
+/** How @fastify/rate-limit is answered. */
 export type FastifyRateLimitCallback = (error: Error | null, answer?: FastifyRateLimitAnswer) => void
 
 /** A store as @fastify/rate-limit calls it. */
 export interface FastifyRateLimitStore {
+  /** Counts a hit. */
   incr(key: string, callback: FastifyRateLimitCallback, timeWindow: number, max: number): void
+  /** What was counted of a caller, without counting a hit. */
   read(key: string, callback: FastifyRateLimitCallback, timeWindow: number, max: number): void
-  /** @param route what @fastify/rate-limit knows of the route: {@link FastifyRateLimitParams} */
+  /**
+   * The store of one route.
+   * @param route what @fastify/rate-limit knows of the route: {@link FastifyRateLimitParams}
+   */
   child(route: object): FastifyRateLimitStore
 }
 

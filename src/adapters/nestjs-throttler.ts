@@ -10,18 +10,23 @@ import type { PgStash } from '../stash/pg-stash'
 
 export type { Algorithm, RateLimitOnError, TenantSource }
 
+/** What a {@link PgThrottlerStorage} is told. */
 export interface PgThrottlerStorageOptions extends LimiterOptions {
   /** Tells the throttlers of several applications apart. Default: `throttler`. */
   readonly prefix?: string | undefined
-  /** Default: `fixed-window`. */
+  /** How the window moves. Default: `fixed-window`. */
   readonly algorithm?: Algorithm | undefined
 }
 
-/** @nestjs/throttler: what a storage answers; times in seconds. */
+/** What a storage answers `@nestjs/throttler`; times in seconds. */
 export interface ThrottlerRecord {
+  /** Hits that count now, this one among them. */
   totalHits: number
+  /** Seconds until the window ends. */
   timeToExpire: number
+  /** Whether the caller is denied. */
   isBlocked: boolean
+  /** Seconds until the caller may come again. */
   timeToBlockExpire: number
 }
 
@@ -71,7 +76,7 @@ export class PgThrottlerStorage {
   }
 
   /**
-   * @nestjs/throttler: counts a hit of whatever key; `ttl` and `blockDuration` in milliseconds. Who exceeds the limit is blocked for `blockDuration` (0: until
+   * Counts a hit of whatever key, for `@nestjs/throttler`; `ttl` and `blockDuration` in milliseconds. Who exceeds the limit is blocked for `blockDuration` (0: until
    * the window ends), and begins anew after that.
    */
   async increment(

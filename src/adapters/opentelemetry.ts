@@ -5,9 +5,13 @@ export type { StashesSource }
 
 /** What this package uses of a `Meter` of `@opentelemetry/api`; any version 1 fits. */
 export interface OpenTelemetryMeter {
+  /** For what only grows: calls, failures, rows. */
   createObservableCounter(name: string, options?: InstrumentOptions): unknown
+  /** For what goes up and down: connections, calls under way. */
   createObservableGauge(name: string, options?: InstrumentOptions): unknown
+  /** Has all of them read at once, when they are collected. */
   addBatchObservableCallback(callback: BatchCallback, observables: never[]): void
+  /** Ends that. */
   removeBatchObservableCallback(callback: BatchCallback, observables: never[]): void
 }
 

@@ -6,7 +6,7 @@ import type { Meter } from './meter'
 
 /** What a caller may say about its waiting. */
 export interface CallOptions {
-  /** Abandons the call: its promise rejects at once, and a write that has not left yet never leaves. */
+  /** Abandons the call: its promise rejects at once, and a write that has not left yet never leaves. Default: none. */
   readonly signal?: AbortSignal | undefined
 }
 

@@ -87,6 +87,7 @@ export class PgStash {
     return this.#options.maxValueBytes
   }
 
+  /** Whether `close()` was called. */
   get isClosed(): boolean {
     return this.#closing !== undefined
   }

@@ -7,10 +7,11 @@ import type { TenantTables } from '../postgres/tables'
 import { Cache, type CacheRules } from './entries/cache'
 import { type TenantStats, tenantStats } from './upkeep/stats'
 
+/** Of `namespace()`. */
 export interface NamespaceOptions {
   /** Counts deploys: two versions of a namespace do not see each other's entries. Default: none. */
   readonly version?: number | undefined
-  /** Milliseconds that an entry lives when a write names no ttl; null or left out: for ever. */
+  /** Milliseconds that an entry lives when a write names no ttl; null: for ever. Default: null. */
   readonly ttl?: Ttl
 }
 
@@ -22,6 +23,7 @@ export class Tenant {
 
   /** Made by `stash.tenant()`. */
   constructor(
+    /** As it was asked for. */
     readonly name: string,
     tables: TenantTables,
     rules: Omit<CacheRules, 'defaultTtl'>,

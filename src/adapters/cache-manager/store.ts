@@ -12,24 +12,24 @@ export type { TenantSource }
 
 /** What the store is told, in `caching(pgStore, { … })` or `new PgCacheManagerStore({ … })`. */
 export interface PgCacheManagerOptions extends PgStashOptions {
-  /** A stash to share; otherwise the connection options among these open one, which `disconnect()` closes. */
+  /** A stash to share. Default: the connection options among these open one, which `disconnect()` closes. */
   readonly stash?: PgStash | undefined
   /**
    * Whose data; a function is asked at every call. Default: the tenant `default`. With a function, put the tenant in the key of
    * `wrap`: cache-manager merges concurrent calls of `wrap` by key before it asks the store.
    */
   readonly tenant?: TenantSource | undefined
-  /** Default: `cache`. */
+  /** Give each app or cache its own. Default: `cache`. */
   readonly namespace?: string | undefined
-  /** Counts deploys; see `stash.namespace()`. */
+  /** Counts deploys: two versions of a namespace do not see each other's entries. Default: none. */
   readonly version?: number | undefined
-  /** Milliseconds that an entry lives when a write names no ttl; 0 or left out: for ever. */
+  /** Milliseconds that an entry lives when a write names no ttl; 0: for ever. Default: for ever. */
   readonly ttl?: number | undefined
   /** Whether a value may be stored; a write of another one throws. Default: everything but undefined. */
   readonly isCacheable?: ((value: unknown) => boolean) | undefined
-  /** cache-manager's own; it reads it from the same object. */
+  /** cache-manager's own, in milliseconds; it reads it from the same object. Default: that of cache-manager. */
   readonly refreshThreshold?: number | undefined
-  /** cache-manager's own; it reads it from the same object. */
+  /** cache-manager's own; it reads it from the same object. Default: that of cache-manager. */
   readonly onBackgroundRefreshError?: ((error: unknown) => void) | undefined
 }
 
@@ -74,16 +74,21 @@ export class PgCacheManagerStore {
     lifeOf(ttl)
   }
 
+  /** The value, or undefined. */
   async get<T>(key: string): Promise<T | undefined> {
     return this.#cacheNow().get<T>(key)
   }
 
-  /** @throws {NotCacheableError} */
+  /**
+   * `ttl` in milliseconds; 0: for ever; left out: that of the store.
+   * @throws {NotCacheableError}
+   */
   async set<T>(key: string, value: T, ttl?: number): Promise<void> {
     this.#assertCacheable(value)
     await this.#cacheNow().set(key, value, { ttl: this.#life(ttl) })
   }
 
+  /** Deletes an entry, if there is one. */
   async del(key: string): Promise<void> {
     await this.#cacheNow().delete(key)
   }
@@ -93,6 +98,7 @@ export class PgCacheManagerStore {
     await this.#cacheNow().clear()
   }
 
+  /** One statement; undefined for each key that is not there. */
   async mget(...keys: string[]): Promise<unknown[]> {
     return this.#cacheNow().getMany(keys)
   }
@@ -104,6 +110,7 @@ export class PgCacheManagerStore {
     await this.#cacheNow().setMany(pairs.map(([key, value]) => ({ key, value, ttl: life })))
   }
 
+  /** Deletes several entries in one statement. */
   async mdel(...keys: string[]): Promise<void> {
     await this.#cacheNow().deleteMany(keys)
   }

@@ -28,6 +28,7 @@ export interface MillisecondStore {
 
 /** What `caching({ store: pgStore4, … })` makes: callbacks or promises, and seconds. */
 export class PgCacheManager4Store {
+  /** What cache-manager calls a store. */
   readonly name = 'pgstash'
   readonly #store: MillisecondStore
 
@@ -35,12 +36,15 @@ export class PgCacheManager4Store {
     this.#store = store
   }
 
+  /** cache-manager 4: what may be stored. */
   readonly isCacheableValue = (value: unknown): boolean => this.#store.isCacheable(value)
 
+  /** The value, or undefined. */
   get(key: string, ...rest: unknown[]): Promise<unknown> | undefined {
     return answerTo(rest, this.#store.get(key))
   }
 
+  /** `set(key, value, options?, callback?)`, with `{ ttl }` in seconds. */
   set(key: string, value: unknown, ...rest: unknown[]): Promise<unknown> | undefined {
     return answerTo(rest, this.#set(key, value, rest[0]))
   }
@@ -50,6 +54,7 @@ export class PgCacheManager4Store {
     return answerTo(args, this.#mdel(args))
   }
 
+  /** Empties the namespace in one small write. */
   reset(...rest: unknown[]): Promise<unknown> | undefined {
     return answerTo(rest, this.#store.reset())
   }
@@ -68,6 +73,7 @@ export class PgCacheManager4Store {
     return answerTo(args, this.#mset(entries, given[pairs.length]))
   }
 
+  /** The live keys, all or those that match a glob as in Redis. */
   keys(...args: unknown[]): Promise<unknown> | undefined {
     const [pattern] = args
     return answerTo(args, this.#store.keys(typeof pattern === 'string' ? pattern : undefined))

@@ -22,9 +22,9 @@ export interface KeyvPgStoreOptions {
   readonly tenant?: TenantSource | undefined
   /** Where entries go when Keyv names no namespace, or its default `keyv`: then Keyv 5 and Keyv 6 read the same rows. Default: `keyv`. */
   readonly namespace?: string | undefined
-  /** Counts deploys; see `stash.namespace()`. */
+  /** Counts deploys: two versions of a namespace do not see each other's entries. Default: none. */
   readonly version?: number | undefined
-  /** The major of Keyv, where the store should not find out by itself. */
+  /** The major of Keyv, where the store should not find out by itself. Default: it notices which of them calls. */
   readonly contract?: KeyvContract | undefined
 }
 
@@ -32,7 +32,11 @@ export interface KeyvPgStoreOptions {
 export type KeyvPgStoreSource =
   | PgStash
   | string
-  | (PgStashOptions & KeyvPgStoreOptions & { readonly stash?: PgStash | undefined })
+  | (PgStashOptions &
+      KeyvPgStoreOptions & {
+        /** A stash to share. */
+        readonly stash?: PgStash | undefined
+      })
 
 /** Keyv 5 gets one boolean, Keyv 6 one for each key; the type satisfies both. */
 export type DeleteManyAnswer = boolean & boolean[]
@@ -43,9 +47,13 @@ export type SetManyAnswer = boolean[] & void
 
 /** An entry of `setMany`: Keyv 5 says `ttl`, Keyv 6 says `expires`. */
 export interface KeyvPgStoreEntry {
+  /** As Keyv hands it over, with its prefix if it has one. */
   readonly key: string
+  /** Keyv's envelope, as text. */
   readonly value: unknown
+  /** Keyv 5: milliseconds from now; 0 or left out: for ever. */
   readonly ttl?: number | undefined
+  /** Keyv 6: the moment of expiry in epoch milliseconds; left out: none. */
   readonly expires?: number | undefined
 }
 
@@ -66,10 +74,11 @@ const keyv5Opts = { dialect: 'postgres', url: 'postgres://' }
  * same rows under the same namespace.
  *
  * Several Keyv on one store object: Keyv 5's calls are told apart by the prefix of their keys. A call that cannot be told
- * apart (Keyv 5's `clear()`; anything of Keyv 6) fails with {@link AmbiguousNamespaceError} when the namespaces differ; give each
+ * apart (Keyv 5's `clear()`; anything of Keyv 6) fails with `AmbiguousNamespaceError` when the namespaces differ; give each
  * Keyv a `view()`, or a store of its own on one stash.
  */
 export class KeyvPgStore {
+  /** For Keyv 5, which builds an iterator only for dialects that it knows. */
   readonly opts: Record<string, unknown> = { ...keyv5Opts }
   readonly #stash: PgStash
   readonly #release: () => Promise<void>
@@ -124,6 +133,7 @@ export class KeyvPgStore {
   }
 
   // Not async, as the hottest: each layer of promises costs a call some hundred nanoseconds.
+  /** The value as Keyv stored it, or undefined. */
   get<Value = unknown>(key: string): Promise<Value | undefined> {
     try {
       const place = this.#place('get', key)
@@ -133,20 +143,25 @@ export class KeyvPgStore {
     }
   }
 
+  /** One statement; undefined for each key that is not there. */
   async getMany<Value = unknown>(keys: string[]): Promise<(Value | undefined)[]> {
     return this.#eachNamespace('getMany', keys, (cache, own) => cache.getMany<Value>(own))
   }
 
+  /** Whether there is an entry. */
   async has(key: string): Promise<boolean> {
     const place = this.#place('has', key)
     return this.#cache(place.namespace).has(place.key)
   }
 
+  /** The same for several keys, in one statement. */
   async hasMany(keys: string[]): Promise<boolean[]> {
     return this.#eachNamespace('hasMany', keys, (cache, own) => cache.hasMany(own))
   }
 
   /**
+   * Stores what Keyv has made of the value.
+   *
    * @param limit Keyv 5: milliseconds from now, undefined or 0 for ever. Keyv 6: the moment of expiry in epoch milliseconds.
    * Where that has passed, the key is deleted.
    */
@@ -174,6 +189,7 @@ export class KeyvPgStore {
     return answer as SetManyAnswer
   }
 
+  /** Whether there was one. */
   async delete(key: string): Promise<boolean> {
     const place = this.#place('delete', key)
     return this.#cache(place.namespace).delete(place.key)
@@ -299,7 +315,12 @@ export type KeyvConstructor<Keyv, Options> = new (store: KeyvPgStore, options?: 
 
 /** Options of {@link createKeyv}: those of the store, of its connection, and `keyv` for Keyv's own. */
 export type CreateKeyvOptions<KeyvOptions> = PgStashOptions &
-  KeyvPgStoreOptions & { readonly stash?: PgStash | undefined; readonly keyv?: KeyvOptions | undefined }
+  KeyvPgStoreOptions & {
+    /** A stash to share. Default: the connection options among these open one. */
+    readonly stash?: PgStash | undefined
+    /** Those of Keyv itself, but for the store. Default: none. */
+    readonly keyv?: KeyvOptions | undefined
+  }
 
 /**
  * A Keyv with a store of its own; the class is passed in, so that this package imports neither major.

@@ -12,10 +12,17 @@ import { answer, type SessionCallback } from './callbacks'
 export type { DestroyByUserOptions, SessionCallback }
 
 /** A session with its id, as listings answer it. */
-export type ListedSession = SessionData & { readonly id: string }
+export type ListedSession = SessionData & {
+  /** The id that its cookie carries. */
+  readonly id: string
+}
 
+/** What the store is told: the options of `Sessions`, with the sessions of express-session for `userId`. */
 export interface PgSessionStoreOptions extends Omit<SessionsOptions, 'userId'> {
-  /** Whose session it is: makes `listByUser` and `destroyByUser` work. Asked at every write. `SessionData` is that of express-session, with what the application declared in it. */
+  /**
+   * Whose session it is: makes `listByUser` and `destroyByUser` work. Asked at every write. `SessionData` is that of express-session, with what the
+   * application declared in it. Default: none, sessions belong to nobody.
+   */
   readonly userId?: ((session: SessionData) => string | number | null | undefined) | undefined
 }
 
@@ -34,6 +41,7 @@ export class PgSessionStore extends session.Store {
     this.#sessions = new Sessions(options as SessionsOptions | undefined)
   }
 
+  /** The session, or null. */
   override get(id: string, callback?: SessionCallback<SessionData | null>): Promise<SessionData | null> {
     const host = callbackOf(callback)
     // express-session has put `generate` there, and calls createSession() with what it gets. Of @fastify/session, which copies it, nothing is to be seen.
@@ -52,10 +60,12 @@ export class PgSessionStore extends session.Store {
     return made
   }
 
+  /** Stores a session whole. */
   override set(id: string, session: object, callback?: SessionCallback<void>): Promise<void> {
     return answer(callbackOf(callback), this.#sessions.set(id, session as StoredData))
   }
 
+  /** Ends a session, if there is one. */
   override destroy(id: string, callback?: SessionCallback<void>): Promise<void> {
     return answer(callbackOf(callback), this.#sessions.destroy(id).then(nothing))
   }
@@ -70,14 +80,17 @@ export class PgSessionStore extends session.Store {
     return answer(callbackOf(callback), this.#sessions.all().then(asListed))
   }
 
+  /** The ids of all sessions. */
   ids(callback?: SessionCallback<string[]>): Promise<string[]> {
     return answer(callbackOf(callback), this.#sessions.ids())
   }
 
+  /** How many there are. */
   override length(callback?: SessionCallback<number>): Promise<number> {
     return answer(callbackOf(callback), this.#sessions.length())
   }
 
+  /** Destroys all of the tenant and namespace. */
   override clear(callback?: SessionCallback<void>): Promise<void> {
     return answer(callbackOf(callback), this.#sessions.clear())
   }

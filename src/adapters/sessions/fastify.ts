@@ -14,7 +14,7 @@ export type { DestroyByUserOptions, ListedSession, SessionCallback, SessionData 
 
 /** `Data`: what the application keeps in a session, for `userId`. */
 export interface PgSessionStoreOptions<Data = SessionData> extends Omit<SessionsOptions, 'userId'> {
-  /** Whose session it is: makes `listByUser` and `destroyByUser` work. Asked at every write. */
+  /** Whose session it is: makes `listByUser` and `destroyByUser` work. Asked at every write. Default: none, sessions belong to nobody. */
   readonly userId?: ((session: Data) => string | number | null | undefined) | undefined
 }
 
@@ -31,7 +31,7 @@ export class PgSessionStore<Data = SessionData> extends EventEmitter {
     this.#sessions = new Sessions(options as SessionsOptions | undefined)
   }
 
-  /** `Data`: what the host calls a session. */
+  /** The session, or null. `Data`: what the host calls a session. */
   get<Data = SessionData>(id: string, callback?: SessionCallback<Data | null>): Promise<Data | null> {
     const host = callbackOf(callback)
     const found = host === undefined ? this.#sessions.get(id) : this.#sessions.get(id).then(withOriginField)
@@ -41,10 +41,12 @@ export class PgSessionStore<Data = SessionData> extends EventEmitter {
     )
   }
 
+  /** Stores a session whole. */
   set(id: string, session: object, callback?: SessionCallback<void>): Promise<void> {
     return answer(callbackOf(callback), this.#sessions.set(id, session as SessionData))
   }
 
+  /** Ends a session, if there is one. */
   destroy(id: string, callback?: SessionCallback<void>): Promise<void> {
     return answer(callbackOf(callback), this.#sessions.destroy(id).then(nothing))
   }
@@ -59,14 +61,17 @@ export class PgSessionStore<Data = SessionData> extends EventEmitter {
     return answer(callbackOf(callback), this.#sessions.all())
   }
 
+  /** The ids of all sessions. */
   ids(callback?: SessionCallback<string[]>): Promise<string[]> {
     return answer(callbackOf(callback), this.#sessions.ids())
   }
 
+  /** How many there are. */
   length(callback?: SessionCallback<number>): Promise<number> {
     return answer(callbackOf(callback), this.#sessions.length())
   }
 
+  /** Destroys all of the tenant and namespace. */
   clear(callback?: SessionCallback<void>): Promise<void> {
     return answer(callbackOf(callback), this.#sessions.clear())
   }

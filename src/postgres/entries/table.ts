@@ -36,6 +36,7 @@ export interface EntryRecord {
   readonly expiresAt: number | null
 }
 
+/** What a write answers. */
 export interface WriteResult {
   /** The version written: the token for `compareAndSet`. */
   readonly version: number

@@ -29,7 +29,9 @@ export interface ConditionalWrite extends Write {
   readonly version: number
 }
 
+/** What `compareAndSet` answers. */
 export interface CompareAndSetResult {
+  /** Whether the entry had the version that was asked for, and was written. */
   readonly ok: boolean
   /** The new version, or the one that stands now; undefined where there is no entry. */
   readonly version: number | undefined

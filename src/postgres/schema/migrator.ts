@@ -2,6 +2,7 @@ import checkReadOnly from '../../../sql/statements/schema/check-read-only.sql'
 import checkServer from '../../../sql/statements/schema/check-server.sql'
 import createSchema from '../../../sql/statements/schema/create.sql'
 import createMigrationTable from '../../../sql/statements/schema/create-migration-table.sql'
+import createWhereMissing from '../../../sql/statements/schema/create-where-missing.sql'
 import findLockHolders from '../../../sql/statements/schema/find-lock-holders.sql'
 import limitLockWaits from '../../../sql/statements/schema/limit-lock-waits.sql'
 import lockMigrations from '../../../sql/statements/schema/lock-migrations.sql'
@@ -261,7 +262,7 @@ export function migrationScript(
     terminated(pinSearchPath.text),
     `${lockMigrations.text.replace('$1', () => quoteLiteral(schema))};`,
     terminated(limitLockWaits.text),
-    ...(isEmpty ? [terminated(createSchema.text), terminated(createMigrationTable.text)] : []),
+    ...(isEmpty ? [terminated(createWhereMissing.text), terminated(createMigrationTable.text)] : []),
     ...steps,
     ...(isEmpty && isUnlogged ? [terminated(makeEntriesUnlogged.text)] : []),
     ...(from < firstWithCounters && hasLoggedCounters ? [terminated(makeCountersLogged.text)] : []),

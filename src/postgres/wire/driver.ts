@@ -29,8 +29,11 @@ export interface Driver extends Connection {
 
 /** The connections of a pool, and who waits for one. */
 export interface PoolUse {
+  /** Connections that are open. */
   readonly total: number
+  /** Of these, those that nobody uses. */
   readonly idle: number
+  /** Who waits for a connection. */
   readonly waiting: number
 }
 

@@ -26,12 +26,15 @@ export interface Check extends Finding {
   readonly name: string
 }
 
+/** What `doctor()` answers. */
 export interface Diagnosis {
   /** No check failed. */
   readonly isHealthy: boolean
+  /** In the order in which they were made. */
   readonly checks: readonly Check[]
 }
 
+/** What a deployment will have, where this process is not like the others. */
 export interface DoctorOptions {
   /** Connections of one process at most. Default: that of this stash. */
   readonly poolSize?: number | undefined

@@ -13,8 +13,11 @@ import { assertNewEntry, type NewEntry, type SetOptions, setNames, ttlOf, type W
 
 export type { CallOptions, CompareAndSetResult, ListOptions, NewEntry, SetOptions, Ttl, WriteOptions, WriteResult }
 
+/** What `getEntry` answers. */
 export interface Entry<Value = unknown> {
+  /** As `get` answers it. */
   readonly value: Value
+  /** Grows with every write of the key: the token for `compareAndSet` and `ifVersion`. */
   readonly version: number
   /** Epoch milliseconds of the database's clock; null for no expiry. */
   readonly expiresAt: number | null

@@ -7,7 +7,9 @@ import type { Listing } from '../../postgres/entries/table'
 
 /** Which keys are listed: all that start with `prefix`, literally, and match `match`, a glob as in Redis. */
 export interface ListOptions extends CallOptions {
+  /** The text that each key starts with, literally. Default: none, all keys. */
   readonly prefix?: string | undefined
+  /** A glob as in Redis, for the whole key: `user:*`. Default: none, all keys. */
   readonly match?: string | undefined
 }
 

@@ -8,19 +8,23 @@ import type { Write } from '../../postgres/entries/table'
 
 /** How long what is written lives: milliseconds from now; null for ever; left out, the namespace's default. */
 export interface WriteOptions extends CallOptions {
+  /** Milliseconds from now; null for ever. Default: that of the namespace. */
   readonly ttl?: Ttl
 }
 
 /** Of `set`. */
 export interface SetOptions extends WriteOptions {
-  /** Only if the entry still has this version, as `getEntry` or a write answered it. */
+  /** Only if the entry still has this version, as `getEntry` or a write answered it. Default: whatever version it has. */
   readonly ifVersion?: number | undefined
 }
 
 /** One entry of `setMany`. */
 export interface NewEntry {
+  /** Any well-formed string without NUL. */
   readonly key: string
+  /** JSON data, a string, an integer or bytes. */
   readonly value: unknown
+  /** How long it lives, in milliseconds; null for ever. Default: that of the namespace. */
   readonly ttl?: Ttl
 }
 

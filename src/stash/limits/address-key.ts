@@ -2,6 +2,7 @@ import { assertKnown } from '../../entry/known-options'
 import { callerAddress, resolveSubnet, unknownAddress } from '../../entry/limits/caller-address'
 import { InvalidArgumentError } from '../../errors'
 
+/** Of `addressKey()`. */
 export interface AddressKeyOptions {
   /**
    * By how many of its first bits an address of IPv6 counts, 1 to 128: a household has a network of 56 (or 64, or 48), and as many addresses as it likes. Less

@@ -24,12 +24,13 @@ export interface LoginCaller {
 /** What failed attempts are counted by. */
 export type LoginKey = 'username' | 'usernameAndIp' | 'ip'
 
+/** What a {@link LoginLimiter} is told. */
 export interface LoginLimiterOptions extends LimiterOptions {
-  /** Default: `login`. */
+  /** Tells limiters apart: those of one name and the same limits share what they count. Default: `login`. */
   readonly name?: string | undefined
   /** Failed attempts in a window. Default: 5. */
   readonly attempts?: number | undefined
-  /** Milliseconds. Default: 15 minutes. */
+  /** In which failed attempts are counted, in milliseconds. Default: 900,000, 15 minutes. */
   readonly windowMs?: number | undefined
   /**
    * Another number of attempts for some of the keys, or false for none by it. Behind a shared address many people mistype: give `ip` more

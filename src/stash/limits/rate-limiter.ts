@@ -17,9 +17,11 @@ export type { Algorithm, DenyCacheOptions, RateLimitOnError, RateLimitResult }
 
 /** So many hits in so many milliseconds. */
 export interface LimitOptions {
+  /** Hits in a window. */
   readonly limit: number
+  /** The window, in milliseconds. */
   readonly windowMs: number
-  /** Default: that of the limiter. */
+  /** How the window moves. Default: that of the limiter. */
   readonly algorithm?: Algorithm | undefined
   /** In the headers. Default: the limiter's name, with a number where there are several. */
   readonly name?: string | undefined
@@ -39,39 +41,43 @@ export interface BlockOptions {
 
 /** What the limiters have in common. */
 export interface LimiterOptions extends Omit<PgStashOptions, 'onError'> {
-  /** A stash to share; otherwise the connection options among these open one, which `close()` closes. */
+  /** A stash to share. Default: the connection options among these open one, which `close()` closes. */
   readonly stash?: PgStash | undefined
   /** Whose callers; a function is asked at every call. Default: the tenant `default`. */
   readonly tenant?: TenantSource | undefined
   /** What happens while the database is away. Default: `throw`. */
   readonly onError?: RateLimitOnError | undefined
-  /** How much is remembered of those who were denied. */
+  /** How much is remembered of those who were denied; false: nothing. Default: 10,000 callers, each for 10 seconds at most. */
   readonly denyCache?: DenyCacheOptions | false | undefined
 }
 
+/** What a {@link RateLimiter} is told. */
 export interface RateLimiterOptions extends LimiterOptions {
   /** Tells limiters apart: those of one name and the same limits share what they count. Default: `rate-limit`. */
   readonly name?: string | undefined
-  /** Hits in a window. Or `limits`. */
+  /** Hits in a window. Default: none, `limits` is given. */
   readonly limit?: number | undefined
-  /** The window, in milliseconds. Or `limits`. */
+  /** The window, in milliseconds. Default: none, `limits` is given. */
   readonly windowMs?: number | undefined
-  /** Default: `fixed-window`. */
+  /** How the window moves: see {@link Algorithm}. Default: `fixed-window`. */
   readonly algorithm?: Algorithm | undefined
-  /** Several at once, for example 3 a minute and 100 an hour: a hit counts in all of them, or is denied and counts in none. */
+  /**
+   * Several at once, for example 3 a minute and 100 an hour: a hit counts in all of them, or is denied and counts in none. Default: one, of `limit` and
+   * `windowMs`.
+   */
   readonly limits?: readonly LimitOptions[] | undefined
   /**
    * Whether limiters of one name and algorithm count together whatever their windows: for a window that a function computes anew. The window under way goes on.
    * Default: false.
    */
   readonly sharesWindows?: boolean | undefined
-  /** Default: a denial starts nothing. */
+  /** What a denial starts. Default: nothing. */
   readonly block?: BlockOptions | undefined
 }
 
 /** Of `consume` and `peek`. */
 export interface ConsumeOptions extends CallOptions {
-  /** How much the hit weighs. Default: 1. */
+  /** For how many hits it counts. Default: 1. */
   readonly cost?: number | undefined
 }
 
@@ -97,6 +103,7 @@ const limiterOptionNames = [
  * const { isAllowed, retryAfterMs } = await limiter.consume(userId)
  */
 export class RateLimiter {
+  /** As it was given, or `rate-limit`. */
   readonly name: string
   readonly #limits: readonly NamedLimit[]
   readonly #block: BlockRule | undefined

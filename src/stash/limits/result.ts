@@ -5,9 +5,13 @@ import { InvalidArgumentError } from '../../errors'
 export interface LimitStanding {
   /** In the headers. */
   readonly name: string
+  /** Hits that a window allows. */
   readonly limit: number
+  /** How long the window is, in milliseconds. */
   readonly windowMs: number
+  /** Hits that count now. */
   readonly used: number
+  /** Hits that still fit. */
   readonly remaining: number
   /** Milliseconds until the window ends; of GCRA, until nothing is used. */
   readonly resetMs: number
@@ -15,12 +19,15 @@ export interface LimitStanding {
 
 /** What a limiter answers. */
 export interface RateLimitResult {
+  /** Whether the hit fits all limits, and was counted. */
   readonly isAllowed: boolean
   /** Of the limit that decides: the one that has least left. */
   readonly limit: number
+  /** Hits that count now. */
   readonly used: number
   /** 0 for a denial; what a call of less cost would find is in `limits`. */
   readonly remaining: number
+  /** Milliseconds until the window ends; of GCRA, until nothing is used. */
   readonly resetMs: number
   /** Milliseconds after which the same call would be allowed; 0 where it is. */
   readonly retryAfterMs: number

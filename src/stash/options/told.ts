@@ -10,15 +10,15 @@ export type OnError = 'throw' | 'miss'
 
 /** The connection of the role that owns the tables: options of a pool, or a pool. */
 export interface MaintenanceConnection extends PgPoolOptions {
-  /** A `pg.Pool` of yours. It is used, and never closed. */
+  /** A `pg.Pool` of yours. It is used, and never closed. Default: none, the other options open one, of 2 connections. */
   readonly pool?: PgPool | undefined
 }
 
 /** Everything a stash can be told. All of it is optional. */
 export interface PgStashOptions extends PgPoolOptions {
-  /** A `pg.Pool` of yours. It is used, and never closed. */
+  /** A `pg.Pool` of yours. It is used, and never closed. Default: none, the other options open one. */
   readonly pool?: PgPool | undefined
-  /** A PGlite of yours: PostgreSQL in the process. It is used, and never closed. */
+  /** A PGlite of yours: PostgreSQL in the process. It is used, and never closed. Default: none. */
   readonly pglite?: Pglite | undefined
   /** The schema of the tables. Letters, digits, `_` and `$`, 63 at most: a name that needs no escape in any script or job. Default: `pgstash`. */
   readonly schema?: string | undefined
@@ -48,7 +48,13 @@ export interface PgStashOptions extends PgPoolOptions {
    * How often expired and cleared rows are removed, in milliseconds; of all processes on the schema one does it. Default: 300,000, five minutes. false: never by
    * itself, somebody calls `sweep()`. Under `isolation: 'rls'` it needs `maintenance`.
    */
-  readonly sweeper?: { readonly intervalMs?: number | undefined } | false | undefined
+  readonly sweeper?:
+    | {
+        /** About the time between two turns, of all processes together, in milliseconds. Default: 300,000. */
+        readonly intervalMs?: number | undefined
+      }
+    | false
+    | undefined
   /** Whether the first call may create or upgrade the schema. Default: true. */
   readonly migrate?: boolean | undefined
   /** How long a call may take, in milliseconds, waiting included. Default: 10,000. */
@@ -60,11 +66,23 @@ export interface PgStashOptions extends PgPoolOptions {
   readonly onError?: OnError | undefined
   /** Largest value, in bytes as stored. Default: 64 MiB. */
   readonly maxValueBytes?: number | undefined
-  /** Caps of a batch: rows (default 256) and bytes of values (default 4 MiB). Larger batches are slower to answer their first caller. */
-  readonly batch?: { readonly maxRows?: number | undefined; readonly maxBytes?: number | undefined } | undefined
-  /** After so many connection failures in a row (default 5), calls fail at once for `cooldownMs` (default 1,000). false: never. */
+  /** What one statement carries at most. Larger batches are slower to answer their first caller. Default: 256 rows, 4 MiB. */
+  readonly batch?:
+    | {
+        /** Rows of one statement. Default: 256. */
+        readonly maxRows?: number | undefined
+        /** Bytes of the values of one statement; a larger value travels alone. Default: 4 MiB. */
+        readonly maxBytes?: number | undefined
+      }
+    | undefined
+  /** When calls fail at once instead of asking a database that is away; false: never. Default: after 5 failures, for a second. */
   readonly breaker?:
-    | { readonly failures?: number | undefined; readonly cooldownMs?: number | undefined }
+    | {
+        /** Connection failures in a row. Default: 5. */
+        readonly failures?: number | undefined
+        /** For how long calls then fail, in milliseconds. Default: 1,000. */
+        readonly cooldownMs?: number | undefined
+      }
     | false
     | undefined
 }

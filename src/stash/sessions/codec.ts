@@ -4,6 +4,7 @@ import type { StoredSession } from '../../postgres/sessions/table'
 
 /** What the hosts call a session: the application's data, and the cookie that carries its id. */
 export interface SessionData {
+  /** The host's cookie, whose expiry is the session's. */
   cookie?: SessionCookie | undefined
   [name: string]: unknown
 }

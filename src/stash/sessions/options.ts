@@ -7,8 +7,9 @@ import type { PgStashOptions } from '../options/told'
 import type { PgStash } from '../pg-stash'
 import type { SessionData } from './codec'
 
+/** What {@link Sessions}, and the stores of the hosts, are told. */
 export interface SessionsOptions extends Omit<PgStashOptions, 'onError'> {
-  /** A stash to share; otherwise the connection options among these open one, which `close()` closes. */
+  /** A stash to share. Default: the connection options among these open one, which `close()` closes. */
   readonly stash?: PgStash | undefined
   /** Whose sessions; a function is asked at every call. Default: the tenant `default`. */
   readonly tenant?: TenantSource | undefined
@@ -21,7 +22,7 @@ export interface SessionsOptions extends Omit<PgStashOptions, 'onError'> {
    * early. Of `table` it is for `touch` only: every `set` writes. Default: 0, every touch is written.
    */
   readonly touchAfter?: number | undefined
-  /** Whose session it is: makes `listByUser` and `destroyByUser` work. Asked at every write. */
+  /** Whose session it is: makes `listByUser` and `destroyByUser` work. Asked at every write. Default: none, sessions belong to nobody. */
   readonly userId?: ((session: SessionData) => string | number | null | undefined) | undefined
   /**
    * `reject`: a write is refused (`VersionConflictError`) if another request changed the session since it was read, and comes to nothing if the session was
@@ -30,8 +31,8 @@ export interface SessionsOptions extends Omit<PgStashOptions, 'onError'> {
    */
   readonly lostUpdates?: 'allow' | 'reject' | undefined
   /**
-   * A table that connect-pg-simple has made, `session` or `schema.session`, instead of the schema's own: nothing has to be migrated, and both may run side by
-   * side. It knows neither tenants nor versions.
+   * A table that connect-pg-simple has made, `session` or `schema.session`: nothing has to be migrated, and both may run side by side. It knows neither
+   * tenants nor versions. Default: the schema's own.
    */
   readonly table?: string | undefined
 }

@@ -17,11 +17,14 @@ import { originField, originOf, rememberRead, rememberWritten, SessionOrigin } f
 export type { SessionData, SessionsOptions }
 
 /** A session with its id, as listings answer it. */
-export type ListedSession = SessionData & { readonly id: string }
+export type ListedSession = SessionData & {
+  /** The id that its cookie carries. */
+  readonly id: string
+}
 
 /** Of `destroyByUser`. */
 export interface DestroyByUserOptions extends CallOptions {
-  /** The ids that stay: that of the request, to log out everywhere else. */
+  /** The ids that stay: that of the request, to log out everywhere else. Default: none stays. */
   readonly except?: string | readonly string[] | undefined
 }
 
@@ -92,6 +95,7 @@ export class Sessions {
     return isDestroyed as boolean
   }
 
+  /** All of the tenant and namespace that have not expired, each with its id. */
   async all(options?: CallOptions): Promise<ListedSession[]> {
     const sessions: ListedSession[] = []
     const { table, address } = this.#place()
@@ -102,6 +106,7 @@ export class Sessions {
     return sessions
   }
 
+  /** Their ids. */
   async ids(options?: CallOptions): Promise<string[]> {
     const ids: string[] = []
     const { table, address } = this.#place()

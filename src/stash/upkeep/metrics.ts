@@ -3,32 +3,46 @@ import type { PoolUse } from '../../postgres/wire/driver'
 
 /** How one verb did in this process, since the stash was made. */
 export interface OperationMetrics {
+  /** The verb: `get`, `session.get`, `limit.consume`, … */
   readonly operation: string
+  /** Calls that have ended, failed ones among them. */
   readonly calls: number
+  /** Calls that ended with an error. */
   readonly failures: number
-  /** Of reads. */
+  /** Keys of reads that were found. */
   readonly hits: number
+  /** Keys of reads that were not found. */
   readonly misses: number
-  /** Statements that carried calls, and the rows they asked for. */
+  /** Statements that carried calls. */
   readonly statements: number
+  /** Rows that these statements asked for. */
   readonly rows: number
   /** Calls a statement; undefined: there was none. */
   readonly callsPerStatement: number | undefined
   /** Milliseconds, waiting included; undefined: there was no call. About right: within a quarter. */
   readonly meanMs: number | undefined
+  /** The median, in milliseconds; undefined: there was no call. */
   readonly p50Ms: number | undefined
+  /** Of a hundred calls 99 took no longer, in milliseconds; undefined: there was no call. */
   readonly p99Ms: number | undefined
   /** Calls that took at most so many milliseconds, and longer than the bound before; without empty ones. */
-  readonly latencies: readonly { readonly upToMs: number; readonly calls: number }[]
+  readonly latencies: readonly {
+    /** The bound, in milliseconds. */
+    readonly upToMs: number
+    /** How many there were. */
+    readonly calls: number
+  }[]
 }
 
 /** How a stash does in this process. */
 export interface StashMetrics {
+  /** Each verb that was called. */
   readonly operations: readonly OperationMetrics[]
   /** Of all reads of entries and sessions, 0 to 1; undefined: there were none. */
   readonly hitRatio: number | undefined
   /** Of all verbs together. */
   readonly callsPerStatement: number | undefined
+  /** Calls that have not been answered yet. */
   readonly callsUnderWay: number
   /** undefined where the pool does not tell. */
   readonly pool: PoolUse | undefined

@@ -2,7 +2,7 @@ import { InvalidArgumentError } from '../../errors'
 
 /** What one tenant may hold. Over it, the entries written longest ago go first, in the sweep. */
 export interface Quota {
-  /** Default: no limit. */
+  /** Entries at most. Default: no limit. */
   readonly maxEntries?: number | undefined
   /** Bytes of values, as stored. Default: no limit. */
   readonly maxBytes?: number | undefined

@@ -4,6 +4,7 @@ import type { LastSweep, LiveAndExpired, Maintenance, SizedCount } from '../../p
 
 /** What a tenant holds, counted now. */
 export interface TenantStats {
+  /** Entries that a read would find. */
   readonly live: number
   /** Past their expiry, not yet swept. */
   readonly expired: number
@@ -11,6 +12,7 @@ export interface TenantStats {
   readonly cleared: number
   /** Of the live values. */
   readonly bytes: number
+  /** Each with its entries. */
   readonly namespaces: readonly NamespaceCount[]
 }
 
@@ -18,7 +20,9 @@ export interface TenantStats {
 export interface SizeClass {
   /** Bytes of the largest value in it: 100, 1,000, 10,000, … */
   readonly upToBytes: number
+  /** How many there are. */
   readonly live: number
+  /** What their values take together. */
   readonly bytes: number
 }
 
@@ -28,18 +32,29 @@ export interface StashStats extends TenantStats {
   readonly isEstimate: boolean
   /** Of the blocks of the entry table, how many were read: 0 to 1. */
   readonly sampledShare: number
+  /** Live entries by the size of their values. */
   readonly sizeClasses: readonly SizeClass[]
-  /** Of entries: the table, and its indexes. */
+  /** The table of the entries, on disk. */
   readonly tableBytes: number
+  /** The indexes of that table, on disk. */
   readonly indexBytes: number
+  /** Whether a crash of the server empties the table of the entries. */
   readonly isUnlogged: boolean
-  /** `bytes`: on disk, with indexes. */
-  readonly sessions: LiveAndExpired & { readonly bytes: number }
-  readonly rateLimits: LiveAndExpired & { readonly bytes: number }
+  /** Of all tenants. */
+  readonly sessions: LiveAndExpired & {
+    /** On disk, with indexes. */
+    readonly bytes: number
+  }
+  /** Counters of callers, of all tenants. */
+  readonly rateLimits: LiveAndExpired & {
+    /** On disk, with indexes. */
+    readonly bytes: number
+  }
   /** The last whole turn of any process; undefined: there was none. */
   readonly lastSweep: LastSweep | undefined
 }
 
+/** Of `stats()`. */
 export interface StatsOptions {
   /** Reads all of the tables, however large. Default: false, a sample is enough where they are large. */
   readonly exact?: boolean | undefined

@@ -12,7 +12,9 @@ const sweeps = channel('pgstash:sweep')
 export interface SweepMessage {
   /** undefined: the turn failed. */
   readonly swept: Swept | undefined
+  /** How long the turn took, in milliseconds. */
   readonly durationMs: number
+  /** The code of what it failed with; undefined: it did not. */
   readonly errorCode: string | undefined
 }
 

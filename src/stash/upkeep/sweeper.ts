@@ -14,6 +14,7 @@ export interface Swept {
   readonly sessions: number
   /** Of the expired. */
   readonly rateLimits: number
+  /** Entries of an earlier generation. */
   readonly cleared: number
   /** Over a tenant's quota. */
   readonly evicted: number
@@ -34,10 +35,11 @@ export interface SweepProgress extends Swept {
   readonly stepMs: number
 }
 
+/** Of `sweep()`. */
 export interface SweepOptions {
-  /** Told after each small step. */
+  /** Told after each small step. Default: none. */
   readonly onProgress?: ((progress: SweepProgress) => void) | undefined
-  /** Ends the sweep after the step under way; it then answers what it has removed so far. */
+  /** Ends the sweep after the step under way; it then answers what it has removed so far. Default: none, it goes to the end. */
   readonly signal?: AbortSignal | undefined
 }
 

@@ -70,6 +70,21 @@ describePostgres('a schema that somebody else upgrades', (body) => {
   })
 })
 
+describePostgres('a schema that an owner was given', (body) => {
+  it('takes the printed script from a role that may make no other', async () => {
+    const schema = freshSchema()
+    const role = `${schema}_owner`
+    const { connectionString } = body.connection() as { connectionString: string }
+    await body.script(`create role ${role} login; create schema ${schema} authorization ${role}`)
+    await body.script(`set role ${role}; ${printSchema({ schema })}; reset role`)
+    const stash = body.open({ connectionString: urlAs(role, connectionString), schema, migrate: false })
+    await stash.namespace('a').set('k', 1)
+    expect(await stash.namespace('a').get('k')).toBe(1)
+    await stash.close()
+    await body.script(`drop schema ${schema} cascade; drop role ${role}`)
+  })
+})
+
 describeBodies('the table of counters', (body) => {
   it('is unlogged, or logged where it was told so', async () => {
     const persistence = async (schema: string) =>

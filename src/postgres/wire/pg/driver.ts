@@ -19,13 +19,17 @@ export type { PgClient, PgPool, PgQueryConfig } from './pool'
 export interface PgPoolOptions {
   /** `postgres://user:password@host:5432/database`. Default: `DATABASE_URL`, then the `PG*` variables. */
   readonly connectionString?: string | undefined
+  /** Name or address of the server, or the directory of its socket. Default: `PGHOST`, then localhost. */
   readonly host?: string | undefined
+  /** The port it listens at. Default: `PGPORT`, then 5432. */
   readonly port?: number | undefined
+  /** The role to connect as. Default: `PGUSER`, then the user of the process. */
   readonly user?: string | undefined
+  /** The database. Default: `PGDATABASE`, then the name of the role. */
   readonly database?: string | undefined
-  /** A function is asked at every new connection: for passwords that rotate. */
+  /** A function is asked at every new connection: for passwords that rotate. Default: `PGPASSWORD`, then `~/.pgpass`. */
   readonly password?: string | (() => string | Promise<string>) | undefined
-  /** true, or the options of `tls.connect`. */
+  /** true, or the options of `tls.connect`. Default: what `sslmode` in the connection string or `PGSSLMODE` says, otherwise none. */
   readonly ssl?: boolean | object | undefined
   /** Connections at most. Default: 5. */
   readonly max?: number | undefined

@@ -1,0 +1,83 @@
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import type { EntryPoint } from './entry-points'
+import { generatedNote } from './generated-note'
+import { loadedBy } from './loaded-chunks'
+
+/** What an import costs a process that has loaded nothing yet. */
+export interface ImportCost {
+  readonly name: string
+  /** Of files of this package. */
+  readonly kilobytes: number
+  /** The median of fresh processes; `packages`: what importing only the packages that it imports takes. */
+  readonly ms: number
+  readonly packagesMs: number
+  readonly heapKilobytes: number
+}
+
+/** An odd number, for the median. */
+const runs = 21
+
+export function importCost({ name, built }: EntryPoint, root: string): ImportCost {
+  const { bytes, packages } = loadedBy(join(root, built))
+  const whole = measure([name], root)
+  return {
+    name,
+    kilobytes: Math.round(bytes / 1_000),
+    ms: whole.ms,
+    packagesMs: measure(packages, root).ms,
+    heapKilobytes: whole.heapKilobytes,
+  }
+}
+
+function measure(names: readonly string[], root: string): { ms: number; heapKilobytes: number } {
+  const script = `
+    gc()
+    const before = process.memoryUsage().heapUsed
+    const from = performance.now()
+    for (const name of ${JSON.stringify(names)}) await import(name)
+    const ms = performance.now() - from
+    gc()
+    console.log(JSON.stringify([ms, process.memoryUsage().heapUsed - before]))`
+  const flags = ['--expose-gc', '--input-type=module', '--eval', script]
+  const all = Array.from(
+    { length: runs },
+    () => JSON.parse(execFileSync(process.execPath, flags, { cwd: root, encoding: 'utf8' })) as [number, number],
+  )
+  return {
+    ms: Math.round(median(all.map(([ms]) => ms))),
+    heapKilobytes: Math.round(median(all.map(([, bytes]) => bytes)) / 1_000),
+  }
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((one, other) => one - other)[(values.length - 1) / 2] as number
+}
+
+export function importCostsPage(costs: readonly ImportCost[], machine: string): string {
+  const rows = costs.map(
+    ({ name, kilobytes, ms, packagesMs, heapKilobytes }) =>
+      `| \`${name}\` | ${kilobytes} | ${ms} | ${packagesMs} | ${heapKilobytes} |`,
+  )
+  return [
+    '# What an import costs',
+    '',
+    generatedNote(`a run on ${machine}`, 'npm run docs:costs'),
+    '',
+    'Each in a process of its own that has imported nothing before; medians of 21. **KB** are the files of this package that are loaded. **ms** is the whole import, packages among it; **of packages** is what those that it imports (`pg` above all, and the host where one has to be extended) take by themselves. **Heap** is what stays after a garbage collection.',
+    'Times are those of that machine: compare them with each other.',
+    '',
+    '| import | KB | ms | of packages, ms | heap, KB |',
+    '| --- | --- | --- | --- | --- |',
+    ...rows,
+    '',
+    'A subpath loads what it needs and nothing else: `pgstash/keyv` has nothing of sessions, of rate limits or of another host in it. `stash.doctor()` is loaded when it is first called. A test reads the files of the bundle, and names what does not belong.',
+    '',
+  ].join('\n')
+}
+
+/** What the page says of the files, to be compared with the files. */
+export function kilobytesOnPage(text: string): Record<string, number> {
+  const rows = [...text.matchAll(/^\| `([^`]+)` \| (\d+) \|/gm)]
+  return Object.fromEntries(rows.map(([, name, kilobytes]) => [name, Number(kilobytes)]))
+}
