@@ -1,10 +1,8 @@
 import { MaintenanceRequiredError } from '../errors'
-import { Health } from '../postgres/doctor/health'
-import { findPooler, findPoolerBehind, type PoolerFacts } from '../postgres/doctor/pooler'
 import { Database } from '../postgres/schema/database'
 import { requireIsolation, requireSight } from '../postgres/schema/isolation-check'
 import { Migrator, type SchemaState } from '../postgres/schema/migrator'
-import type { Driver } from '../postgres/wire/driver'
+import type { Connection, Driver } from '../postgres/wire/driver'
 import { PgDriver } from '../postgres/wire/pg/driver'
 import { PgliteDriver } from '../postgres/wire/pglite-driver'
 import type { ResolvedOptions } from './options/resolved'
@@ -58,21 +56,14 @@ export class Connections {
     return this.database.guard(() => new Migrator(this.driver, this.#options).check())
   }
 
-  /** What doctor asks; no schema needs to be there. */
-  get health(): Health {
-    return this.#healthOver(this.database, this.driver)
+  /** Statements of the stash's own role that need no schema: what doctor asks. */
+  get bare(): Connection {
+    return bareOver(this.database, this.driver)
   }
 
-  /** As the owner sees it. undefined: there is no connection of his. */
-  get healthOfOwner(): Health | undefined {
-    return this.#options.maintenance && this.#healthOver(this.ownerDatabase, this.#owner)
-  }
-
-  /** Looks for a pooler in between. undefined: there can be none, for the database runs in this process. */
-  get findPooler(): (() => Promise<PoolerFacts | undefined>) | undefined {
-    const { pglite, pool, poolOptions } = this.#options
-    if (pglite !== undefined) return undefined
-    return () => this.database.guard(() => (pool ? findPoolerBehind(pool) : findPooler(poolOptions)))
+  /** As the owner. undefined: there is no connection of his. */
+  get bareOfOwner(): Connection | undefined {
+    return this.#options.maintenance && bareOver(this.ownerDatabase, this.#owner)
   }
 
   async close(): Promise<void> {
@@ -82,10 +73,6 @@ export class Connections {
 
   #databaseOver(driver: Driver): Database {
     return new Database(driver, () => this.#prepare(), this.#options)
-  }
-
-  #healthOver(database: Database, driver: Driver): Health {
-    return new Health({ query: (...asked) => database.guard(() => driver.query(...asked)) }, this.#options.schema)
   }
 
   async #prepare(): Promise<void> {
@@ -103,6 +90,10 @@ export class Connections {
   async #mayMigrate(): Promise<boolean> {
     return this.#options.autoMigrate && this.hasOwner && !(await this.#migrator.isReadOnly())
   }
+}
+
+function bareOver(database: Database, driver: Driver): Connection {
+  return { query: (...asked) => database.guard(() => driver.query(...asked)) }
 }
 
 /** Opens nothing yet. */

@@ -1,10 +1,11 @@
 import { InvalidArgumentError } from '../errors'
+import { isStash } from './is-stash'
 import { plainOptions } from './options/given'
 import { assertOptions } from './options/mistaken'
 import { connectionOptionNames } from './options/names'
 import { resolveOptions } from './options/resolved'
 import type { PgStashOptions } from './options/told'
-import { isStash, PgStash } from './pg-stash'
+import { PgStash } from './pg-stash'
 
 /** What a store accepts in the place of a stash. */
 export type StashSource = PgStash | string | (PgStashOptions & { readonly stash?: PgStash | undefined })

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '../errors'
-import { isStash, type PgStash } from './pg-stash'
+import { isStash } from './is-stash'
+import type { PgStash } from './pg-stash'
 
 /**
  * One stash, or several: by names of the caller's (`{ main, jobs }`), or in a list, where each goes by its schema. Several get a label `stash` each, or their values could not be

@@ -8,9 +8,8 @@ import { TenantRows } from '../postgres/upkeep/tenant-rows'
 import { rowFailures } from '../postgres/wire/row-failures'
 import { assertName, assertTableName, type TableName } from '../postgres/wire/statement'
 import { Connections } from './connections'
-import { type Diagnosis, type DoctorOptions, diagnose } from './doctor/diagnosis'
-import { plannedPools } from './doctor/planned-pools'
-import { type SchemaStatus, schemaStatus } from './doctor/schema'
+import type { Diagnosis, DoctorOptions } from './doctor/diagnosis'
+import type { SchemaStatus } from './doctor/schema'
 import type { Cache } from './entries/cache'
 import { stashBrand } from './options/mistaken'
 import { type ResolvedOptions, resolveOptions } from './options/resolved'
@@ -166,6 +165,7 @@ export class PgStash {
    */
   async checkSchema(): Promise<SchemaStatus> {
     this.#assertOpen()
+    const { schemaStatus } = await import('./doctor/schema')
     return schemaStatus(this.schema, await this.#connections.asMigrator((migrator) => migrator.check()))
   }
 
@@ -175,16 +175,9 @@ export class PgStash {
    */
   async doctor(options: DoctorOptions = {}): Promise<Diagnosis> {
     this.#assertOpen()
-    return diagnose({
-      ...plannedPools(this.#options, options),
-      health: this.#connections.health,
-      maintenance: this.#connections.healthOfOwner,
-      schema: this.schema,
-      isolation: this.#options.isolation,
-      readSchema: () => this.#connections.readSchema(),
-      isEmbedded: this.#options.pglite !== undefined,
-      findPooler: this.#connections.findPooler,
-    })
+    // Loaded when it is asked for: most processes never do.
+    const { diagnoseStash } = await import('./doctor/of-stash')
+    return diagnoseStash(this.#options, this.#connections, options)
   }
 
   /** The rows of a tenant as a whole, for the command line. */
@@ -231,9 +224,4 @@ export class PgStash {
   #assertOpen(): void {
     if (this.isClosed) throw new StashClosedError()
   }
-}
-
-/** Also for a stash of another copy of this package. */
-export function isStash(source: unknown): source is PgStash {
-  return typeof source === 'object' && source !== null && stashBrand in source
 }

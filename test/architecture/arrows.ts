@@ -14,7 +14,7 @@ export const arrows: readonly (readonly [room: string, rooms: string])[] = [
   ['src/stash/limits', 'src/stash src/stash/options src/postgres/* @'],
   ['src/stash', 'src/stash/options src/stash/entries src/stash/upkeep src/stash/doctor src/postgres src/postgres/* @'],
   ['src/stash/entries', 'src/stash/options src/postgres/entries @'],
-  ['src/stash/doctor', 'src/stash/options src/postgres/doctor src/postgres/schema @'],
+  ['src/stash/doctor', 'src/stash/options src/postgres/doctor src/postgres/schema src/postgres/wire @'],
   ['src/stash/options', 'src/stash/upkeep src/postgres/schema src/postgres/wire src/postgres/wire/pg @'],
   ['src/stash/upkeep', 'src/postgres src/postgres/upkeep src/postgres/entries src/postgres/wire @'],
   [
