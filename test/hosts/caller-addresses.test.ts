@@ -1,4 +1,10 @@
 import 'reflect-metadata'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { type IncomingMessage, request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import fastifyRateLimit from '@fastify/rate-limit'
 import { getConnInfo } from '@hono/node-server/conninfo'
 import { Controller, Get, Module } from '@nestjs/common'
@@ -204,4 +210,54 @@ describePostgres('callers with many names', (body) => {
         expect(await door.lets(ip)).toBe(true)
     })
   })
+
+  describe.skipIf(process.platform === 'win32')('behind a unix socket, where no caller has an address', () => {
+    let directory: string
+    beforeAll(async () => {
+      directory = await mkdtemp(join(tmpdir(), 'pgstash-'))
+    })
+    afterAll(() => rm(directory, { recursive: true }))
+
+    const expressOn = async (path: string, keyGenerator?: KeyGenerator) => {
+      const app = express()
+      const store = new PgRateLimitStore({ stash, prefix: freshSchema() })
+      // It warns that there is no address, and counts.
+      app.use(rateLimit({ store, limit, windowMs, validate: false, ...(keyGenerator && { keyGenerator }) }))
+      app.get('/', (req, res) => void res.send(String(req.ip)))
+      const server = app.listen(path)
+      await once(server, 'listening')
+      return () => closed(server)
+    }
+    const fastifyOn = async (path: string, keyGenerator?: KeyGenerator) => {
+      const app = Fastify({ forceCloseConnections: true })
+      const store = fastifyRateLimitStore({ stash, prefix: freshSchema() }) as never
+      const by = keyGenerator && { keyGenerator }
+      await app.register(fastifyRateLimit, { store, max: limit, timeWindow: windowMs, ...by })
+      app.get('/', async (req) => String(req.ip))
+      await app.listen({ path })
+      return () => app.close()
+    }
+
+    it.each([
+      ['express-rate-limit', expressOn, undefined],
+      ['express-rate-limit, by addressKey', expressOn, ({ ip }: { ip?: string | undefined }) => addressKey(ip)],
+      // By itself it answers 500, whatever its store: it takes an address apart that is not there.
+      ['@fastify/rate-limit, by addressKey', fastifyOn, ({ ip }: { ip?: string | undefined }) => addressKey(ip)],
+    ])('%s counts them together', async (_, open, keyGenerator) => {
+      const path = join(directory, `${freshSchema()}.sock`)
+      const close = await open(path, keyGenerator)
+      const pages = []
+      for (let request = 0; request < limit + 2; request += 1) pages.push(await getThrough(path))
+      expect(pages[0]).toEqual([200, 'undefined'])
+      expect(pages.map(([status]) => status)).toEqual([200, 200, 200, 429, 429])
+      await close()
+    })
+  })
 })
+
+/** Status and text of `/`, over a socket of its own. */
+async function getThrough(socketPath: string): Promise<[status: number | undefined, text: string]> {
+  const asked = request({ socketPath, path: '/', agent: false }).end()
+  const [response] = (await once(asked, 'response')) as [IncomingMessage]
+  return [response.statusCode, await text(response)]
+}

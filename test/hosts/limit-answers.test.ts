@@ -20,8 +20,8 @@ import {
   type Visit,
 } from '../support/limit-hosts'
 
-/** Of each option, in one process and in two: some hundreds for each host, some thousands where they are deep. */
-const sequences = rounds({ shallow: 12, deep: 60 })
+/** Of each option, in one process and in two: some hundreds for each host, some thousands where they are deep; PGSTASH_SEQUENCES=200 for a long look. */
+const sequences = Number(process.env.PGSTASH_SEQUENCES ?? rounds({ shallow: 12, deep: 60 }))
 const stepsOfOne = 16
 
 /** The same numbers at every run. */

@@ -135,7 +135,9 @@ describe('a schema of the search_path in which somebody else may create', () => 
   // What is planted lies in one schema of the path, then in the other.
   it.each([
     ['appdata', 'rls', 'select'],
-    ['public', 'column', 'alter schema public rename to spare; alter schema appdata rename to public'],
+    ['appdata', 'column', 'select'],
+    ['public', 'rls', 'alter schema public rename to spare; alter schema appdata rename to public'],
+    ['public', 'column', 'select'],
   ] as const)(
     '%s, is run by nobody: migrate, sweep, stats, doctor and every verb, as owner and as app, %s',
     async (_, isolation, move) => {

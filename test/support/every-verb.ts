@@ -1,3 +1,4 @@
+import { fastifyRateLimitStore } from '../../src/adapters/fastify-rate-limit'
 import { KeyvPgStore } from '../../src/adapters/keyv/store'
 import { LoginLimiter } from '../../src/stash/limits/login-limiter'
 import { RateLimiter, type RateLimiterOptions } from '../../src/stash/limits/rate-limiter'
@@ -141,10 +142,22 @@ async function ofLimits(stash: PgStash, letters: string): Promise<Transcript> {
     transcript.push(['clear', await limiter.clear()])
     transcript.push(['peek after it', (await limiter.peek('b')).remaining])
   }
+  transcript.push(['windows begun anew', await hitsThatContinue(stash, letters)])
   const logins = new LoginLimiter({ stash, name: `logins${letters}`, attempts: 2, windowMs: 3_600_000 })
   const attempt = await logins.begin({ username: letters, ip: '192.0.2.1' })
   await attempt.succeed()
   transcript.push(['login', (await logins.peek({ username: letters, ip: '192.0.2.1' })).isAllowed])
   await logins.clear()
   return transcript
+}
+
+/** What a host counts whose hits over the limit begin the window anew. */
+async function hitsThatContinue(stash: PgStash, letters: string): Promise<number[]> {
+  const Store = fastifyRateLimitStore({ stash, prefix: `f${letters}` })
+  const store = new Store({ continueExceeding: true })
+  const hit = (key: string) =>
+    new Promise<number>((resolve, reject) => {
+      store.incr(key, (error, answer) => (error ? reject(error) : resolve(answer?.current as number)), 3_600_000, 2)
+    })
+  return [...(await Promise.all([letters, 'b', letters].map(hit))), await hit(letters)]
 }

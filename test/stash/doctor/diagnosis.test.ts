@@ -367,6 +367,19 @@ describe('doctor', () => {
     }
   })
 
+  it('encoding: a database that looks at no character', async () => {
+    const name = freshSchema()
+    await plain.admin(`create database ${name} encoding 'SQL_ASCII' locale 'C' template template0`)
+    const address = new URL(plain.urlOf(plain.app))
+    address.pathname = `/${name}`
+    try {
+      const said = await look('encoding', { connectionString: address.href, schema: plain.schema })
+      expect(said).toMatch(/^warn: .*SQL_ASCII: it keeps bytes as they come.*encoding 'UTF8'/)
+    } finally {
+      await plain.admin(`drop database ${name} with (force)`)
+    }
+  })
+
   it('dead-rows, hot-updates: twenty thousand of each', async () => {
     const rows = `insert into S.entry (tenant, namespace, key, generation, version, format, written_at, value)
       select 't', 'n', i::text, 0, 0, 't', 0, '' from generate_series(1, 20000) i`

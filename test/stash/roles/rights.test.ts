@@ -282,6 +282,27 @@ describe('a role that lacks rights', () => {
   })
 })
 
+it.each(['namespace', 'entry, session, counter, namespace'])(
+  'the role of an application, which may not delete from namespace, starts after a truncate of %s and makes the files large again',
+  async (tables) => {
+    const made = await IsolatedSchema.empty(url)
+    const asOwner = made.open({ isolation: 'column', connectionString: made.urlOf(made.owner), sweeper: false })
+    await asOwner.migrate()
+    await asOwner.grantTo(made.app)
+    await made.admin(`truncate ${tables.replaceAll(/\w+/g, `${made.schema}.$&`)}`)
+    expect(await statusOf(asOwner, 'files')).toMatchObject({ status: 'warn' })
+    // One start for the tables up to namespace, one for those after it.
+    for (let start = 0; start < 2; start += 1) {
+      const app = made.open({ isolation: 'column', sweeper: false })
+      await app.namespace('n').set('k', 1)
+      expect(await app.namespace('n').get('k')).toBe(1)
+      await app.close()
+    }
+    expect(await statusOf(asOwner, 'files')).toMatchObject({ status: 'ok' })
+    await made.drop()
+  },
+)
+
 describe('grants and migrations at once', () => {
   const each = rounds({ shallow: 5, deep: 15 })
 

@@ -3,6 +3,7 @@ import { createServer, type Socket } from 'node:net'
 import pg from 'pg'
 import oldPg from 'pg-8.11'
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest'
+import { fastifyRateLimitStore } from '../../../../src/adapters/fastify-rate-limit'
 import type { PgPool } from '../../../../src/postgres/wire/pg/driver'
 import { RateLimiter, type RateLimiterOptions } from '../../../../src/stash/limits/rate-limiter'
 import { PgStash } from '../../../../src/stash/pg-stash'
@@ -298,6 +299,12 @@ describe('plans', () => {
       const limiters = (['fixed-window', 'sliding-window', 'gcra'] as const).map((algorithm) =>
         limiterOf({ limit: 10, windowMs: 3_600_000, algorithm }),
       )
+      const Store = fastifyRateLimitStore({ stash, denyCache: false })
+      const continuing = new Store({ continueExceeding: true })
+      const hit = (key: string) =>
+        new Promise((resolve, reject) =>
+          continuing.incr(key, (error, answer) => (error ? reject(error) : resolve(answer)), 3_600_000, 5),
+        )
       const several = limiterOf({ name: 'several', limits: [1_000, 2_000].map((windowMs) => ({ limit: 5, windowMs })) })
       const keys = Array.from({ length: 50 }, (_, at) => `k${at}`)
       const all = (run: (key: string) => Promise<unknown>) => () => Promise.all(keys.map(run))
@@ -324,11 +331,13 @@ describe('plans', () => {
         ['penalty', all((key) => limiters[1]?.penalty(key) as Promise<unknown>)],
         ['several', all((key) => several.consume(key))],
         ['reset', all((key) => limiters[2]?.reset(key) as Promise<unknown>)],
+        ['a window begun anew', all(hit)],
       ]
       for (let round = 0; round < 7; round += 1) for (const [, run] of verbs) await run()
       const crowd = Array.from({ length: 20_000 }, (_, at) => `c${at}`)
       await Promise.all(crowd.map((id) => sessions.set(id, { user: id, text: 'x'.repeat(100) })))
       for (const limiter of [...limiters, several]) await Promise.all(crowd.map((key) => limiter.consume(key)))
+      await Promise.all(crowd.map(hit))
       const costs: Record<string, number> = {}
       for (const [name, run] of verbs) {
         const before = await touched(own, stash.schema, ['session', 'counter'])
