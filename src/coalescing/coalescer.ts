@@ -14,6 +14,8 @@ export interface CoalescerOptions extends BatchLimits {
   readonly readsInFlight: number
   readonly writesInFlight: number
   readonly failures: FailureKinds
+  /** Runs `work`; the statements that it asks for leave together, where that costs less. */
+  readonly together: (work: () => void) => void
   /** Called from time to time while somebody waits, as of {@link Deadlines}. */
   readonly onLook?: (() => void) | undefined
 }
@@ -32,19 +34,16 @@ export interface Item<Payload> {
 export class Coalescer {
   readonly #order = new ProgramOrder()
   readonly #deadlines: Deadlines
-  readonly #reads: Departures
-  readonly #writes: Departures
+  readonly #departures: Departures
   readonly #limits: BatchLimits
   readonly #failures: FailureKinds
   readonly meters = new Meters()
   #isClosed = false
 
   constructor(options: CoalescerOptions) {
-    this.#reads = new Departures(options.readsInFlight)
-    this.#writes = new Departures(options.writesInFlight)
+    this.#departures = new Departures(options.readsInFlight, options.writesInFlight, options.together)
     this.#deadlines = new Deadlines(options.timeoutMs, () => {
-      this.#reads.prod()
-      this.#writes.prod()
+      this.#departures.prod()
       options.onLook?.()
     })
     this.#limits = options
@@ -57,10 +56,9 @@ export class Coalescer {
   }
 
   lane<Payload, Answer, Result>(rules: LaneRules<Payload, Answer, Result>): Lane<Payload, Answer> {
-    const departures = rules.isRead ? this.#reads : this.#writes
     const meter = this.meters.of(rules.operation)
     const known = rules as LaneRules<Payload, Answer, unknown>
-    return new Lane(known, this.#order, departures, this.#limits, meter, this.#failures)
+    return new Lane(known, this.#order, this.#departures, this.#limits, meter, this.#failures)
   }
 
   /** One key; `translate` makes the caller's answer, and may throw. */

@@ -2,31 +2,81 @@ import { soon } from '../own-clock'
 
 /** What the departures need of a lane. */
 export interface Departing {
+  readonly isRead: boolean
   isAnnounced: boolean
   readonly hasQueued: boolean
   /** Sends the next batch; resolves when it has been answered, and never rejects. undefined: there was none to send. */
   depart(freeFlights: number): Promise<void> | undefined
 }
 
-/**
- * Decides when a batch leaves. With a flight free, as soon as the code now running returns (`process.nextTick`), so nobody
- * waits for company; with all flights in the air, together when one lands.
- */
-export class Departures {
+/** Reads, or writes: so many flights of them are in the air at most. */
+class Track {
   readonly #maxInFlight: number
-  readonly #lanes: Departing[] = []
+  readonly #onLand: () => void
+  #lanes: Departing[] = []
   #inFlight = 0
-  #isScheduled = false
 
-  constructor(maxInFlight: number) {
+  constructor(maxInFlight: number, onLand: () => void) {
     this.#maxInFlight = maxInFlight
+    this.#onLand = onLand
+  }
+
+  get isDue(): boolean {
+    return this.#lanes.length > 0 && this.#inFlight < this.#maxInFlight
   }
 
   announce(lane: Departing): void {
-    if (!lane.isAnnounced) {
-      lane.isAnnounced = true
-      this.#lanes.push(lane)
+    if (lane.isAnnounced) return
+    lane.isAnnounced = true
+    this.#lanes.push(lane)
+  }
+
+  /** A batch of every lane that has something is one flight: they travel together, and none waits for another one's crowd. */
+  depart(): void {
+    while (this.isDue) {
+      const lanes = this.#lanes
+      this.#lanes = []
+      const batches = lanes.flatMap((lane) => this.#batchOf(lane) ?? [])
+      if (batches.length > 0) void this.#land(batches)
     }
+  }
+
+  #batchOf(lane: Departing): Promise<void> | undefined {
+    lane.isAnnounced = false
+    const batch = lane.depart(this.#maxInFlight - this.#inFlight)
+    if (lane.hasQueued) this.announce(lane)
+    return batch
+  }
+
+  async #land(batches: readonly Promise<void>[]): Promise<void> {
+    this.#inFlight += 1
+    for (const batch of batches) await batch
+    this.#inFlight -= 1
+    this.#onLand()
+  }
+}
+
+/**
+ * Decides when batches leave. With a flight free, as soon as the code now running returns (`process.nextTick`), so nobody
+ * waits for company; with all flights in the air, together when one lands.
+ */
+export class Departures {
+  readonly #reads: Track
+  readonly #writes: Track
+  readonly #together: (work: () => void) => void
+  #isScheduled = false
+
+  /** @param together what leaves at one moment, of whatever kind, leaves through this */
+  constructor(readsInFlight: number, writesInFlight: number, together: (work: () => void) => void) {
+    const schedule = () => this.#schedule()
+    this.#reads = new Track(readsInFlight, schedule)
+    this.#writes = new Track(writesInFlight, schedule)
+    this.#together = together
+  }
+
+  announce(lane: Departing): void {
+    const track = lane.isRead ? this.#reads : this.#writes
+    track.announce(lane)
     this.#schedule()
   }
 
@@ -36,28 +86,19 @@ export class Departures {
   }
 
   #schedule(): void {
-    if (this.#isScheduled || this.#inFlight >= this.#maxInFlight || this.#lanes.length === 0) return
+    if (this.#isScheduled || !(this.#reads.isDue || this.#writes.isDue)) return
     this.#isScheduled = true
     soon(this.#depart)
   }
 
   readonly #depart = (): void => {
     this.#isScheduled = false
-    while (this.#inFlight < this.#maxInFlight) {
-      const lane = this.#lanes.shift()
-      if (lane === undefined) return
-      lane.isAnnounced = false
-      const flight = lane.depart(this.#maxInFlight - this.#inFlight)
-      if (flight !== undefined) void this.#land(flight)
-      // Lanes take turns: one verb's crowd does not keep the others waiting.
-      if (lane.hasQueued) this.announce(lane)
-    }
+    this.#together(this.#departAll)
   }
 
-  async #land(flight: Promise<void>): Promise<void> {
-    this.#inFlight += 1
-    await flight
-    this.#inFlight -= 1
-    this.#schedule()
+  /** Reads first: no read stands behind a write that waits for a row. */
+  readonly #departAll = (): void => {
+    this.#reads.depart()
+    this.#writes.depart()
   }
 }

@@ -70,8 +70,14 @@ export class PgStash {
     this.#connections = new Connections(this.#options, () => this.#clock?.start())
     const { database, ownerDatabase } = this.#connections
     const onLook = () => this.#clock?.look()
-    const failures = rowFailures
-    this.#coalescer = new Coalescer({ ...this.#options, readsInFlight, writesInFlight, failures, onLook })
+    this.#coalescer = new Coalescer({
+      ...this.#options,
+      readsInFlight,
+      writesInFlight,
+      failures: rowFailures,
+      together: (work) => this.#connections.driver.together(work),
+      onLook,
+    })
     this.#tables = new Tables(database, this.#coalescer, this.#options)
     this.#maintenance = new Maintenance(ownerDatabase, this.schema)
     this.#clock = this.#makeClock()

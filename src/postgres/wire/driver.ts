@@ -20,6 +20,9 @@ export interface Driver extends Connection {
   /** The database's default isolation is another one: from now on each statement says that it wants read committed. */
   demandReadCommitted(): void
 
+  /** Runs `work`; the statements that it asks for leave together, in one packet, where the driver can. None may take long: the others wait behind it. */
+  together(work: () => void): void
+
   /** undefined: nobody knows. */
   poolUse(): PoolUse | undefined
 

@@ -77,6 +77,11 @@ export class PgliteDriver implements Driver {
   }
 
   /** It has one connection, which never meets another's writes. */
+  /** There is no packet: the database runs in this process. */
+  together(work: () => void): void {
+    work()
+  }
+
   demandReadCommitted(): void {}
 
   poolUse(): undefined {}

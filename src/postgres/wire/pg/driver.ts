@@ -10,8 +10,8 @@ import { Leases } from './lease'
 import { OwnPool } from './own-pool'
 import { type PgClient, type PgPool, type PoolFacts, sizeOf, takesSubmittables } from './pool'
 import { PgSession } from './session'
-import { submit } from './submit'
 import { PgSubmittable } from './submittable'
+import { type Car, sendTrain } from './train'
 
 export type { PgClient, PgPool, PgQueryConfig } from './pool'
 
@@ -73,6 +73,8 @@ export class PgDriver implements Driver {
   readonly #leases: Leases
   /** Of statements under way. `pg` has a limit too, which counts time in which the event loop stood still, and is lost with a fake timer. */
   readonly #limits: Deadlines
+  /** The train that is being made. */
+  #boarding: Car[] | undefined
   /** false for the life of the pool once a pooler has lost a named statement. */
   #isNaming = true
   /** true for the life of the pool once the database's default isolation has been seen to be another one. */
@@ -118,6 +120,21 @@ export class PgDriver implements Driver {
       throw error
     } finally {
       await session.release(failure)
+    }
+  }
+
+  together(work: () => void): void {
+    if (this.#boarding !== undefined || !this.#takesSubmittables) {
+      work()
+      return
+    }
+    const cars: Car[] = []
+    this.#boarding = cars
+    try {
+      work()
+    } finally {
+      this.#boarding = undefined
+      if (cars.length > 0) sendTrain(this.#leases, this.#limits, cars)
     }
   }
 
@@ -185,11 +202,13 @@ export class PgDriver implements Driver {
         tenant,
         demandsReadCommitted: this.#demandsReadCommitted,
       })
-      submit(this.#leases, this.#limits, query, (error) => (error ? reject(error) : resolve(query.rows)))
+      const car = { query, done: (error: unknown) => (error ? reject(error) : resolve(query.rows)) }
+      if (this.#boarding === undefined) sendTrain(this.#leases, this.#limits, [car])
+      else this.#boarding.push(car)
     })
   }
 
-  /** As {@link submit}, for clients that take configs only. */
+  /** As {@link sendTrain}, for clients that take configs only. */
   async #sendConfig({ statement, values, tenant, isNamed }: Sending): Promise<readonly Row[]> {
     if (tenant !== undefined) return this.transaction((transaction) => asTenant(transaction, tenant, statement, values))
     if (this.#demandsReadCommitted) return this.transaction((transaction) => transaction.query(statement, values))

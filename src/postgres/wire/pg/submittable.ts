@@ -73,6 +73,7 @@ export class PgSubmittable implements Waiting {
   readonly #tenant: string | undefined
   #parsers: readonly Parser[] | undefined
   readonly #demandsReadCommitted: boolean
+  #behind: readonly PgSubmittable[] = []
   /** Statements before it in its transaction that the server has not answered yet. */
   #leading: number
   #watched: Watched | undefined
@@ -98,22 +99,34 @@ export class PgSubmittable implements Waiting {
     return this.#watched !== undefined
   }
 
-  /** All in one packet, and with one Sync at the end: to the server that is one transaction. */
+  /** All of the train in one packet: the first writes for those behind it, too. */
   submit(connection: PgConnection): null {
-    this.#watched = watch(connection)
+    if (this.hasLeft) return null
     connection.stream.cork?.()
     try {
-      if (this.#demandsReadCommitted) this.#setIsolation(connection)
-      if (this.#tenant !== undefined) this.#enter(connection, this.#tenant)
-      if (!this.#isPrepared(connection)) this.#prepare(connection)
-      connection.bind({ portal: '', statement: this.name, values: this.#values })
-      if (this.#parsers === undefined) connection.describe({ type: 'P', name: '' })
-      connection.execute({ portal: '' })
-      connection.sync()
+      const parsed = new Set<string>()
+      for (const query of [this, ...this.#behind]) query.#write(connection, parsed)
     } finally {
       connection.stream.uncork?.()
     }
     return null
+  }
+
+  /** With one Sync at the end: to the server that is one transaction. @param parsed names that are on their way in this packet */
+  #write(connection: PgConnection, parsed: Set<string>): void {
+    this.#watched = watch(connection)
+    if (this.#demandsReadCommitted) this.#setIsolation(connection)
+    if (this.#tenant !== undefined) this.#enter(connection, this.#tenant, parsed)
+    if (!this.#isPrepared(connection) && !parsed.has(this.name)) this.#prepare(connection, parsed)
+    connection.bind({ portal: '', statement: this.name, values: this.#values })
+    if (this.#parsers === undefined) connection.describe({ type: 'P', name: '' })
+    connection.execute({ portal: '' })
+    connection.sync()
+  }
+
+  /** Told by {@link couple}. */
+  pull(behind: readonly PgSubmittable[]): void {
+    this.#behind = behind
   }
 
   /** The connection is given up, as after any error. */
@@ -157,9 +170,11 @@ export class PgSubmittable implements Waiting {
    * `pg` takes the server's word that this was parsed for word of the statement itself. That is harmless while a connection is
    * given up after any error, as pools do.
    */
-  #enter(connection: PgConnection, tenant: string): void {
+  #enter(connection: PgConnection, tenant: string, parsed: Set<string>): void {
     const name = this.name === '' ? '' : setTenant.name
-    if (name === '' || !knowsSetTenant.has(connection)) connection.parse({ name, text: setTenant.text })
+    if (name === '' || !(knowsSetTenant.has(connection) || parsed.has(name)))
+      connection.parse({ name, text: setTenant.text })
+    if (name !== '') parsed.add(name)
     connection.bind({ portal: '', statement: name, values: [tenant] })
     connection.execute({ portal: '' })
   }
@@ -175,11 +190,18 @@ export class PgSubmittable implements Waiting {
     return (connection.parsedStatements[this.name] ?? connection.submittedNamedStatements?.[this.name]) !== undefined
   }
 
-  #prepare(connection: PgConnection): void {
+  #prepare(connection: PgConnection, parsed: Set<string>): void {
     connection.parse({ name: this.name, text: this.text })
+    if (this.name !== '') parsed.add(this.name)
     const { submittedNamedStatements } = connection
     if (this.name !== '' && submittedNamedStatements !== undefined) submittedNamedStatements[this.name] = this.text
   }
+}
+
+/** Makes a train of them: whoever is submitted first writes them all. */
+export function couple(queries: readonly PgSubmittable[]): void {
+  const [first, ...behind] = queries
+  first?.pull(behind)
 }
 
 /** The text form of what this package sends: strings, numbers, booleans, null, and arrays of them. */
