@@ -4,6 +4,9 @@ const barHeight = 14
 const groupGap = 18
 const left = 190
 const barsWidth = 470
+const captionHeight = 14
+/** So many characters are as wide as the picture. */
+const captionWidth = 120
 const colours: Readonly<Record<string, string>> = {
   pgstash: '#2f6feb',
   '@keyv/postgres': '#9aa4b2',
@@ -26,7 +29,9 @@ export function picture(lines: readonly Line[], caption: string): string {
     }
     y += groupGap
   }
-  return svg(y + 10, [legend(), ...parts, text(10, y, caption, 'start', 10)])
+  const told = linesOf(caption)
+  const captions = told.map((line, at) => text(10, y + at * captionHeight, line, 'start', 10))
+  return svg(y + 10 + (told.length - 1) * captionHeight, [legend(), ...parts, ...captions])
 }
 
 function isShown({ work, bytes, callers, storage }: Line): boolean {
@@ -38,6 +43,17 @@ function isShown({ work, bytes, callers, storage }: Line): boolean {
 function label({ work, callers, storage }: Line, y: number): string {
   const what = `${work}, ${callers} caller${callers === 1 ? '' : 's'}${storage === 'logged' ? ', logged' : ''}`
   return text(left - 10, y + 1, what, 'end', 12)
+}
+
+/** Broken after commas. */
+function linesOf(caption: string): string[] {
+  const lines: string[] = []
+  for (const part of caption.split(/(?<=, )/)) {
+    const last = lines.length - 1
+    if (last >= 0 && `${lines[last]}${part}`.length <= captionWidth) lines[last] += part
+    else lines.push(part)
+  }
+  return lines.map((line) => line.trim())
 }
 
 function bar(name: string, rate: number, fastest: number, y: number): string {
