@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '../errors'
-import { migrationScript } from '../postgres/schema/migrator'
+import { migrationScript } from '../postgres/schema/script'
 import { resolveOptions } from './options/resolved'
 import type { PgStashOptions } from './options/told'
 

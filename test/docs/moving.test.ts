@@ -55,7 +55,10 @@ describe.runIf(hasRedisServer)('moving, as the pages tell it', () => {
     code
       .replaceAll(/redis:\/\/localhost:6379(\/0)?/g, redis.url)
       .replaceAll('postgres://localhost/app', url)
-      .replaceAll("from 'cache-manager'", "from 'cache-manager5'")
+      .replaceAll(
+        "from 'cache-manager'",
+        code.includes('createCache') ? "from 'cache-manager7'" : "from 'cache-manager5'",
+      )
 
   /** What a page leaves to the application. */
   const given = (code: string) =>
@@ -127,6 +130,14 @@ describe.runIf(hasRedisServer)('moving, as the pages tell it', () => {
     await run('cache-manager', '### Going back')
     expect(await client.get('user:1')).toBe('{"name":"Ada"}')
     expect(await client.pTTL('user:1')).toBeGreaterThan(0)
+  }, 60_000)
+
+  it('cache-manager 6 and 7, with a Keyv', async () => {
+    await client.flushDb()
+    const [set, get] = [`await cache.set('user:1', { name: 'Ada' })`, told(`await cache.get('user:1')`)]
+    await run('cache-manager', '### Before, with 6 and 7', set)
+    await importAs('cache-manager', '### Carrying the data of a Keyv over')
+    expect(await run('cache-manager', '### After, with 6 and 7', get)).toBe('{"name":"Ada"}')
   }, 60_000)
 
   /** How often somebody was here, by his session; at his first visit the answer has the cookie too. */

@@ -8,6 +8,7 @@ Recipes (look at your keys first: redis-cli --scan | head):
     keys views::…         createKeyv(url, { namespace: 'views' }), and Keyv 6
     keys keyv::keyv:…     new Keyv(new KeyvRedis(…)): its namespace is keyv
     keys views:…          Keyv 4
+    keys …, no prefix     createKeyv(url), and Keyv 6 without a namespace: no --strip-prefix, and --namespace keyv
   pgstash import --from redis://localhost:6379/0 --strip-prefix 'views::views:' --namespace views
 
   Keyv on PostgreSQL (@keyv/postgres, any version; the prefix is the namespace and ':').

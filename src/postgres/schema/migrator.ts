@@ -1,16 +1,15 @@
+import createMigrationTable from '../../../sql/statements/schema/bookkeeping/create-table.sql'
+import findLockHolders from '../../../sql/statements/schema/bookkeeping/find-lock-holders.sql'
+import limitLockWaits from '../../../sql/statements/schema/bookkeeping/limit-lock-waits.sql'
+import lockMigrations from '../../../sql/statements/schema/bookkeeping/lock.sql'
+import readMigration from '../../../sql/statements/schema/bookkeeping/read.sql'
+import recordMigration from '../../../sql/statements/schema/bookkeeping/record.sql'
 import checkReadOnly from '../../../sql/statements/schema/check-read-only.sql'
 import checkServer from '../../../sql/statements/schema/check-server.sql'
 import createSchema from '../../../sql/statements/schema/create.sql'
-import createMigrationTable from '../../../sql/statements/schema/create-migration-table.sql'
-import createWhereMissing from '../../../sql/statements/schema/create-where-missing.sql'
-import findLockHolders from '../../../sql/statements/schema/find-lock-holders.sql'
-import limitLockWaits from '../../../sql/statements/schema/limit-lock-waits.sql'
-import lockMigrations from '../../../sql/statements/schema/lock-migrations.sql'
 import makeCountersLogged from '../../../sql/statements/schema/make-counters-logged.sql'
 import makeEntriesUnlogged from '../../../sql/statements/schema/make-entries-unlogged.sql'
 import pinSearchPath from '../../../sql/statements/schema/pin-search-path.sql'
-import readMigration from '../../../sql/statements/schema/read-migration.sql'
-import recordMigration from '../../../sql/statements/schema/record-migration.sql'
 import reserveBlocks from '../../../sql/statements/schema/reserve-blocks.sql'
 import enforceRowLevelSecurity from '../../../sql/statements/schema/rights/enforce-row-level-security.sql'
 import grantAppRole from '../../../sql/statements/schema/rights/grant-app-role.sql'
@@ -27,9 +26,9 @@ import {
 import { flagsOf, migrateStep } from '../../migrate-step'
 import { startTimer } from '../../own-clock'
 import type { Connection, Driver, Transaction } from '../wire/driver'
-import { inSchema, quoteLiteral, statementOf } from '../wire/statement'
+import { inSchema, statementOf } from '../wire/statement'
 import { isDefinitionCollision, sqlStateOf } from '../wire/transient-failure'
-import { latestMigration, migrations } from './migrations'
+import { firstWithCounters, latestMigration } from './latest'
 import { isolationFaults } from './role-rights'
 
 const oldestServer = 140_000
@@ -37,8 +36,6 @@ const oldestServer = 140_000
 /** Of these a transaction sees what was committed before its first statement, and fails where others have written since. */
 const strictIsolations = new Set(['repeatable read', 'serializable'])
 
-/** The migration that makes the counter table. */
-const firstWithCounters = 7
 const insufficientPrivilege = '42501'
 const lockNotAvailable = '55P03'
 
@@ -192,6 +189,8 @@ export class Migrator {
     // "create schema if not exists" needs the right to create even where the schema is there.
     if (!before.hasSchema) await transaction.query(this.#statement(createSchema), [])
     await transaction.query(this.#statement(createMigrationTable), [])
+    // A third of the package's bytes, which a schema that is current never needs.
+    const { migrations } = await import('./migrations')
     const missing = migrations.filter(({ id }) => id > before.migration)
     for (const { id, name, text } of missing) {
       await transaction.script(inSchema(text, this.#schema))
@@ -239,51 +238,4 @@ export class Migrator {
 function assertSafePath(path: readonly string[]): void {
   const [first] = path.filter((schema) => !schema.startsWith('pg_temp_'))
   if (first !== undefined && first !== 'pg_catalog') throw new UnsafeSearchPathError(first)
-}
-
-/** What goes into a script beside the migrations. */
-export interface ScriptOptions extends MigratorOptions {
-  /** The application's role, which is given what it needs. */
-  readonly appRole: string | undefined
-}
-
-/**
- * What `migrate()` would do, as one script, for people whose database is changed by somebody else.
- * @param from the migration the database is at; 0 for an empty one
- */
-export function migrationScript(
-  { schema, isUnlogged, hasLoggedCounters, isolation, appRole }: ScriptOptions,
-  from: number,
-): string {
-  const terminated = (text: string) => `${inSchema(text, schema)};`
-  const steps = migrations
-    .filter(({ id }) => id > from)
-    .flatMap(({ id, name, text }) => [
-      inSchema(text, schema),
-      terminated(recordMigration.text.replace('$1', String(id)).replace('$2', `'${name}'`)),
-    ])
-  const isEmpty = from === 0
-  const parts = [
-    `-- pgstash: ${isEmpty ? 'the whole schema, for an empty database' : `from migration ${from} to ${latestMigration}`}`,
-    'begin;',
-    terminated(pinSearchPath.text),
-    `${lockMigrations.text.replace('$1', () => quoteLiteral(schema))};`,
-    terminated(limitLockWaits.text),
-    ...(isEmpty ? [terminated(createWhereMissing.text), terminated(createMigrationTable.text)] : []),
-    ...steps,
-    ...(isEmpty && isUnlogged ? [terminated(makeEntriesUnlogged.text)] : []),
-    ...(from < firstWithCounters && hasLoggedCounters ? [terminated(makeCountersLogged.text)] : []),
-    ...(steps.length > 0 ? [terminated(reserveBlocks.text)] : []),
-    ...(isolation === 'rls' ? [terminated(enforceRowLevelSecurity.text)] : []),
-    terminated(settleRoles.text),
-    ...(appRole === undefined ? [] : [grantOf(appRole, schema)]),
-    'commit;',
-  ]
-  return `${parts.join('\n\n')}\n`
-}
-
-/** A role may be called `"pgstash"`, and a schema `a$1`: neither is looked for in the other. */
-function grantOf(appRole: string, schema: string): string {
-  const parts = grantAppRole.text.split('$1').map((part) => inSchema(part, schema))
-  return `${parts.join(quoteLiteral(appRole))};`
 }

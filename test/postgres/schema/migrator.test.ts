@@ -18,6 +18,10 @@ function schemaAt(migration: number, schema: string): string {
   return [`create schema ${schema}`, table, ...steps, ...records].join(';\n')
 }
 
+it('the number that is known without the migrations is that of the last', () => {
+  expect(migrations.map(({ id }) => id)).toEqual(Array.from({ length: latestMigration }, (_, at) => at + 1))
+})
+
 describePostgres('a schema of before sessions and counters', (body) => {
   it('gives them to the roles and policies that it has', async () => {
     const schema = freshSchema()
