@@ -4,7 +4,9 @@ import { Call, type CallOptions } from './call'
 import { Deadlines } from './deadlines'
 import { Departures } from './departures'
 import type { FailureKinds } from './failure-kinds'
-import { type BatchLimits, Lane, type LaneRules } from './lane'
+import type { Receiver } from './group'
+import { Lane } from './lane'
+import type { BatchLimits, Item, LaneRules } from './lane-rules'
 import { type Meter, Meters } from './meter'
 import { ProgramOrder } from './program-order'
 import type { Sharer } from './request'
@@ -18,13 +20,6 @@ export interface CoalescerOptions extends BatchLimits {
   readonly together: (work: () => void) => void
   /** Called from time to time while somebody waits, as of {@link Deadlines}. */
   readonly onLook?: (() => void) | undefined
-}
-
-/** One key of a call, with what is asked about it. */
-export interface Item<Payload> {
-  /** As the index holds it. */
-  readonly key: string
-  readonly payload: Payload
 }
 
 /**
@@ -95,11 +90,12 @@ export class Coalescer {
     options?: CallOptions,
   ): Promise<T[]> {
     return this.#call<T[]>(lane.meter, address, options, (call) => {
-      const answers = new Answers<T>(items.length, call)
+      const answers = new Answers<T, Answer>(items.length, call, translate)
       if (items.length === 0) call.succeed([])
+      if (lane.askTogether(address, items, answers)) return
       for (let at = 0; at < items.length; at += 1) {
         const { key, payload } = items[at] as Item<Payload>
-        lane.ask(address, key, new KeyOfMany(answers, at, payload, translate))
+        lane.ask(address, key, new KeyOfMany(answers, at, payload))
       }
     })
   }
@@ -217,27 +213,24 @@ class OneKeyCall<Payload, Answer, T> extends Call<T> implements Sharer<Payload, 
 
 /** One key of a call on many. */
 class KeyOfMany<Payload, Answer, T> implements Sharer<Payload, Answer> {
-  readonly #answers: Answers<T>
+  readonly #answers: Answers<T, Answer>
   readonly #at: number
-  readonly #translate: (answer: Answer) => T
 
   constructor(
-    answers: Answers<T>,
+    answers: Answers<T, Answer>,
     at: number,
     readonly payload: Payload,
-    translate: (answer: Answer) => T,
   ) {
     this.#answers = answers
     this.#at = at
-    this.#translate = translate
   }
 
   get call(): Call<unknown> {
-    return this.#answers.call as Call<unknown>
+    return this.#answers.call
   }
 
   receive(answer: Answer): void {
-    this.#answers.put(this.#at, this.#translate(answer))
+    this.#answers.receiveAt(this.#at, answer)
   }
 
   fail(error: unknown): void {
@@ -246,20 +239,26 @@ class KeyOfMany<Payload, Answer, T> implements Sharer<Payload, Answer> {
 }
 
 /** The answers to one call on many keys, until the last one is in. */
-class Answers<T> {
+class Answers<T, Answer> implements Receiver<Answer> {
   readonly #values: T[]
-  readonly call: Call<T[]>
+  readonly #call: Call<T[]>
+  readonly #translate: (answer: Answer) => T
   #left: number
   #failure: { readonly error: unknown } | undefined
 
-  constructor(size: number, call: Call<T[]>) {
+  constructor(size: number, call: Call<T[]>, translate: (answer: Answer) => T) {
     this.#values = new Array<T>(size)
     this.#left = size
-    this.call = call
+    this.#call = call
+    this.#translate = translate
   }
 
-  put(at: number, value: T): void {
-    this.#values[at] = value
+  get call(): Call<unknown> {
+    return this.#call as Call<unknown>
+  }
+
+  receiveAt(at: number, answer: Answer): void {
+    this.#values[at] = this.#translate(answer)
     this.#countDown()
   }
 
@@ -271,7 +270,7 @@ class Answers<T> {
   #countDown(): void {
     this.#left -= 1
     if (this.#left > 0) return
-    if (this.#failure === undefined) this.call.succeed(this.#values)
-    else this.call.fail(this.#failure.error)
+    if (this.#failure === undefined) this.#call.succeed(this.#values)
+    else this.#call.fail(this.#failure.error)
   }
 }

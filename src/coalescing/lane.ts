@@ -2,35 +2,15 @@ import { now } from '../own-clock'
 import type { Address } from './address'
 import type { Departing, Departures } from './departures'
 import type { FailureKinds } from './failure-kinds'
+import { Group, KeyOfGroup, type Receiver } from './group'
+import type { BatchLimits, Item, LaneRules } from './lane-rules'
 import type { Located } from './located'
 import type { Meter } from './meter'
 import type { ProgramOrder } from './program-order'
 import { type AnyRequest, type Gate, Request, type Sharer } from './request'
 
-/** How large a batch may grow. */
-export interface BatchLimits {
-  readonly maxRows: number
-  readonly maxBytes: number
-}
-
-/** One verb of the table: what makes its requests a statement, and its rows answers. */
-export interface LaneRules<Payload, Answer, Result> {
-  /** As meters and events call it. */
-  readonly operation: string
-  readonly isRead: boolean
-  /** Whether calls on one key may share a request. */
-  readonly isShared: boolean
-  /** Whether one more may, with this payload. Default: yes. */
-  mayJoin?(request: Request<Payload, Answer>, payload: Payload): boolean
-  /** Whether the database refused the sharers together, and each of them has to be asked for alone. */
-  isRefused?(result: Result): boolean
-  /** What a payload adds to a batch, about, in bytes. */
-  bytesOf?(payload: Payload): number
-  /** Runs one statement; results in the order of the requests. */
-  run(requests: readonly Request<Payload, Answer>[]): Promise<readonly Result[]>
-  /** The answer for the sharer at `position`. May throw: then that sharer alone fails. */
-  answer(result: Result, request: Request<Payload, Answer>, position: number): Answer
-}
+/** Of a key of a group: how many share it, and nothing more. Verbs that look at who shares have no call on many keys. */
+const onlyItself = Object.freeze([undefined]) as unknown as readonly never[]
 
 /** Un-awaited calls on one key that share a row. Sets get a version each, and the sequence of versions goes in steps of 64. */
 const maxSharers = 64
@@ -78,6 +58,42 @@ export class Lane<Payload, Answer> implements Departing, Gate {
     const newest = this.#rules.isShared ? scope.joinable(key) : undefined
     if (newest instanceof Request && this.#accepts(newest, sharer.payload)) newest.join(sharer)
     else scope.enter(new Request(this, address, scope, key, sharer))
+  }
+
+  /**
+   * Asks about the keys of one call as one, where nobody is at work on any of them and no key is written twice.
+   * @returns false where they have to be asked about one by one
+   */
+  askTogether(address: Address, items: readonly Item<Payload>[], receiver: Receiver<Answer>): boolean {
+    if (items.length < 2 || this.#rules.isRefused !== undefined) return false
+    const scope = this.#order.scopeOf(address)
+    const names = items.map(({ key }) => key)
+    if (!scope.isFreeFor(names, this.isRead)) return false
+    if (!this.isRead && new Set(names).size < names.length) return false
+    const common = { rules: this.#rules, meter: this.meter, failures: this.#failures }
+    for (const part of this.#partsOf(address, items))
+      this.#departures.announce(new Group(part, scope, receiver, common))
+    return true
+  }
+
+  /** As many keys each as a statement may hold; those of writes in the order all processes share. */
+  #partsOf(address: Address, items: readonly Item<Payload>[]): KeyOfGroup<Payload, Answer>[][] {
+    const keys = items.map(
+      ({ key, payload }, at) => new KeyOfGroup<Payload, Answer>(address, key, payload, at, onlyItself),
+    )
+    if (!this.isRead) keys.sort(inSharedOrder)
+    const parts: KeyOfGroup<Payload, Answer>[][] = []
+    let bytes = 0
+    for (const key of keys) {
+      const own = this.#rules.bytesOf?.(key.payload) ?? 0
+      const newest = parts.at(-1)
+      bytes += own
+      if (newest === undefined || newest.length === this.#limits.maxRows || bytes > this.#limits.maxBytes) {
+        parts.push([key])
+        bytes = own
+      } else newest.push(key)
+    }
+    return parts
   }
 
   dispatch(request: AnyRequest): void {
@@ -191,17 +207,12 @@ export class Lane<Payload, Answer> implements Departing, Gate {
       const sharer = request.sharers[position] as Sharer<Payload, Answer>
       try {
         const answer = this.#rules.answer(result, request, position)
-        if (this.isRead) this.#countHit(answer !== undefined)
+        if (this.isRead) this.meter.countHit(answer !== undefined)
         sharer.receive(answer)
       } catch (error) {
         sharer.fail(this.#failures.toldOf(error, request))
       }
     }
-  }
-
-  #countHit(isHit: boolean): void {
-    if (isHit) this.meter.hits += 1
-    else this.meter.misses += 1
   }
 
   #fail(request: Request<Payload, Answer>, error: unknown): void {

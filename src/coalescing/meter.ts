@@ -63,6 +63,12 @@ export class Meter {
     calls.publish(message)
   }
 
+  /** A read was answered. */
+  countHit(isHit: boolean): void {
+    if (isHit) this.hits += 1
+    else this.misses += 1
+  }
+
   /** A statement has been answered, or has failed. */
   batch(rows: number, carried: number, durationMs: number, error?: unknown): void {
     this.batches += 1

@@ -2,11 +2,15 @@ import { ownCopy } from '../entry/kept-name'
 import type { Address } from './address'
 import { Fifo } from './fifo'
 
-/** What is put in order: one read or one write of one key. */
+/** What is put in order: one read or one write of one key, or of several at once. */
 export interface Ordered {
-  readonly key: string
   readonly isRead: boolean
   readonly hasLeft: boolean
+}
+
+/** Of one key: it may have to wait. */
+export interface OrderedKey extends Ordered {
+  readonly key: string
   /** Its turn has come. */
   dispatch(): void
 }
@@ -42,7 +46,7 @@ interface KeyTurn {
   /** undefined: nothing happens. */
   newest: Ordered | undefined
   /** Made when somebody has to wait, which is seldom. */
-  waiting: Fifo<Ordered> | undefined
+  waiting: Fifo<OrderedKey> | undefined
 }
 
 /** Opens once every scope has arrived. */
@@ -66,9 +70,9 @@ export class Scope {
   #turns = new Map<string, KeyTurn>()
   #idleTurns = 0
   readonly #idleInAll: IdleTurns
-  readonly #held = new Fifo<Ordered | Barrier>()
+  readonly #held = new Fifo<OrderedKey | Barrier>()
   /** By key: the last request held since the last barrier held. */
-  readonly #heldNewest = new Map<string, Ordered>()
+  readonly #heldNewest = new Map<string, OrderedKey>()
   #barrier: Barrier | undefined
   #active = 0
 
@@ -88,7 +92,7 @@ export class Scope {
   }
 
   /** Dispatches the request when all that came before it on its key has been answered. */
-  enter(request: Ordered): void {
+  enter(request: OrderedKey): void {
     if (this.#barrier === undefined) {
       this.#admit(request)
       return
@@ -105,12 +109,35 @@ export class Scope {
   }
 
   /** The request has been answered. */
-  leave(request: Ordered): void {
-    const turn = this.#turns.get(request.key) as KeyTurn
-    turn.active -= 1
-    if (turn.active === 0) this.#next(turn)
-    this.#active -= 1
-    if (this.#active === 0) this.#barrier?.arrive()
+  leave(request: OrderedKey): void {
+    this.#leaveTurn(request.key)
+    this.#countLeft()
+  }
+
+  /** Whether a read, or a write, of all these keys may go at once. */
+  isFreeFor(keys: readonly string[], isRead: boolean): boolean {
+    if (this.#barrier !== undefined) return false
+    for (const key of keys) {
+      const turn = this.#turns.get(key)
+      if (turn?.newest === undefined) continue
+      if (!isRead || !turn.newest.isRead || turn.waiting?.size) return false
+    }
+    return true
+  }
+
+  /** Of keys that are free for it: takes all their turns at once. A key may be there twice, if it is read. */
+  enterTogether(keys: readonly string[], request: Ordered): void {
+    this.#active += 1
+    for (const key of keys) {
+      const turn = this.#turnOf(key)
+      turn.newest = request
+      turn.active += 1
+    }
+  }
+
+  leaveTogether(keys: readonly string[]): void {
+    for (const key of keys) this.#leaveTurn(key)
+    this.#countLeft()
   }
 
   bar(barrier: Barrier): void {
@@ -138,7 +165,18 @@ export class Scope {
     this.#heldNewest.clear()
   }
 
-  #admit(request: Ordered): void {
+  #leaveTurn(key: string): void {
+    const turn = this.#turns.get(key) as KeyTurn
+    turn.active -= 1
+    if (turn.active === 0) this.#next(turn)
+  }
+
+  #countLeft(): void {
+    this.#active -= 1
+    if (this.#active === 0) this.#barrier?.arrive()
+  }
+
+  #admit(request: OrderedKey): void {
     this.#active += 1
     const turn = this.#turnOf(request.key)
     // Reads go together, unless a write waits already: it must not wait for ever.
@@ -174,7 +212,7 @@ export class Scope {
       return
     }
     this.#go(turn, next)
-    while (next.isRead && turn.waiting?.first?.isRead) this.#go(turn, turn.waiting?.shift() as Ordered)
+    while (next.isRead && turn.waiting?.first?.isRead) this.#go(turn, turn.waiting?.shift() as OrderedKey)
   }
 
   forgetIdleTurns(): void {
@@ -189,7 +227,7 @@ export class Scope {
     this.#idleInAll.count += by
   }
 
-  #go(turn: KeyTurn, request: Ordered): void {
+  #go(turn: KeyTurn, request: OrderedKey): void {
     turn.active += 1
     request.dispatch()
   }

@@ -1,6 +1,7 @@
 import type { Address } from './address'
 import type { Call } from './call'
-import type { Ordered, Scope } from './program-order'
+import type { Located } from './located'
+import type { OrderedKey, Scope } from './program-order'
 
 /** Someone who shares in a request: what it asked, and whom to answer. */
 export interface Sharer<Payload, Answer> {
@@ -10,6 +11,14 @@ export interface Sharer<Payload, Answer> {
   fail(error: unknown): void
 }
 
+/** One key of a statement, with who asked what about it. */
+export interface Asked<Payload, Answer> extends Located {
+  /** Never empty. */
+  readonly sharers: readonly Sharer<Payload, Answer>[]
+  readonly first: { readonly payload: Payload }
+  readonly last: { readonly payload: Payload }
+}
+
 /** Where a request leaves from: the lane of its verb. */
 export interface Gate {
   readonly isRead: boolean
@@ -17,7 +26,7 @@ export interface Gate {
 }
 
 /** What is asked of the database about one key. Calls that ask the same before it leaves share it, in their order. */
-export class Request<Payload, Answer> implements Ordered {
+export class Request<Payload, Answer> implements OrderedKey, Asked<Payload, Answer> {
   #sharers: Sharer<Payload, Answer>[]
   hasLeft = false
 

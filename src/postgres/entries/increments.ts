@@ -1,7 +1,7 @@
 import incrementEntries from '../../../sql/statements/entries/writes/increment.sql'
 import incrementEntry from '../../../sql/statements/entries/writes/increment-alone.sql'
-import type { LaneRules } from '../../coalescing/lane'
-import type { Request } from '../../coalescing/request'
+import type { LaneRules } from '../../coalescing/lane-rules'
+import type { Asked } from '../../coalescing/request'
 import type { StoredKey } from '../../entry/key'
 import { NotAnIntegerError } from '../../errors'
 import { addressColumns, byPosition } from '../wire/batch-rows'
@@ -21,7 +21,7 @@ export function incrementRules(
 ): LaneRules<Addition, number, number | undefined> {
   const lone = statementOf(incrementEntry, schema)
   const statement = statementOf(incrementEntries, schema)
-  const runOne = async (request: Request<Addition, number>) => {
+  const runOne = async (request: Asked<Addition, number>) => {
     const { address, key, first } = request
     const { longKey, ttl } = first.payload
     const values = [address.tenant, address.namespace, key, longKey, totalOf(request), ttl]
@@ -35,7 +35,7 @@ export function incrementRules(
     mayJoin: (request, { amount }) => isMonotonic(request.first.payload.amount, amount) && isExact(request, amount),
     isRefused: (sum) => sum === undefined,
     run: async (requests) => {
-      if (requests.length === 1) return runOne(requests[0] as Request<Addition, number>)
+      if (requests.length === 1) return runOne(requests[0] as Asked<Addition, number>)
       const longKeys = requests.map(({ first }) => first.payload.longKey)
       const ttls = requests.map(({ first }) => first.payload.ttl)
       const amounts = requests.map((request) => totalOf(request))
@@ -54,11 +54,11 @@ function isMonotonic(a: number, b: number): boolean {
   return a < 0 === b < 0
 }
 
-function isExact(request: Request<Addition, number>, amount: number): boolean {
+function isExact(request: Asked<Addition, number>, amount: number): boolean {
   return Number.isSafeInteger(totalOf(request) + amount)
 }
 
-function totalOf(request: Request<Addition, number>, from = 0): number {
+function totalOf(request: Asked<Addition, number>, from = 0): number {
   let total = 0
   for (let at = from; at < request.sharers.length; at += 1) total += request.sharers[at]?.payload.amount ?? 0
   return total

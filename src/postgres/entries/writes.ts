@@ -7,9 +7,9 @@ import writeNamespace from '../../../sql/statements/entries/writes/set-in-one-na
 import takeEntries from '../../../sql/statements/entries/writes/take.sql'
 import touchEntries from '../../../sql/statements/entries/writes/touch.sql'
 import { addressOf } from '../../coalescing/address'
-import type { LaneRules } from '../../coalescing/lane'
+import type { LaneRules } from '../../coalescing/lane-rules'
 import { sharedAddress } from '../../coalescing/located'
-import type { Request } from '../../coalescing/request'
+import type { Asked } from '../../coalescing/request'
 import type { EncodedValue } from '../../entry/codec'
 import type { StoredKey } from '../../entry/key'
 import { addressColumns, byPosition, type Found, isFound } from '../wire/batch-rows'
@@ -45,14 +45,14 @@ export function writeRules(database: StatementRunner, schema: string): LaneRules
   const lone = statementOf(writeValue, schema)
   const ofOneNamespace = statementOf(writeNamespace, schema)
   const any = statementOf(writeEntries, schema)
-  const runOne = async ({ address, sharers, last: { payload } }: Request<Write, number>) => {
+  const runOne = async ({ address, sharers, last: { payload } }: Asked<Write, number>) => {
     const { key, longKey, value, ttl } = payload
     const { tenant, namespace } = address
     const values = [tenant, namespace, key, longKey, value.format, value.text, ttl, sharers.length]
     const [row] = await database.write(lone, values)
     return [row?.[0] as number]
   }
-  const send = (requests: readonly Request<Write, number>[]) => {
+  const send = (requests: readonly Asked<Write, number>[]) => {
     const address = sharedAddress(requests)
     const [tenants, namespaces, keys] = addressColumns(requests)
     const writes = requests.map((request) => request.last.payload)
@@ -71,7 +71,7 @@ export function writeRules(database: StatementRunner, schema: string): LaneRules
     bytesOf: ({ value }) => value.text.length,
     run: async (requests) =>
       requests.length === 1
-        ? runOne(requests[0] as Request<Write, number>)
+        ? runOne(requests[0] as Asked<Write, number>)
         : versionsOf(requests, (await send(requests)) as readonly VersionRow[]),
     // The last set has the row's version, each one before it one less.
     answer: (version, request, position) => version - (request.sharers.length - 1 - position),
@@ -81,7 +81,7 @@ export function writeRules(database: StatementRunner, schema: string): LaneRules
 type VersionRow = readonly [version: number, tenant: string, namespace: string, key: string]
 
 /** From the number the versions begin at, and the rows that have another. */
-function versionsOf(requests: readonly Request<Write, number>[], [first, ...others]: readonly VersionRow[]): number[] {
+function versionsOf(requests: readonly Asked<Write, number>[], [first, ...others]: readonly VersionRow[]): number[] {
   const base = first?.[0] as number
   const versions = requests.map(({ sharers }) => base + sharers.length - 1)
   for (const [version, tenant, namespace, key] of others) {

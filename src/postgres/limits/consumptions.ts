@@ -3,7 +3,7 @@ import consumeFixedWindow from '../../../sql/statements/limits/consume-fixed-win
 import consumeGcra from '../../../sql/statements/limits/consume-gcra.sql'
 import consumeSlidingWindow from '../../../sql/statements/limits/consume-sliding-window.sql'
 import countExtendedWindow from '../../../sql/statements/limits/count-extended-window.sql'
-import type { LaneRules } from '../../coalescing/lane'
+import type { LaneRules } from '../../coalescing/lane-rules'
 import type { StoredKey } from '../../entry/key'
 import type { Algorithm, CounterState } from '../../entry/limits/limit'
 import { addressColumns, byPosition, type Found } from '../wire/batch-rows'

@@ -1,6 +1,6 @@
 import consumeLimits from '../../../sql/statements/limits/consume-several.sql'
-import type { LaneRules } from '../../coalescing/lane'
-import type { Request } from '../../coalescing/request'
+import type { LaneRules } from '../../coalescing/lane-rules'
+import type { Asked } from '../../coalescing/request'
 import type { StoredKey } from '../../entry/key'
 import type { CounterState, Limit } from '../../entry/limits/limit'
 import type { Row } from '../wire/driver'
@@ -38,7 +38,7 @@ export interface LimitsVerdict {
   readonly states: readonly CounterState[]
 }
 
-type LimitsRequest = Request<LimitsCall, LimitsVerdict>
+type LimitsRequest = Asked<LimitsCall, LimitsVerdict>
 
 interface Granted {
   readonly granted: number

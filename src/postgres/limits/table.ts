@@ -5,8 +5,9 @@ import readCounters from '../../../sql/statements/limits/read.sql'
 import { type Address, addressOf } from '../../coalescing/address'
 import type { CallOptions } from '../../coalescing/call'
 import type { Coalescer } from '../../coalescing/coalescer'
-import type { Lane, LaneRules } from '../../coalescing/lane'
-import type { Request } from '../../coalescing/request'
+import type { Lane } from '../../coalescing/lane'
+import type { LaneRules } from '../../coalescing/lane-rules'
+import type { Asked } from '../../coalescing/request'
 import type { StoredKey } from '../../entry/key'
 import type { CounterState, Limit } from '../../entry/limits/limit'
 import { addressColumns, byPosition, type Found } from '../wire/batch-rows'
@@ -164,7 +165,7 @@ export class CounterTable {
 /** Those of one sign share: the floor of none lies between the others. */
 function adjustRules(database: StatementRunner, schema: string): LaneRules<Adjustment, CounterState, CounterState> {
   const statement = statementOf(adjustCounters, schema)
-  const sumOf = ({ sharers }: Request<Adjustment, CounterState>) =>
+  const sumOf = ({ sharers }: Asked<Adjustment, CounterState>) =>
     sharers.reduce((sum, { payload }) => sum + payload.by, 0)
   return {
     operation: 'limit.adjust',

@@ -1,0 +1,129 @@
+import { now } from '../own-clock'
+import type { Address } from './address'
+import type { Call } from './call'
+import type { Departing } from './departures'
+import type { FailureKinds } from './failure-kinds'
+import type { LaneRules } from './lane-rules'
+import type { Meter } from './meter'
+import type { Ordered, Scope } from './program-order'
+import type { Asked, Sharer } from './request'
+
+/** One key of a group: it is its own and only sharer. */
+export class KeyOfGroup<Payload, Answer> implements Asked<Payload, Answer> {
+  constructor(
+    readonly address: Address,
+    readonly key: string,
+    readonly payload: Payload,
+    /** Where the caller named it. */
+    readonly at: number,
+    readonly sharers: readonly Sharer<Payload, Answer>[],
+  ) {}
+
+  get first(): this {
+    return this
+  }
+
+  get last(): this {
+    return this
+  }
+}
+
+/** Who asked about many keys at once. */
+export interface Receiver<Answer> {
+  readonly call: Call<unknown>
+  receiveAt(at: number, answer: Answer): void
+  fail(error: unknown): void
+}
+
+/** What groups of one verb have in common. */
+export interface GroupRules<Payload, Answer> {
+  readonly rules: LaneRules<Payload, Answer, unknown>
+  readonly meter: Meter
+  readonly failures: FailureKinds
+}
+
+/**
+ * Keys of one call that nobody else is at work on, travelling as one: no promise, no request and no place in a queue for each of them. (100 keys of getMany took Node
+ * 5 to 10 us each as requests of their own, and bench/README.md says what they take like this.)
+ */
+export class Group<Payload, Answer> implements Departing, Ordered {
+  readonly isRead: boolean
+  readonly hasQueued = false
+  isAnnounced = false
+  hasLeft = false
+  readonly #keys: readonly KeyOfGroup<Payload, Answer>[]
+  readonly #names: readonly string[]
+  readonly #scope: Scope
+  readonly #receiver: Receiver<Answer>
+  readonly #common: GroupRules<Payload, Answer>
+
+  /** @param keys of writes: each once, in the order all processes share */
+  constructor(
+    keys: readonly KeyOfGroup<Payload, Answer>[],
+    scope: Scope,
+    receiver: Receiver<Answer>,
+    common: GroupRules<Payload, Answer>,
+  ) {
+    this.isRead = common.rules.isRead
+    this.#keys = keys
+    this.#names = keys.map(({ key }) => key)
+    this.#scope = scope
+    this.#receiver = receiver
+    this.#common = common
+    scope.enterTogether(this.#names, this)
+  }
+
+  depart(): Promise<void> | undefined {
+    this.hasLeft = true
+    const { call } = this.#receiver
+    if (call.isSettled) {
+      this.#scope.leaveTogether(this.#names)
+      return undefined
+    }
+    call.hasLeft = true
+    return this.#travel()
+  }
+
+  /** Answers for every key; never rejects. */
+  async #travel(): Promise<void> {
+    await this.#send(this.#keys)
+    this.#scope.leaveTogether(this.#names)
+  }
+
+  async #send(keys: readonly KeyOfGroup<Payload, Answer>[]): Promise<void> {
+    const { rules, meter } = this.#common
+    const started = now()
+    let results: readonly unknown[]
+    try {
+      results = await rules.run(keys)
+      meter.batch(keys.length, 1, now() - started)
+    } catch (error) {
+      meter.batch(keys.length, 1, now() - started, error)
+      return this.#afterFailure(keys, error)
+    }
+    for (let row = 0; row < keys.length; row += 1) this.#tell(keys[row] as KeyOfGroup<Payload, Answer>, results[row])
+  }
+
+  /** The statement was rolled back; as in a lane, halving finds the row that is to blame, and the others are sent again. */
+  async #afterFailure(keys: readonly KeyOfGroup<Payload, Answer>[], error: unknown): Promise<void> {
+    const { failures } = this.#common
+    if (!failures.isOfOneRow(error)) {
+      for (const _ of keys) this.#receiver.fail(error)
+    } else if (keys.length > 1) {
+      const half = keys.length >> 1
+      await this.#send(keys.slice(0, half))
+      await this.#send(keys.slice(half))
+    } else this.#receiver.fail(failures.toldOf(error, keys[0] as KeyOfGroup<Payload, Answer>))
+  }
+
+  #tell(key: KeyOfGroup<Payload, Answer>, result: unknown): void {
+    const { rules, meter, failures } = this.#common
+    try {
+      const answer = rules.answer(result, key, 0)
+      if (this.isRead) meter.countHit(answer !== undefined)
+      this.#receiver.receiveAt(key.at, answer)
+    } catch (error) {
+      this.#receiver.fail(failures.toldOf(error, key))
+    }
+  }
+}
