@@ -5,6 +5,7 @@ import { PgStash } from '../../src/stash/pg-stash'
 import { rounds } from '../support/depth'
 import { Load } from '../support/load'
 import { durableSettings, TestServer } from '../support/servers/postgres'
+import { reportStatistics } from '../support/servers/statistics'
 import { sleep } from '../support/sleep'
 
 /**
@@ -158,7 +159,7 @@ describe('plans after a crash that emptied the tables', () => {
 
 /** Buffers that were touched so far in the tables of a schema and their indexes, by the one connection of the pool. */
 async function touched(pool: pg.Pool, schema: string): Promise<number> {
-  await pool.query('select pg_stat_force_next_flush()')
+  await reportStatistics((text) => pool.query(text))
   const { rows } = await pool.query(
     `select sum(heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit)::int as n from pg_statio_user_tables where schemaname = $1`,
     [schema],
