@@ -30,6 +30,21 @@ const holders: Readonly<Record<string, string>> = {
   'pgstash/nestjs-throttler: PgThrottlerStorageOptions': '`PgThrottlerStorage`',
 }
 
+/** What the declaration of a store does not say of itself, for it is the type of its argument that does. */
+const alsoTaken: Readonly<Record<string, readonly string[]>> = {
+  'pgstash/keyv: KeyvPgStoreOptions': ['PgStashOptions'],
+  'pgstash/keyv: CreateKeyvOptions': ['KeyvPgStoreOptions', 'PgStashOptions'],
+}
+
+/** As `takenBy` calls them. */
+const shortNames: Readonly<Record<string, string>> = {
+  PgPoolOptions: 'the options of a connection',
+  PgStashOptions: 'those of `PgStash`',
+  SessionsOptions: 'those of `Sessions`',
+  LimiterOptions: 'those of every limiter',
+  KeyvPgStoreOptions: 'those of `KeyvPgStore`',
+}
+
 /** Of a type that is composed or spread over several declarations: what else belongs to its options. */
 const withInherited: ReadonlySet<string> = new Set(['PgStashOptions'])
 
@@ -115,7 +130,8 @@ function unitOf(name: string, type: string, text: string): string {
   if (!/\bnumber\b/.test(type.replace(/\{.*\}|\(.*\) => .*/g, ''))) return ''
   if (/Ms$/.test(name)) return 'ms'
   const unit = units.exec(text)?.[1]?.toLowerCase()
-  return unit === 'milliseconds' ? 'ms' : (unit ?? '?')
+  if (unit === 'milliseconds') return 'ms'
+  return unit === 'port' || unit === 'version' ? '' : (unit ?? '?')
 }
 
 function pageOf(held: readonly Option[], called: readonly Option[], surface: Surface): string {
@@ -156,7 +172,7 @@ function takenBy(key: string, { names }: Surface): string {
   const [entry, name] = key.split(': ')
   const found = names.find((one) => one.entry === entry && one.name === name)
   const bases = found?.declarations.flatMap((node) => (ts.isInterfaceDeclaration(node) ? basesOf(node) : [])) ?? []
-  return ['its own', ...bases].join(', ')
+  return ['its own', ...bases, ...(alsoTaken[key] ?? []).map(shortNameOf)].join(', ')
 }
 
 function basesOf(node: ts.InterfaceDeclaration): string[] {
@@ -164,9 +180,12 @@ function basesOf(node: ts.InterfaceDeclaration): string[] {
     .flatMap(({ types }) => types.map((type) => type.getText()))
     .map((text) => {
       const [, base, without] = /^Omit<(\w+), '(\w+)'>$/.exec(text) ?? []
-      return base === undefined ? `those of \`${text}\`` : `those of \`${base}\` but \`${without}\``
+      return base === undefined ? shortNameOf(text) : `${shortNameOf(base)} but \`${without}\``
     })
-    .filter((text) => !text.includes('PgPoolOptions'))
+}
+
+function shortNameOf(type: string): string {
+  return shortNames[type] ?? `those of \`${type}\``
 }
 
 function tableOf(options: readonly Option[]): string[] {
