@@ -31,7 +31,9 @@ describe('a server that crashes under load', () => {
     return rows[0].n
   }
 
-  it('loses nothing that it acknowledged, and is served again without a restart of the app', async () => {
+  it('loses nothing that it acknowledged, and is served again without a restart of the app', {
+    timeout: 120_000,
+  }, async () => {
     const stash = open('logged')
     const load = await Load.on(stash)
     for (let crash = 0; crash < rounds({ shallow: 1, deep: 5 }); crash += 1) {
@@ -47,7 +49,7 @@ describe('a server that crashes under load', () => {
     await stash.close()
   })
 
-  it('gives no version twice', async () => {
+  it('gives no version twice', { timeout: 120_000 }, async () => {
     const stash = open('versions')
     const cache = stash.namespace('a')
     const versions = new Set<number>()
