@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { SlowRoomsFirst } from './build/slow-rooms-first.ts'
 import { sqlForVite } from './build/sql-module.ts'
 
 export default defineConfig({
@@ -8,6 +9,8 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    maxWorkers: 2,
+    // One more than the cores of CI: a third of what the tests do is waiting.
+    maxWorkers: 3,
+    sequence: { sequencer: SlowRoomsFirst },
   },
 })

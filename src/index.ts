@@ -1,3 +1,9 @@
+/**
+ * The stash: entries, sessions, rate limits, and all errors.
+ *
+ * @module
+ */
+
 export * from './errors'
 export type { Check, CheckStatus, Diagnosis, DoctorOptions } from './stash/doctor/diagnosis'
 export type {

@@ -14,6 +14,10 @@ const colours: Readonly<Record<string, string>> = {
   '@keyv/redis': '#d1584a',
 }
 
+/** Readable in light and dark. */
+const paper =
+  '<style>text { fill: #24292f } .card { fill: #ffffff } @media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .card { fill: #161b22 } }</style>'
+
 /** A group of bars for each line; within a group the longest bar is the fastest. */
 export function picture(lines: readonly Line[], caption: string): string {
   const shown = lines.filter(isShown)
@@ -80,9 +84,10 @@ function text(x: number, y: number, content: string, anchor: 'start' | 'end', si
 function svg(height: number, parts: readonly string[]): string {
   const width = left + barsWidth + 80
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" font-family="sans-serif" fill="#24292f">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" font-family="sans-serif">`,
     '<title>Operations a second of pgstash, @keyv/postgres, raw pg and @keyv/redis</title>',
-    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
+    paper,
+    `<rect class="card" width="${width}" height="${height}"/>`,
     ...parts,
     '</svg>\n',
   ].join('\n')

@@ -12,15 +12,20 @@ const lines: readonly (readonly [field: keyof Sample, title: string, colour: str
   ['callsPerSecond', 'calls a second', '#9aa4b2'],
 ]
 
+/** Readable in light and dark. */
+const paper =
+  '<style>text { fill: #24292f } .card { fill: #ffffff } @media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .card { fill: #161b22 } }</style>'
+
 /** A line for each of what is to stay flat, from zero on. */
 export function soakPicture(samples: readonly Sample[]): string {
   const total = lines.length * height + 30
   const charts = lines.map(([field, title, colour], at) => chart(samples, field, title, colour, at * height + 10))
   const minutes = Math.round((samples.at(-1)?.seconds ?? 0) / 60)
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${total}" width="${width}" font-family="sans-serif" font-size="11" fill="#24292f">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${total}" width="${width}" font-family="sans-serif" font-size="11">`,
     '<title>Heap, tables, connections and calls over a soak</title>',
-    `<rect width="${width}" height="${total}" fill="#ffffff"/>`,
+    paper,
+    `<rect class="card" width="${width}" height="${total}"/>`,
     ...charts,
     `<text x="${width - right}" y="${total - 8}" text-anchor="end">${minutes} minutes</text>`,
     '</svg>\n',

@@ -17,7 +17,7 @@ const app = await Application.bootstrapWithPlugins({
   excludePrivate: true,
   excludeProtected: true,
   excludeExternals: true,
-  blockTags: ['@example', '@nextStep', '@param', '@returns', '@throws'],
+  blockTags: ['@example', '@module', '@nextStep', '@param', '@returns', '@throws'],
   // A link to a name that is not there, a tag that is misspelt: the build fails.
   treatWarningsAsErrors: true,
   validation: { notExported: false, invalidLink: true, invalidPath: true, rewrittenLink: true },
@@ -26,6 +26,7 @@ const app = await Application.bootstrapWithPlugins({
     hidePageHeader: true,
     hideBreadcrumbs: true,
     useCodeBlocks: true,
+    indexFormat: 'table',
     parametersFormat: 'table',
     interfacePropertiesFormat: 'table',
     sanitizeComments: true,

@@ -1,16 +1,7 @@
 import ts from 'typescript'
 import { generatedNote } from './generated-note'
-import { docOf, type PublicName, type Surface } from './surface'
-
-/** One option, as the table has it. */
-interface Option {
-  readonly of: string
-  readonly name: string
-  readonly type: string
-  readonly standard: string
-  readonly unit: string
-  readonly text: string
-}
+import { missing, type Option, optionsOf } from './options'
+import type { PublicName, Surface } from './surface'
 
 /** Whom people make, by the name of what they pass: the first table. The options of all other names that end in `Options` are those of a call. */
 const holders: Readonly<Record<string, string>> = {
@@ -30,8 +21,20 @@ const holders: Readonly<Record<string, string>> = {
   'pgstash/nestjs-throttler: PgThrottlerStorageOptions': '`PgThrottlerStorage`',
 }
 
-/** Of a type that is composed or spread over several declarations: what else belongs to its options. */
-const withInherited: ReadonlySet<string> = new Set(['PgStashOptions'])
+/** What the declaration of a store does not say of itself, for it is the type of its argument that does. */
+const alsoTaken: Readonly<Record<string, readonly string[]>> = {
+  'pgstash/keyv: KeyvPgStoreOptions': ['PgStashOptions'],
+  'pgstash/keyv: CreateKeyvOptions': ['KeyvPgStoreOptions', 'PgStashOptions'],
+}
+
+/** As `takenBy` calls them. */
+const shortNames: Readonly<Record<string, string>> = {
+  PgPoolOptions: 'the options of a connection',
+  PgStashOptions: 'those of `PgStash`',
+  SessionsOptions: 'those of `Sessions`',
+  LimiterOptions: 'those of every limiter',
+  KeyvPgStoreOptions: 'those of `KeyvPgStore`',
+}
 
 /** The page of all options, and what their docstrings do not say. */
 export function optionsPage(surface: Surface): { readonly text: string; readonly faults: readonly string[] } {
@@ -46,76 +49,6 @@ export function optionsPage(surface: Surface): { readonly text: string; readonly
     .flatMap((name) => optionsOf(name, `\`${name.name}\``, surface))
   const all = [...held, ...called]
   return { text: pageOf(held, called, surface), faults: [...faults, ...all.flatMap(missing)] }
-}
-
-function missing({ of, name, standard, unit, text }: Option): string[] {
-  const what = [
-    ...(standard === '' ? ['no "Default: …"'] : []),
-    ...(unit === '?' ? ['a number without a unit'] : []),
-    ...(text === '' ? ['nothing but its default'] : []),
-  ]
-  return what.map((fault) => `option ${name} of ${of}: its docstring has ${fault}`)
-}
-
-function optionsOf(known: PublicName | undefined, of: string, surface: Surface): Option[] {
-  if (known === undefined) return []
-  const declared = known.declarations.flatMap((node) => fieldsIn(node))
-  const inherited = withInherited.has(known.name) ? inheritedFields(known, surface) : []
-  return [...inherited, ...declared].flatMap((field) => [
-    optionOf(field, of, '', surface),
-    ...nestedFields(field).map((inner) => optionOf(inner, of, `${field.name.getText()}.`, surface)),
-  ])
-}
-
-/** `{ a, b } | false`: the fields of the literal are options too. */
-function nestedFields({ type }: ts.PropertySignature): ts.PropertySignature[] {
-  return type === undefined ? [] : fieldsIn(type)
-}
-
-function fieldsIn(node: ts.Node): ts.PropertySignature[] {
-  const members = ts.isInterfaceDeclaration(node) || ts.isTypeLiteralNode(node) ? [...node.members] : undefined
-  if (members !== undefined) return members.filter((member) => ts.isPropertySignature(member))
-  if (ts.isTypeAliasDeclaration(node)) return fieldsIn(node.type)
-  if (ts.isUnionTypeNode(node) || ts.isIntersectionTypeNode(node)) return node.types.flatMap(fieldsIn)
-  return []
-}
-
-function inheritedFields({ declarations }: PublicName, { checker }: Surface): ts.PropertySignature[] {
-  return declarations
-    .flatMap((node) => (ts.isInterfaceDeclaration(node) ? (node.heritageClauses ?? []) : []))
-    .flatMap(({ types }) => types)
-    .flatMap((type) => checker.getTypeAtLocation(type).symbol?.declarations ?? [])
-    .flatMap(fieldsIn)
-}
-
-const standardSentence = /\bDefault: (.*?)\.(?= |$)/
-
-function optionOf(field: ts.PropertySignature, of: string, prefix: string, { checker }: Surface): Option {
-  const text = docOf(checker.getSymbolAtLocation(field.name) as ts.Symbol, checker)
-  const type = typeOf(field)
-  const standard = field.questionToken === undefined ? 'to be given' : (standardSentence.exec(text)?.[1] ?? '')
-  const name = prefix + field.name.getText()
-  return { of, name, type, standard, unit: unitOf(name, type, text), text: text.replace(standardSentence, '').trim() }
-}
-
-function typeOf({ type }: ts.PropertySignature): string {
-  return (type?.getText() ?? '')
-    .replace(/\breadonly /g, '')
-    .replace(/\?:/g, ':')
-    .replace(/ \| undefined\b/g, '')
-    .replace(/\s+/g, ' ')
-    .replace(/^\| /, '')
-}
-
-/** What a number may count; the first that the docstring names. */
-const units =
-  /\b(milliseconds|bytes|rows|connections|entries|callers|hits|attempts|bits|processes|deploys|failures|version|port)\b/i
-
-function unitOf(name: string, type: string, text: string): string {
-  if (!/\bnumber\b/.test(type.replace(/\{.*\}|\(.*\) => .*/g, ''))) return ''
-  if (/Ms$/.test(name)) return 'ms'
-  const unit = units.exec(text)?.[1]?.toLowerCase()
-  return unit === 'milliseconds' ? 'ms' : (unit ?? '?')
 }
 
 function pageOf(held: readonly Option[], called: readonly Option[], surface: Surface): string {
@@ -156,7 +89,7 @@ function takenBy(key: string, { names }: Surface): string {
   const [entry, name] = key.split(': ')
   const found = names.find((one) => one.entry === entry && one.name === name)
   const bases = found?.declarations.flatMap((node) => (ts.isInterfaceDeclaration(node) ? basesOf(node) : [])) ?? []
-  return ['its own', ...bases].join(', ')
+  return ['its own', ...bases, ...(alsoTaken[key] ?? []).map(shortNameOf)].join(', ')
 }
 
 function basesOf(node: ts.InterfaceDeclaration): string[] {
@@ -164,9 +97,12 @@ function basesOf(node: ts.InterfaceDeclaration): string[] {
     .flatMap(({ types }) => types.map((type) => type.getText()))
     .map((text) => {
       const [, base, without] = /^Omit<(\w+), '(\w+)'>$/.exec(text) ?? []
-      return base === undefined ? `those of \`${text}\`` : `those of \`${base}\` but \`${without}\``
+      return base === undefined ? shortNameOf(text) : `${shortNameOf(base)} but \`${without}\``
     })
-    .filter((text) => !text.includes('PgPoolOptions'))
+}
+
+function shortNameOf(type: string): string {
+  return shortNames[type] ?? `those of \`${type}\``
 }
 
 function tableOf(options: readonly Option[]): string[] {

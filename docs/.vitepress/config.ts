@@ -11,6 +11,7 @@ export default defineConfig({
   title: 'pgstash',
   description: 'PostgreSQL in the place of Redis: stores for Node.',
   lang: 'en',
+  head: [['link', { rel: 'icon', type: 'image/svg+xml', href: '/favicon.svg' }]],
   // The pages of the repository beside docs/ (SECURITY.md, the benchmark, …) are pages of the site too.
   srcDir: '..',
   srcExclude: ['README.md', 'CONTRIBUTING.md', 'node_modules/**', 'test/**', 'sql/**', 'examples/**', 'dist/**'],
@@ -24,7 +25,8 @@ export default defineConfig({
   outDir: join(docs, '.vitepress/dist'),
   cacheDir: join(docs, '.vitepress/cache'),
   cleanUrls: false,
-  vite: { publicDir: join(docs, 'public') },
+  // The index of the search is larger, and is loaded when somebody searches.
+  vite: { publicDir: join(docs, 'public'), build: { chunkSizeWarningLimit: 2_000 } },
   markdown: {
     anchor: { slugify: anchorOf },
     config: (md) => void md.use(siteLinks),

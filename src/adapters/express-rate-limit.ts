@@ -1,3 +1,9 @@
+/**
+ * The store for express-rate-limit and hono-rate-limiter.
+ *
+ * @module
+ */
+
 import { hostLimit, hostWindow } from '../entry/limits/of-host'
 import { InvalidArgumentError } from '../errors'
 import { holdStash, storeOptions } from '../stash/held-stash'

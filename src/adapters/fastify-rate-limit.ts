@@ -1,3 +1,9 @@
+/**
+ * The store for @fastify/rate-limit.
+ *
+ * @module
+ */
+
 import { callBack, callbackOf } from '../entry/callback'
 import { hostLimit, hostWindow, nameWithin } from '../entry/limits/of-host'
 import type { TenantSource } from '../entry/tenant'

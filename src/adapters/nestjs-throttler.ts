@@ -1,3 +1,9 @@
+/**
+ * The storage for @nestjs/throttler.
+ *
+ * @module
+ */
+
 import { keptName, ownCopy } from '../entry/kept-name'
 import { callerText } from '../entry/limits/counted-key'
 import { maxLimit } from '../entry/limits/limit'

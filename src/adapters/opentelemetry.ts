@@ -1,3 +1,9 @@
+/**
+ * What a process did, as instruments of an OpenTelemetry meter.
+ *
+ * @module
+ */
+
 import { type LabelRules, type NamedStash, namedStashes, type StashesSource } from '../stash/named-stashes'
 import type { OperationMetrics } from '../stash/upkeep/metrics'
 

@@ -1,3 +1,9 @@
+/**
+ * What a process did, as text for Prometheus.
+ *
+ * @module
+ */
+
 import { type LabelRules, namedStashes, type StashesSource } from '../stash/named-stashes'
 import type { OperationMetrics, StashMetrics } from '../stash/upkeep/metrics'
 

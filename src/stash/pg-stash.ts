@@ -83,6 +83,7 @@ export class PgStash {
     this.#clock = this.#makeClock()
   }
 
+  /** @hidden */
   get [stashBrand](): true {
     return true
   }

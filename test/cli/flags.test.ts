@@ -149,6 +149,6 @@ describe('any flags at all', () => {
       expect(problems).toEqual([])
       expect(await stash.tenant('canary').namespace('cage').get('bird')).toBe('sings')
     })
-    await fc.assert(property, { numRuns: rounds({ shallow: 4, deep: 20 }), endOnFailure: true })
+    await fc.assert(property, { numRuns: rounds({ shallow: 4, deep: 15 }), endOnFailure: true })
   })
 })

@@ -223,7 +223,7 @@ for (const isolation of ['column', 'rls'] as const) {
       const limiter = limiterOf({
         limit: 2,
         windowMs: 100,
-        block: { blockMs: 300, maxBlockMs: 600, forgetMs: 500 },
+        block: { blockMs: 700, maxBlockMs: 1_400, forgetMs: 1_200 },
         denyCache: false,
       })
       const exceed = async () => {
@@ -233,16 +233,16 @@ for (const isolation of ['column', 'rls'] as const) {
       }
       const first = await exceed()
       expect(first).toMatchObject({ isBlocked: true, strikes: 1 })
-      expect(first.retryAfterMs).toBeGreaterThan(250)
+      expect(first.retryAfterMs).toBeGreaterThan(650)
       await sleep(150)
       // The window is over, the block is not, and a denial within it makes it no longer.
       expect(await limiter.consume('a')).toMatchObject({ isAllowed: false, strikes: 1 })
       expect((await limiter.peek('a')).isAllowed).toBe(false)
-      await sleep(170)
+      await sleep(570)
       expect((await limiter.peek('a')).isAllowed).toBe(true)
       const second = await exceed()
       expect(second.strikes).toBe(2)
-      expect(second.retryAfterMs).toBeGreaterThan(500)
+      expect(second.retryAfterMs).toBeGreaterThan(1_300)
       await limiter.reset('a')
       expect((await limiter.consume('a')).isAllowed).toBe(true)
     })

@@ -5,6 +5,7 @@ import { PgStash } from '../../src/stash/pg-stash'
 import { rounds } from '../support/depth'
 import { Load } from '../support/load'
 import { durableSettings, TestServer } from '../support/servers/postgres'
+import { reportStatistics } from '../support/servers/statistics'
 import { sleep } from '../support/sleep'
 
 /**
@@ -30,7 +31,9 @@ describe('a server that crashes under load', () => {
     return rows[0].n
   }
 
-  it('loses nothing that it acknowledged, and is served again without a restart of the app', async () => {
+  it('loses nothing that it acknowledged, and is served again without a restart of the app', {
+    timeout: 120_000,
+  }, async () => {
     const stash = open('logged')
     const load = await Load.on(stash)
     for (let crash = 0; crash < rounds({ shallow: 1, deep: 5 }); crash += 1) {
@@ -46,7 +49,7 @@ describe('a server that crashes under load', () => {
     await stash.close()
   })
 
-  it('gives no version twice', async () => {
+  it('gives no version twice', { timeout: 120_000 }, async () => {
     const stash = open('versions')
     const cache = stash.namespace('a')
     const versions = new Set<number>()
@@ -158,7 +161,7 @@ describe('plans after a crash that emptied the tables', () => {
 
 /** Buffers that were touched so far in the tables of a schema and their indexes, by the one connection of the pool. */
 async function touched(pool: pg.Pool, schema: string): Promise<number> {
-  await pool.query('select pg_stat_force_next_flush()')
+  await reportStatistics((text) => pool.query(text))
   const { rows } = await pool.query(
     `select sum(heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit)::int as n from pg_statio_user_tables where schemaname = $1`,
     [schema],

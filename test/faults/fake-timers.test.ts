@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { PGlite } from '@electric-sql/pglite'
 import pg from 'pg'
 import { afterEach, describe, expect, inject, it, vi } from 'vitest'
 import type { Cache } from '../../src/stash/entries/cache'
@@ -203,8 +204,30 @@ describe('in a test file of', () => {
       const env = { DATABASE_URL: inject('postgresUrl'), SCHEMA: freshSchema() }
       const { code, output } = await runCommand(process.execPath, commands[name] as readonly string[], { env })
       expect(code, output).toBe(0)
-      expect(output.match(/^passed: /gm), output).toHaveLength(6)
+      expect(output.match(/^passed: /gm), output).toHaveLength(7)
     },
     120_000,
   )
+})
+
+it('a stash that was loaded while they were on answers the call after those that they lost', async () => {
+  const env = { DATABASE_URL: inject('postgresUrl'), SCHEMA: freshSchema() }
+  const { code, output } = await runCommand(process.execPath, ['test/fixtures/fake-timers/loaded-under-fakes.cjs'], {
+    env,
+  })
+  expect(output).toMatch(/^passed/)
+  expect(code).toBe(0)
+})
+
+it('a call on PGlite, which needs no tick, is answered while they are lost', async () => {
+  const stash = new PgStash({ pglite: await PGlite.create(), schema: freshSchema(), timeoutMs })
+  await stash.ready()
+  const restore = swallow('nextTick')
+  try {
+    const answer = Promise.race([stash.namespace('n').get('k'), wait(timeoutMs / 2).then(() => 'nobody')])
+    expect(await answer).toBeUndefined()
+  } finally {
+    restore()
+  }
+  await stash.close()
 })

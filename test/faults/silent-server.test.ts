@@ -3,6 +3,7 @@ import { createServer, type Socket } from 'node:net'
 import pg from 'pg'
 import { afterEach, expect, inject, it } from 'vitest'
 import { RateLimiter } from '../../src/stash/limits/rate-limiter'
+import type { PgStashOptions } from '../../src/stash/options/told'
 import { PgStash } from '../../src/stash/pg-stash'
 import { Sessions } from '../../src/stash/sessions/store'
 import { freshSchema } from '../support/bodies'
@@ -54,6 +55,15 @@ it('a server that reads and never answers: every verb ends in time', async () =>
   }
   expect(ended.filter(({ lateMs }) => lateMs >= latenessMs)).toEqual([])
   expect(ended.filter(({ code }) => !/^ERR_PGSTASH_(TIMEOUT|CONNECTION)$/.test(code))).toEqual([])
+})
+
+it('a hook of the pool that never answers: the call ends in time, and so does close()', async () => {
+  const hook = { onConnect: () => new Promise<void>(() => {}) } as PgStashOptions
+  const stash = new PgStash({ ...hook, connectionString: inject('postgresUrl'), schema: freshSchema(), timeoutMs })
+  await expect(stash.namespace('a').get('k')).rejects.toMatchObject({ outcome: 'not-sent' })
+  const started = performance.now()
+  await stash.close()
+  expect(performance.now() - started).toBeLessThan(timeoutMs + 1_000)
 })
 
 it('a connection that is not made in time: nothing was sent, and the error says so', async () => {

@@ -28,7 +28,14 @@ export async function fetched(name, version) {
 async function install(folder, name, version) {
   const project = { private: true, dependencies: { [name]: version }, allowScripts: { [name]: true } }
   await writeFile(join(folder, 'package.json'), JSON.stringify(project))
-  const flags = ['--no-audit', '--no-fund', '--no-package-lock', '--prefer-offline', '--loglevel=error']
+  const flags = [
+    '--no-audit',
+    '--no-fund',
+    '--no-package-lock',
+    '--prefer-offline',
+    '--no-update-notifier',
+    '--loglevel=error',
+  ]
   const npm = spawn('npm', ['install', ...flags], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] })
   const [code] = await once(npm, 'exit')
   if (code !== 0) throw new Error(`npm has not installed ${name}@${version} for ${process.platform}-${process.arch}`)

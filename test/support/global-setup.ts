@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
@@ -9,6 +9,8 @@ declare module 'vitest' {
   export interface ProvidedContext {
     /** The PostgreSQL that this run started. */
     postgresUrl: string
+    /** Its version, for what not all have. */
+    postgresMajor: number
     /** For what the files of a run make once. */
     sharedFolder: string
     serverFiles: ServerFiles
@@ -22,6 +24,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const server = await TestServer.create([], serverFiles)
   await server.start()
   project.provide('postgresUrl', server.url())
+  project.provide('postgresMajor', Number(await readFile(join(serverFiles.cluster, 'PG_VERSION'), 'utf8')))
   project.provide('sharedFolder', sharedFolder)
   project.provide('serverFiles', serverFiles)
   return async () => {

@@ -1,3 +1,9 @@
+/**
+ * The stores for cache-manager 4 and 5; 6 and 7 take a Keyv.
+ *
+ * @module
+ */
+
 import { assertList } from '../../entry/list'
 import { resolveTenant } from '../../entry/tenant'
 import { InvalidArgumentError, NotCacheableError } from '../../errors'

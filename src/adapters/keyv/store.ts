@@ -1,3 +1,9 @@
+/**
+ * The store for Keyv 5 and Keyv 6.
+ *
+ * @module
+ */
+
 import { ownCopy } from '../../entry/kept-name'
 import { assertKey } from '../../entry/key'
 import { assertKnown } from '../../entry/known-options'

@@ -1,3 +1,9 @@
+/**
+ * The store for express-session.
+ *
+ * @module
+ */
+
 import session, { type SessionData } from 'express-session'
 import { callbackOf } from '../../entry/callback'
 import { passOrigin, withOriginField } from '../../stash/sessions/origin'

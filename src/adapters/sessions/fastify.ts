@@ -1,3 +1,9 @@
+/**
+ * The store for @fastify/session, where express-session is not installed.
+ *
+ * @module
+ */
+
 import { EventEmitter } from 'node:events'
 import { callbackOf } from '../../entry/callback'
 import { withOriginField } from '../../stash/sessions/origin'

@@ -11,6 +11,7 @@ import keptSessions from '../../../sql/migrations/0010_kept_sessions.sql'
 import anyEncoding from '../../../sql/migrations/0011_any_encoding.sql'
 import roles from '../../../sql/migrations/0012_roles.sql'
 import exactGcra from '../../../sql/migrations/0013_exact_gcra.sql'
+import userSessionsByKey from '../../../sql/migrations/0014_user_sessions_by_key.sql'
 import type { SqlFile } from '../../../sql/sql-file'
 
 export { latestMigration } from './latest'
@@ -30,6 +31,7 @@ export const migrations: readonly Migration[] = [
   anyEncoding,
   roles,
   exactGcra,
+  userSessionsByKey,
 ].map(numbered)
 
 export interface Migration {

@@ -57,14 +57,17 @@ export interface PgStashOptions extends PgPoolOptions {
     | undefined
   /** Whether the first call may create or upgrade the schema. Default: true. */
   readonly migrate?: boolean | undefined
-  /** How long a call may take, in milliseconds, waiting included. Default: 10,000. */
+  /**
+   * How long a call may take, in milliseconds, waiting included; where it takes several statements (`keys`, `entries`, `deleteByPrefix`, `sweep`, `migrate`), each of
+   * them. Default: 10,000.
+   */
   readonly timeoutMs?: number | undefined
   /**
    * `throw`: an unreachable database fails the call. `miss`: reads answer as if nothing were stored and plain writes as if
    * they had found nothing; calls that decide something (add, compareAndSet, increment, take, clear) still throw. Default: `throw`.
    */
   readonly onError?: OnError | undefined
-  /** Largest value, in bytes as stored. Default: 64 MiB. */
+  /** Largest value, in bytes as stored: JSON for data, base64 for bytes. Default: 64 MiB. */
   readonly maxValueBytes?: number | undefined
   /** What one statement carries at most. Larger batches are slower to answer their first caller. Default: 256 rows, 4 MiB. */
   readonly batch?:

@@ -13,6 +13,10 @@ import { hasPgBouncer, PgBouncer } from '../../support/servers/pgbouncer'
 
 const url = inject('postgresUrl')
 
+/** Before PostgreSQL 15 a view looks as its owner does, past the policies, so an application may not ask it. */
+const hasView = inject('postgresMajor') >= 15
+const tables = ['entry', 'namespace', 'session', 'counter', ...(hasView ? ['live_entry'] : [])]
+
 describe('row-level security, seen by the app role in plain SQL', () => {
   let isolated: IsolatedSchema
   let client: pg.Client
@@ -37,7 +41,7 @@ describe('row-level security, seen by the app role in plain SQL', () => {
   })
 
   it('shows no row of any table where no tenant is set', async () => {
-    for (const table of ['entry', 'namespace', 'live_entry', 'session', 'counter']) {
+    for (const table of tables) {
       expect(await rows(`select count(*)::int from ${table}`)).toEqual([[0]])
     }
   })
@@ -45,10 +49,14 @@ describe('row-level security, seen by the app role in plain SQL', () => {
   it('shows a tenant its own rows', async () => {
     await client.query('begin')
     await client.query(`select set_config('pgstash.tenant', 'a', true)`)
-    for (const table of ['entry', 'namespace', 'live_entry', 'session', 'counter']) {
+    for (const table of tables) {
       expect(await rows(`select distinct tenant from ${table}`)).toEqual([['a']])
     }
     await client.query('commit')
+  })
+
+  it.skipIf(hasView)('lets nobody ask a view that looks past the policies', async () => {
+    await expect(rows('select tenant from live_entry')).rejects.toMatchObject({ code: '42501' })
   })
 
   it('refuses to write into those of another', async () => {

@@ -22,7 +22,10 @@ const spoilt: readonly [spoil: string, reason: string][] = [
   ['alter policy tenant on S.entry using (true)', 'policies'],
   ['alter policy tenant on S.entry with check (true)', 'policies'],
   ['alter policy maintenance on S.session to public', 'policies'],
-  ['alter view S.live_entry reset (security_invoker)', 'policies'],
+  // Before PostgreSQL 15 it never has it, and applications may not ask the view.
+  ...(inject('postgresMajor') >= 15
+    ? [['alter view S.live_entry reset (security_invoker)', 'policies'] satisfies [string, string]]
+    : []),
   ['alter table S.counter owner to postgres', 'policies'],
 ]
 

@@ -51,6 +51,13 @@ interface Sending {
 /** Of a call's time, what may go into waiting for a connection: that there was none is then told before the call's own limit says less. */
 const waitingShare = 0.9
 
+/**
+ * How much longer than a call a statement may take. Its flight lands when it fails: if that came first, what waits for a flight would leave at the last moment, and its
+ * callers be told that it may have been done, in the place of "not sent".
+ */
+const graceShare = 0.1
+const longestGraceMs = 100
+
 /** A pool that is none of `pg`'s need not hold the process while it makes a client. */
 function waitingForTheirs(timeoutMs: number) {
   const lateness = () => new CallTimeoutError(timeoutMs, 'not-sent')
@@ -85,7 +92,7 @@ export class PgDriver implements Driver {
     this.#own = own
     this.#takesSubmittables = takesSubmittables(pool)
     this.#timeoutMs = timeoutMs
-    this.#limits = new Deadlines(timeoutMs)
+    this.#limits = new Deadlines(timeoutMs + Math.min(longestGraceMs, timeoutMs * graceShare))
     this.#leases = new Leases(pool, {
       ...(own === undefined ? waitingForTheirs(timeoutMs) : waitingForOurs(timeoutMs)),
       timeoutMs,

@@ -63,7 +63,7 @@ class Lease implements Waiting {
   readonly #done: Leased<unknown>
   #isOver = false
   #asked = 0
-  #askedIn = 0
+  #askedIn = tickEpoch()
 
   constructor(pool: PgPool, options: LeaseOptions, done: Leased<unknown>) {
     this.#pool = pool

@@ -12,6 +12,7 @@ import { Sessions } from '../../../../src/stash/sessions/store'
 import { freshSchema, urlAs } from '../../../support/bodies'
 import { hasPgBouncer, PgBouncer } from '../../../support/servers/pgbouncer'
 import { TestServer } from '../../../support/servers/postgres'
+import { reportStatistics } from '../../../support/servers/statistics'
 import { sleep } from '../../../support/sleep'
 
 const quick = { timeoutMs: 1_500, breaker: { failures: 3, cooldownMs: 200 } }
@@ -223,9 +224,7 @@ describe("a caller's pool", () => {
 describe('plans', () => {
   /** Buffers that the verbs touch in these tables, which no autovacuum touches, and in their indexes. */
   const touched = async (pool: pg.Pool, schema: string, tables: readonly string[]) => {
-    // A session reports what it read a second later at the earliest, and only in part while others read the statistics; unless it is told to.
-    await pool.query('select pg_stat_force_next_flush()')
-    await pool.query('select 1')
+    await reportStatistics((text) => pool.query(text))
     const { rows } = await pool.query(
       `select sum(heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit) as n from pg_statio_user_tables where schemaname = $1 and relname = any ($2)`,
       [schema, tables],

@@ -1,0 +1,88 @@
+import ts from 'typescript'
+import { docOf, type PublicName, type Surface } from './surface'
+
+/** One option, as the table has it. */
+export interface Option {
+  readonly of: string
+  readonly name: string
+  readonly type: string
+  readonly standard: string
+  readonly unit: string
+  readonly text: string
+}
+
+/** Of a type that is composed or spread over several declarations: what else belongs to its options. */
+const withInherited: ReadonlySet<string> = new Set(['PgStashOptions'])
+
+/** What its docstring does not say. */
+export function missing({ of, name, standard, unit, text }: Option): string[] {
+  const what = [
+    ...(standard === '' ? ['no "Default: …"'] : []),
+    ...(unit === '?' ? ['a number without a unit'] : []),
+    ...(text === '' ? ['nothing but its default'] : []),
+  ]
+  return what.map((fault) => `option ${name} of ${of}: its docstring has ${fault}`)
+}
+
+/** Those that a type declares, and those within them. */
+export function optionsOf(known: PublicName | undefined, of: string, surface: Surface): Option[] {
+  if (known === undefined) return []
+  const declared = known.declarations.flatMap((node) => fieldsIn(node))
+  const inherited = withInherited.has(known.name) ? inheritedFields(known, surface) : []
+  return [...inherited, ...declared].flatMap((field) => [
+    optionOf(field, of, '', surface),
+    ...nestedFields(field).map((inner) => optionOf(inner, of, `${field.name.getText()}.`, surface)),
+  ])
+}
+
+/** `{ a, b } | false`: the fields of the literal are options too. */
+function nestedFields({ type }: ts.PropertySignature): ts.PropertySignature[] {
+  return type === undefined ? [] : fieldsIn(type)
+}
+
+function fieldsIn(node: ts.Node): ts.PropertySignature[] {
+  const members = ts.isInterfaceDeclaration(node) || ts.isTypeLiteralNode(node) ? [...node.members] : undefined
+  if (members !== undefined) return members.filter((member) => ts.isPropertySignature(member))
+  if (ts.isTypeAliasDeclaration(node)) return fieldsIn(node.type)
+  if (ts.isUnionTypeNode(node) || ts.isIntersectionTypeNode(node)) return node.types.flatMap(fieldsIn)
+  return []
+}
+
+function inheritedFields({ declarations }: PublicName, { checker }: Surface): ts.PropertySignature[] {
+  return declarations
+    .flatMap((node) => (ts.isInterfaceDeclaration(node) ? (node.heritageClauses ?? []) : []))
+    .flatMap(({ types }) => types)
+    .flatMap((type) => checker.getTypeAtLocation(type).symbol?.declarations ?? [])
+    .flatMap(fieldsIn)
+}
+
+const standardSentence = /\bDefault: (.*?)\.(?= |$)/
+
+function optionOf(field: ts.PropertySignature, of: string, prefix: string, { checker }: Surface): Option {
+  const text = docOf(checker.getSymbolAtLocation(field.name) as ts.Symbol, checker)
+  const type = typeOf(field)
+  const standard = field.questionToken === undefined ? 'to be given' : (standardSentence.exec(text)?.[1] ?? '')
+  const name = prefix + field.name.getText()
+  return { of, name, type, standard, unit: unitOf(name, type, text), text: text.replace(standardSentence, '').trim() }
+}
+
+function typeOf({ type }: ts.PropertySignature): string {
+  return (type?.getText() ?? '')
+    .replace(/\breadonly /g, '')
+    .replace(/\?:/g, ':')
+    .replace(/ \| undefined\b/g, '')
+    .replace(/\s+/g, ' ')
+    .replace(/^\| /, '')
+}
+
+/** What a number may count; the first that the docstring names. */
+const units =
+  /\b(milliseconds|bytes|rows|connections|entries|callers|hits|attempts|bits|processes|deploys|failures|version|port)\b/i
+
+function unitOf(name: string, type: string, text: string): string {
+  if (!/\bnumber\b/.test(type.replace(/\{.*\}|\(.*\) => .*/g, ''))) return ''
+  if (/Ms$/.test(name)) return 'ms'
+  const unit = units.exec(text)?.[1]?.toLowerCase()
+  if (unit === 'milliseconds') return 'ms'
+  return unit === 'port' || unit === 'version' ? '' : (unit ?? '?')
+}
