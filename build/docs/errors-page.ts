@@ -106,7 +106,7 @@ function sectionOf({ code, name, cause, nextStep, message, fields }: Entry): str
     '',
     `**Next step.** ${nextStep}`,
     '',
-    ...(message === undefined ? [] : [`**It says:** “${message.replace(/ +$/, '')}”`, '']),
+    ...(message === undefined || !/\w/.test(message) ? [] : [`**It says:** “${message.replace(/ +$/, '')}”`, '']),
     ...(fields.length === 0
       ? []
       : ['**Fields.**', '', ...fields.map(([field, text]) => `- \`${field}\`: ${text}`), '']),

@@ -60,19 +60,35 @@ const standardSentence = /\bDefault: (.*?)\.(?= |$)/
 
 function optionOf(field: ts.PropertySignature, of: string, prefix: string, { checker }: Surface): Option {
   const text = docOf(checker.getSymbolAtLocation(field.name) as ts.Symbol, checker)
-  const type = typeOf(field)
+  const type = typeOf(field, checker)
   const standard = field.questionToken === undefined ? 'to be given' : (standardSentence.exec(text)?.[1] ?? '')
   const name = prefix + field.name.getText()
   return { of, name, type, standard, unit: unitOf(name, type, text), text: text.replace(standardSentence, '').trim() }
 }
 
-function typeOf({ type }: ts.PropertySignature): string {
-  return (type?.getText() ?? '')
-    .replace(/\breadonly /g, '')
-    .replace(/\?:/g, ':')
-    .replace(/ \| undefined\b/g, '')
-    .replace(/\s+/g, ' ')
-    .replace(/^\| /, '')
+/** As it is written, without what the table says elsewhere; a name for a few words stands for these. */
+function typeOf({ type }: ts.PropertySignature, checker: ts.TypeChecker): string {
+  return (
+    (type && wordsOf(type, checker)) ??
+    (type?.getText() ?? '')
+      .replace(/\/\*[\s\S]*?\*\//g, '')
+      .replace(/\breadonly /g, '')
+      .replace(/\n\s*(?=\w+\?:)/g, '; ')
+      .replace(/\{\s*; /g, '{ ')
+      .replace(/\?:/g, ':')
+      .replace(/\s*\| undefined\b/g, '')
+      .replace(/\s+/g, ' ')
+      .replace(/^\| /, '')
+  )
+}
+
+/** `Isolation | undefined` is 'column' | 'rls'. */
+function wordsOf(node: ts.TypeNode, checker: ts.TypeChecker): string | undefined {
+  const type = checker.getNonNullableType(checker.getTypeFromTypeNode(node))
+  const words = type.isUnion() ? type.types : [type]
+  return words.every((one) => one.isStringLiteral())
+    ? words.map((one) => checker.typeToString(one)).join(' | ')
+    : undefined
 }
 
 /** What a number may count; the first that the docstring names. */

@@ -7,7 +7,11 @@ import { PgCacheManagerStore, pgStore } from '../../src/adapters/cache-manager/s
 import { KeyvPgStore } from '../../src/adapters/keyv/store'
 import type { PgStash } from '../../src/stash/pg-stash'
 import { describeBodies } from '../support/bodies'
+import { rounds } from '../support/depth'
 import { sleep } from '../support/sleep'
+
+/** Interleaved, of 7 tenants. */
+const requests = rounds({ shallow: 70, deep: 200 })
 
 /** What the hosts have in common here. */
 interface Host {
@@ -40,7 +44,7 @@ for (const isolation of ['column', 'rls'] as const) {
       expect(await Promise.all(tenants.map(pageOf))).toEqual(tenants.map((own) => `of ${own}`))
     })
 
-    it.each(Object.keys(hosts))('is right in each of 200 interleaved requests, through %s', async (name) => {
+    it.each(Object.keys(hosts))(`is right in each of ${requests} interleaved requests, through %s`, async (name) => {
       const host = (hosts[name] as () => Host)()
       const answerOf = async (at: number) => {
         const own = `tenant-${at % 7}`
@@ -50,8 +54,8 @@ for (const isolation of ['column', 'rls'] as const) {
         const found = await Promise.all(['k0', 'k1', 'k2'].map((key) => host.get(key)))
         return found.filter((value) => value !== undefined && value !== `${own}'s`)
       }
-      const requests = Array.from({ length: 200 }, (_, at) => request.run(`tenant-${at % 7}`, () => answerOf(at)))
-      expect((await Promise.all(requests)).flat()).toEqual([])
+      const answers = Array.from({ length: requests }, (_, at) => request.run(`tenant-${at % 7}`, () => answerOf(at)))
+      expect((await Promise.all(answers)).flat()).toEqual([])
       // Outside of a request there is no tenant, and no other takes its place.
       await expect(host.get('k0')).rejects.toMatchObject({ code: 'ERR_PGSTASH_TENANT_REQUIRED' })
     })

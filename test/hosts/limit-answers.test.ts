@@ -21,7 +21,7 @@ import {
 } from '../support/limit-hosts'
 
 /** Of each option, in one process and in two: some hundreds for each host, some thousands where they are deep; PGSTASH_SEQUENCES=200 for a long look. */
-const sequences = Number(process.env.PGSTASH_SEQUENCES ?? rounds({ shallow: 12, deep: 60 }))
+const sequences = Number(process.env.PGSTASH_SEQUENCES ?? rounds({ shallow: 8, deep: 60 }))
 const stepsOfOne = 16
 
 /** The same numbers at every run. */

@@ -10,6 +10,7 @@ import { PgSessionStore as FastifyPgSessionStore } from '../../src/adapters/sess
 import type { PgStash } from '../../src/stash/pg-stash'
 import { type Body, describePostgres, describeStrictDefaults } from '../support/bodies'
 import { Browser, closed, listening } from '../support/browser'
+import { rounds } from '../support/depth'
 import { sleep } from '../support/sleep'
 
 declare module 'express-session' {
@@ -186,10 +187,12 @@ function suite(body: Body, isolation: 'column' | 'rls', isShallow = false): void
       await expect(store.length()).rejects.toMatchObject({ code: 'ERR_PGSTASH_TENANT_REQUIRED' })
     })
 
-    it('is right for 100 browsers at once', async () => {
+    const crowd = rounds({ shallow: 30, deep: 100 })
+
+    it(`is right for ${crowd} browsers at once`, async () => {
       const app = await start(new PgSessionStore({ stash, namespace: `${name}-crowd` }), tenants)
       apps.push(app)
-      const browsers = Array.from({ length: 100 }, () => new Browser(app.origin))
+      const browsers = Array.from({ length: crowd }, () => new Browser(app.origin))
       const answers = await Promise.all(
         browsers.map(async (browser, at) => {
           await browser.get(`/in/user-${at}`)

@@ -45,8 +45,8 @@ export interface PgStashOptions extends PgPoolOptions {
    */
   readonly quota?: QuotaSource | undefined
   /**
-   * How often expired and cleared rows are removed, in milliseconds; of all processes on the schema one does it. Default: 300,000, five minutes. false: never by
-   * itself, somebody calls `sweep()`. Under `isolation: 'rls'` it needs `maintenance`.
+   * How often expired and cleared rows are removed; of all processes on the schema one does it. false: never by itself, somebody calls `sweep()`. Under
+   * `isolation: 'rls'` it needs `maintenance`. Default: every five minutes.
    */
   readonly sweeper?:
     | {
