@@ -5,7 +5,7 @@ import type { Departing } from './departures'
 import type { FailureKinds } from './failure-kinds'
 import type { LaneRules } from './lane-rules'
 import type { Meter } from './meter'
-import type { Ordered, Scope } from './program-order'
+import type { Ordered, ReadKeys, Scope } from './program-order'
 import type { Asked, Sharer } from './request'
 
 /** One key of a group: it is its own and only sharer. */
@@ -54,6 +54,7 @@ export class Group<Payload, Answer> implements Departing, Ordered {
   readonly #keys: readonly KeyOfGroup<Payload, Answer>[]
   readonly #names: readonly string[]
   readonly #scope: Scope
+  readonly #reading: ReadKeys | undefined
   readonly #receiver: Receiver<Answer>
   readonly #common: GroupRules<Payload, Answer>
 
@@ -70,14 +71,15 @@ export class Group<Payload, Answer> implements Departing, Ordered {
     this.#scope = scope
     this.#receiver = receiver
     this.#common = common
-    scope.enterTogether(this.#names, this)
+    if (this.isRead) this.#reading = scope.readTogether(this.#names, this)
+    else scope.writeTogether(this.#names, this)
   }
 
   depart(): Promise<void> | undefined {
     this.hasLeft = true
     const { call } = this.#receiver
     if (call.isSettled) {
-      this.#scope.leaveTogether(this.#names)
+      this.#leave()
       return undefined
     }
     call.hasLeft = true
@@ -87,7 +89,12 @@ export class Group<Payload, Answer> implements Departing, Ordered {
   /** Answers for every key; never rejects. */
   async #travel(): Promise<void> {
     await this.#send(this.#keys)
-    this.#scope.leaveTogether(this.#names)
+    this.#leave()
+  }
+
+  #leave(): void {
+    if (this.#reading === undefined) this.#scope.doneWriting(this.#names)
+    else this.#scope.doneReading(this.#reading)
   }
 
   async #send(keys: readonly KeyOfGroup<Payload, Answer>[]): Promise<void> {

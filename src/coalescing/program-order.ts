@@ -49,6 +49,27 @@ interface KeyTurn {
   waiting: Fifo<OrderedKey> | undefined
 }
 
+/** Keys that are read by one call. */
+export class ReadKeys {
+  /** Those for which a write waits. */
+  readonly held = new Set<string>()
+  readonly #keys: readonly string[]
+  /** Made when it is first looked for a key, which is seldom. */
+  #known: Set<string> | undefined
+
+  constructor(
+    keys: readonly string[],
+    readonly request: Ordered,
+  ) {
+    this.#keys = keys
+  }
+
+  has(key: string): boolean {
+    this.#known ??= new Set(this.#keys)
+    return this.#known.has(key)
+  }
+}
+
 /** Opens once every scope has arrived. */
 class Barrier {
   #scopesLeft: number
@@ -75,6 +96,9 @@ export class Scope {
   readonly #heldNewest = new Map<string, OrderedKey>()
   #barrier: Barrier | undefined
   #active = 0
+  /** Writes under way or waiting. */
+  #writes = 0
+  readonly #reading = new Set<ReadKeys>()
 
   constructor(
     readonly tenant: string,
@@ -110,6 +134,7 @@ export class Scope {
 
   /** The request has been answered. */
   leave(request: OrderedKey): void {
+    if (!request.isRead) this.#writes -= 1
     this.#leaveTurn(request.key)
     this.#countLeft()
   }
@@ -117,6 +142,8 @@ export class Scope {
   /** Whether a read, or a write, of all these keys may go at once. */
   isFreeFor(keys: readonly string[], isRead: boolean): boolean {
     if (this.#barrier !== undefined) return false
+    if (isRead && this.#writes === 0) return true
+    if (!isRead && this.#reading.size > 0) return false
     for (const key of keys) {
       const turn = this.#turns.get(key)
       if (turn?.newest === undefined) continue
@@ -125,9 +152,27 @@ export class Scope {
     return true
   }
 
-  /** Of keys that are free for it: takes all their turns at once. A key may be there twice, if it is read. */
-  enterTogether(keys: readonly string[], request: Ordered): void {
+  /**
+   * Of keys that are free for them: many reads at once. They leave no trace in the turns of their keys; a write that comes looks whether its key is among them.
+   * @returns to be given back when they have been answered
+   */
+  readTogether(keys: readonly string[], request: Ordered): ReadKeys {
     this.#active += 1
+    const reading = new ReadKeys(keys, request)
+    this.#reading.add(reading)
+    return reading
+  }
+
+  doneReading(reading: ReadKeys): void {
+    this.#reading.delete(reading)
+    for (const key of reading.held) this.#leaveTurn(key)
+    this.#countLeft()
+  }
+
+  /** Of keys that are free for it, each once: takes all their turns. */
+  writeTogether(keys: readonly string[], request: Ordered): void {
+    this.#active += 1
+    this.#writes += keys.length
     for (const key of keys) {
       const turn = this.#turnOf(key)
       turn.newest = request
@@ -135,7 +180,8 @@ export class Scope {
     }
   }
 
-  leaveTogether(keys: readonly string[]): void {
+  doneWriting(keys: readonly string[]): void {
+    this.#writes -= keys.length
     for (const key of keys) this.#leaveTurn(key)
     this.#countLeft()
   }
@@ -165,6 +211,16 @@ export class Scope {
     this.#heldNewest.clear()
   }
 
+  /** Whoever reads many keys, this one among them, is at work on it from now on, as if it had taken a turn. */
+  #holdForReading(key: string, turn: KeyTurn): void {
+    for (const reading of this.#reading) {
+      if (!reading.has(key) || reading.held.has(key)) continue
+      reading.held.add(key)
+      turn.active += 1
+      turn.newest ??= reading.request
+    }
+  }
+
   #leaveTurn(key: string): void {
     const turn = this.#turns.get(key) as KeyTurn
     turn.active -= 1
@@ -179,6 +235,10 @@ export class Scope {
   #admit(request: OrderedKey): void {
     this.#active += 1
     const turn = this.#turnOf(request.key)
+    if (!request.isRead) {
+      this.#writes += 1
+      if (this.#reading.size > 0) this.#holdForReading(request.key, turn)
+    }
     // Reads go together, unless a write waits already: it must not wait for ever.
     const isFree = turn.newest === undefined || (request.isRead && turn.newest.isRead && !turn.waiting?.size)
     turn.newest = request
