@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { basename, sep } from 'node:path'
 
 /** Makes `import file from './verb-noun.sql'` give `{ name, text }`, in the build (esbuild) and in the tests (Vite) alike. */
-export async function sqlModule(path: string): Promise<string> {
+async function sqlModule(path: string): Promise<string> {
   const file = { name: nameOf(path), text: (await readFile(path, 'utf8')).trim() }
   return `export default ${JSON.stringify(file)}`
 }

@@ -137,7 +137,7 @@ export class NotCacheableError extends PgStashError {
   constructor() {
     super(
       'NOT_CACHEABLE',
-      'the value is not cacheable by isCacheable (by default: undefined is not). Nothing was stored.',
+      'the value is not cacheable by isCacheable (by default: undefined is not). Nothing was stored. Do not cache it, or let isCacheable accept it.',
     )
   }
 }

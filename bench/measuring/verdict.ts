@@ -14,6 +14,6 @@ export function sentenceOf({ what, reached, bound, is }: Verdict): string {
     : `${figure} (${is} ${Number(bound.toFixed(2))}): ${isMet({ reached, bound, is }) ? 'met' : 'NOT met'}`
 }
 
-export function isMet({ reached, bound, is }: Pick<Verdict, 'reached' | 'bound' | 'is'>): boolean {
+function isMet({ reached, bound, is }: Pick<Verdict, 'reached' | 'bound' | 'is'>): boolean {
   return is === null || (is === 'at least' ? reached >= bound : reached <= bound)
 }

@@ -30,15 +30,15 @@ type Attributes = Record<string, string>
 
 type BatchCallback = (result: { observe(instrument: never, value: number, attributes?: Attributes): void }) => void
 
-/** A counter for each operation: its name, what it says, its unit, and its value. */
-type Counter = readonly [
+/** What is told of each operation: its name, what it says, its unit, and its value. */
+type Figure = readonly [
   name: string,
   description: string,
   unit: string,
   value: (operation: OperationMetrics) => number | undefined,
 ]
 
-const counters: readonly Counter[] = [
+const counters: readonly Figure[] = [
   ['pgstash.calls', 'Calls that ended.', '{call}', ({ calls }) => calls],
   ['pgstash.call.failures', 'Calls that ended with an error.', '{call}', ({ failures }) => failures],
   ['pgstash.hits', 'Reads that found something.', '{read}', ({ hits }) => hits],
@@ -46,7 +46,7 @@ const counters: readonly Counter[] = [
   ['pgstash.statements', 'Statements that carried calls.', '{statement}', ({ statements }) => statements],
 ]
 
-const gauges: readonly Counter[] = [
+const gauges: readonly Figure[] = [
   ['pgstash.call.duration.p50', 'Half of the calls took no longer, since the start.', 'ms', ({ p50Ms }) => p50Ms],
   ['pgstash.call.duration.p99', '99 of 100 calls took no longer, since the start.', 'ms', ({ p99Ms }) => p99Ms],
 ]
@@ -73,32 +73,45 @@ export function observeStash(
   attributes: Attributes = {},
 ): () => void {
   const stashes = namedStashes(source, attributes, attributeRules)
-  const make = (list: readonly Counter[], kind: 'createObservableCounter' | 'createObservableGauge') =>
-    list.map(([name, description, unit, value]) => ({ instrument: meter[kind](name, { description, unit }), value }))
+  const instruments = instrumentsOf(meter)
+  const observe: BatchCallback = (result) => {
+    for (const stash of stashes) observeOne(stash, instruments, result)
+  }
+  const observables = [...instruments.perOperation.map(({ of }) => of), instruments.connections] as never[]
+  meter.addBatchObservableCallback(observe, observables)
+  return () => meter.removeBatchObservableCallback(observe, observables)
+}
+
+interface Instruments {
+  readonly perOperation: readonly { readonly of: unknown; readonly value: Figure[3] }[]
+  readonly connections: unknown
+}
+
+function instrumentsOf(meter: OpenTelemetryMeter): Instruments {
+  const make = (figures: readonly Figure[], kind: 'createObservableCounter' | 'createObservableGauge') =>
+    figures.map(([name, description, unit, value]) => ({ of: meter[kind](name, { description, unit }), value }))
   const perOperation = [...make(counters, 'createObservableCounter'), ...make(gauges, 'createObservableGauge')]
   const connections = meter.createObservableGauge('pgstash.pool.connections', {
     description: 'Connections of the pool, and statements that wait for one.',
     unit: '{connection}',
   })
-  const observeOne = ({ stash, labels }: NamedStash, result: Parameters<BatchCallback>[0]) => {
-    const { operations, pool } = stash.metrics()
-    for (const operation of operations) {
-      for (const { instrument, value } of perOperation) {
-        const reached = value(operation)
-        if (reached !== undefined) {
-          result.observe(instrument as never, reached, { ...labels, operation: operation.operation })
-        }
-      }
-    }
-    const states = pool === undefined ? {} : { busy: pool.total - pool.idle, idle: pool.idle, waiting: pool.waiting }
-    for (const [state, count] of Object.entries(states)) {
-      result.observe(connections as never, count, { ...labels, state })
+  return { perOperation, connections }
+}
+
+function observeOne(
+  { stash, labels }: NamedStash,
+  { perOperation, connections }: Instruments,
+  result: Parameters<BatchCallback>[0],
+): void {
+  const { operations, pool } = stash.metrics()
+  for (const operation of operations) {
+    for (const { of, value } of perOperation) {
+      const reached = value(operation)
+      if (reached !== undefined) result.observe(of as never, reached, { ...labels, operation: operation.operation })
     }
   }
-  const observe: BatchCallback = (result) => {
-    for (const named of stashes) observeOne(named, result)
+  const states = pool === undefined ? {} : { busy: pool.total - pool.idle, idle: pool.idle, waiting: pool.waiting }
+  for (const [state, count] of Object.entries(states)) {
+    result.observe(connections as never, count, { ...labels, state })
   }
-  const observables = [...perOperation.map(({ instrument }) => instrument), connections] as never[]
-  meter.addBatchObservableCallback(observe, observables)
-  return () => meter.removeBatchObservableCallback(observe, observables)
 }

@@ -32,7 +32,7 @@ export class Deadlines {
   #timerDueAt = 0
   #lookedAt = 0
   #epoch = tickEpoch()
-  /** How long the event loop stood still since ever. */
+  /** How long the event loop has stood still in all. */
   #blockedMs = 0
   #onIdle: (() => void) | undefined
   #size = 0

@@ -35,7 +35,7 @@ function throwing(error: unknown): () => never {
 }
 
 /** Of every kind the language has but strings, numbers and functions. */
-export const nastyThings = oneOf({
+const nastyThings = oneOf({
   undefined: () => undefined,
   null: () => null,
   true: () => true,

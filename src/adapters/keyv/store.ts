@@ -12,38 +12,24 @@ import { resolveTenant } from '../../entry/tenant'
 import { InvalidArgumentError } from '../../errors'
 import type { Cache } from '../../stash/entries/cache'
 import { holdStash, storeOptions } from '../../stash/held-stash'
-import { isStash } from '../../stash/is-stash'
 import { plainOptions } from '../../stash/options/given'
-import type { PgStashOptions } from '../../stash/options/told'
 import type { PgStash, TenantSource } from '../../stash/pg-stash'
 import { type Attachment, Attachments, type KeyvContract } from './attachments'
 import { keyv6Capabilities } from './capabilities'
+import { eachNamespace, type Place } from './each-namespace'
 import { entryTtl, type KeyvTtl, keyvTtl } from './expiry'
+import {
+  assertNamespace,
+  type CreateKeyvOptions,
+  contractOf,
+  inlineOptions,
+  type KeyvPgStoreOptions,
+  type KeyvPgStoreSource,
+  storeOptionNames,
+} from './options'
 import { setAll } from './writes'
 
-export type { KeyvContract, TenantSource }
-
-/** Where a store keeps its entries. */
-export interface KeyvPgStoreOptions {
-  /** Whose data; a function is asked at every call. Default: the tenant `default`. */
-  readonly tenant?: TenantSource | undefined
-  /** Where entries go when Keyv names no namespace, or its default `keyv`: then Keyv 5 and Keyv 6 read the same rows. Default: `keyv`. */
-  readonly namespace?: string | undefined
-  /** Counts deploys: two versions of a namespace do not see each other's entries. Default: none. */
-  readonly version?: number | undefined
-  /** The major of Keyv, where the store should not find out by itself. Default: it notices which of them calls. */
-  readonly contract?: KeyvContract | undefined
-}
-
-/** A stash, a connection string, or connection options with the store's own options among them. */
-export type KeyvPgStoreSource =
-  | PgStash
-  | string
-  | (PgStashOptions &
-      KeyvPgStoreOptions & {
-        /** A stash to share. */
-        readonly stash?: PgStash | undefined
-      })
+export type { CreateKeyvOptions, KeyvContract, KeyvPgStoreOptions, KeyvPgStoreSource, TenantSource }
 
 /** Keyv 5 gets one boolean, Keyv 6 one for each key; the type satisfies both. */
 export type DeleteManyAnswer = boolean & boolean[]
@@ -63,8 +49,6 @@ export interface KeyvPgStoreEntry {
   /** Keyv 6: the moment of expiry in epoch milliseconds; left out: none. */
   readonly expires?: number | undefined
 }
-
-const storeOptionNames: ReadonlySet<string> = new Set(['tenant', 'namespace', 'version', 'contract'])
 
 const defaultNamespace = 'keyv'
 
@@ -139,9 +123,9 @@ export class KeyvPgStore {
     this.#attachments.named(assertNamespace(namespace))
   }
 
-  // Not async, as the hottest: each layer of promises costs a call some hundred nanoseconds.
   /** The value as Keyv stored it, or undefined. */
   get<Value = unknown>(key: string): Promise<Value | undefined> {
+    // Not async, as the hottest: each layer of promises costs a call some hundred nanoseconds.
     try {
       const place = this.#place('get', key)
       return this.#cache(place.namespace).get<Value>(place.key)
@@ -242,43 +226,18 @@ export class KeyvPgStore {
     for await (const [key, value] of entries) yield [prefix + key, value]
   }
 
-  /** Answers in the order of the keys; one call for each namespace among them, which is one unless Keyv share this store. */
+  /** One call of `run` for each namespace among the keys. */
   async #eachNamespace<T>(
     operation: string,
     keys: string[],
     run: (cache: Cache, keys: string[], positions: number[]) => Promise<T[]>,
   ): Promise<T[]> {
-    const groups = this.#group(operation, assertList('keys', keys))
-    const [first] = groups
-    if (first !== undefined && groups.length === 1)
-      return run(this.#cache(first.namespace), first.keys, first.positions)
-    const answers = new Array<T>(keys.length)
-    await Promise.all(
-      groups.map(async ({ namespace, keys, positions }) => {
-        const found = await run(this.#cache(namespace), keys, positions)
-        for (let at = 0; at < positions.length; at += 1) answers[positions[at] as number] = found[at] as T
-      }),
-    )
-    return answers
-  }
-
-  #group(operation: string, keys: readonly string[]): Group[] {
-    const groups: Group[] = []
-    for (let position = 0; position < keys.length; position += 1) {
-      const { namespace, key } = this.#place(operation, keys[position] as string)
-      let group = groups.find((known) => known.namespace === namespace)
-      if (group === undefined) {
-        group = { namespace, keys: [], positions: [] }
-        groups.push(group)
-      }
-      group.keys.push(key)
-      group.positions.push(position)
-    }
-    return groups
+    const places = assertList('keys', keys).map((key) => this.#place(operation, key))
+    return eachNamespace(places, (group) => run(this.#cache(group.namespace), group.keys, group.positions))
   }
 
   /** Where a key of this call is stored. */
-  #place(operation: string, given: string): { namespace: string; key: string } {
+  #place(operation: string, given: string): Place {
     const { namespace, key } = this.#attachments.attribute(operation, assertKey(given))
     return { namespace: this.#stored(namespace), key }
   }
@@ -305,13 +264,6 @@ export class KeyvPgStore {
   }
 }
 
-/** The keys of a call that belong to one namespace, and where they stand in the call. */
-interface Group {
-  readonly namespace: string
-  readonly keys: string[]
-  readonly positions: number[]
-}
-
 /** What Keyv calls to list a namespace. */
 export type KeyvIterator = <Value = unknown>(
   namespace?: string,
@@ -319,15 +271,6 @@ export type KeyvIterator = <Value = unknown>(
 
 /** What `createKeyv` needs of a Keyv of either major. */
 export type KeyvConstructor<Keyv, Options> = new (store: KeyvPgStore, options?: Options) => Keyv
-
-/** Options of {@link createKeyv}: those of the store, of its connection, and `keyv` for Keyv's own. */
-export type CreateKeyvOptions<KeyvOptions> = PgStashOptions &
-  KeyvPgStoreOptions & {
-    /** A stash to share. Default: the connection options among these open one. */
-    readonly stash?: PgStash | undefined
-    /** Those of Keyv itself, but for the store. Default: none. */
-    readonly keyv?: KeyvOptions | undefined
-  }
 
 /**
  * A Keyv with a store of its own; the class is passed in, so that this package imports neither major.
@@ -346,31 +289,7 @@ export function createKeyv<Keyv, KeyvOptions>(
   return new Keyv(new KeyvPgStore(options), keyv)
 }
 
-/** undefined: a stash, a connection string, or nothing. */
-function inlineOptions(
-  source: KeyvPgStoreSource | undefined,
-): Exclude<KeyvPgStoreSource, string | PgStash> | undefined {
-  if (source === undefined || typeof source === 'string' || isStash(source)) return undefined
-  return storeOptions(source, storeOptionNames)
-}
-
 function assertEntry(entry: KeyvPgStoreEntry): KeyvPgStoreEntry {
   if (typeof entry === 'object' && entry !== null) return entry
   throw new InvalidArgumentError('entries', 'must hold objects', 'Pass [{ key, value }].')
-}
-
-/** null counts as left out. Whether it is a name that will do, the stash says. */
-function assertNamespace(namespace: unknown): string | undefined {
-  if (namespace === undefined || namespace === null) return undefined
-  if (typeof namespace === 'string') return namespace
-  throw new InvalidArgumentError('namespace', 'must be a string', 'Leave it out for the namespace of the store.')
-}
-
-function contractOf(contract: unknown): KeyvContract | undefined {
-  if (contract === undefined || contract === 'keyv5' || contract === 'keyv6') return contract
-  throw new InvalidArgumentError(
-    'contract',
-    'must be keyv5 or keyv6',
-    'Leave it out: the store notices which Keyv calls.',
-  )
 }

@@ -4,7 +4,7 @@ import { printable } from './terminal'
 
 /** Exit codes; 0: all is well. */
 export const failed = 1
-export const badUsage = 2
+const badUsage = 2
 
 /** Flags that do not go together, or one that is missing. */
 export class UsageError extends PgStashError {

@@ -1,6 +1,6 @@
 import { type StoredKey, storedKey } from '../key'
 
-/** All but printable ASCII, and the mark of the spelling itself: NUL and half a surrogate pair no database stores, and the others not in every encoding. */
+/** All but printable ASCII, and the mark of the spelling itself: no database stores NUL or half a surrogate pair, and not every encoding has the others. */
 const unplain = /[^ -[\]-~]/g
 
 /**

@@ -27,16 +27,16 @@ import { flagsOf, migrateStep } from '../../migrate-step'
 import { startTimer } from '../../own-clock'
 import type { Connection, Driver, Transaction } from '../wire/driver'
 import { inSchema, statementOf } from '../wire/statement'
-import { isDefinitionCollision, sqlStateOf } from '../wire/transient-failure'
+import { insufficientPrivilege, isDefinitionCollision, sqlStateOf } from '../wire/transient-failure'
 import { firstWithCounters, latestMigration } from './latest'
 import { isolationFaults } from './role-rights'
 
-const oldestServer = 140_000
+/** As `server_version_num` says it: PostgreSQL 14. */
+export const oldestServer = 140_000
 
 /** Of these a transaction sees what was committed before its first statement, and fails where others have written since. */
 const strictIsolations = new Set(['repeatable read', 'serializable'])
 
-const insufficientPrivilege = '42501'
 const lockNotAvailable = '55P03'
 
 /** What collides with definitions changed outside the lock is tried again, so often and after so long at most. */

@@ -53,7 +53,7 @@ export type SweptTable = 'entry' | 'session' | 'counter'
 export interface Claim {
   readonly from: number
   readonly to: number
-  /** Blocks walked before, since ever. */
+  /** Blocks walked before, in all turns together. */
   readonly position: number
   /** Of the whole table. */
   readonly blocks: number

@@ -27,7 +27,6 @@ const perStep = 5_000
 export class TenantRows {
   readonly #database: StatementRunner
   readonly #schema: string
-
   readonly #tenant: string
 
   constructor(database: StatementRunner, schema: string, tenant: string) {

@@ -1,4 +1,4 @@
-/** What the cause of a missing connection looks like: a code as it is told, or the words of who gives none. All of these words are of libraries, which do not translate. */
+/** What the cause of a missing connection looks like: a code, or the words of who gives none. All of these words are those of libraries, which do not translate. */
 interface Cause {
   readonly codes?: RegExp
   readonly words?: RegExp
@@ -97,7 +97,8 @@ const causes: readonly Cause[] = [
       'Check that the role may connect to the database (grant connect on database), and that it allows connections.',
   },
   {
-    codes: /^(22023|42704|42601|22P02|0A000|F0000)$/, // of settings and start-up parameters
+    // invalid_parameter_value, undefined_object, syntax_error, invalid_text_representation, feature_not_supported, config_file_error
+    codes: /^(22023|42704|42601|22P02|0A000|F0000)$/,
     nextStep:
       'Check the start-up options: `options` of the address or of the pool, and what role and database set (alter role … set).',
   },
@@ -115,7 +116,7 @@ const causes: readonly Cause[] = [
 
 const ownCode = `Check ${setting} and the options of the pool; where it is an error of your own code (a password function, onConnect, verify), mend that.`
 
-/** What to do about a connection that was not had, or was lost. One for each cause; the server's own words may be in any language, so those are gone by SQLSTATE. */
+/** What to do about a connection that was not had, or was lost. The server's own words may be in any language, so what it refuses is told apart by SQLSTATE. */
 export function connectionAdvice(cause: unknown): string {
   const { code, message } = told(cause)
   const known = causes.find(({ codes, words }) => codes?.test(code) || words?.test(message))

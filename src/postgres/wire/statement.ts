@@ -18,7 +18,7 @@ const quoteInFiles = '$$'
 const schemaOrQuote = /"pgstash"|\$\$/g
 
 /** The identifier in double quotes, its own quotes doubled. */
-export function quoteIdentifier(name: string): string {
+function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 

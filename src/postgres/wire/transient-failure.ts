@@ -49,6 +49,12 @@ const rolledBackStates = new Set([
   '55P03', // lock_not_available
 ])
 
+/** What an isolation above read committed fails with. */
+const isolationStates = new Set([
+  '40001', // serialization_failure
+  '0A000', // feature_not_supported: a standby refuses serializable
+])
+
 /** A pooler in transaction mode gave us a server connection that does not know our prepared statement, or knows it already. */
 const lostStatementStates = new Set([
   '26000', // invalid_sql_statement_name
@@ -61,6 +67,9 @@ const schemaGoneStates = new Set([
   '42883', // undefined_function
   '42P01', // undefined_table
 ])
+
+/** The role lacks a right. */
+export const insufficientPrivilege = '42501'
 
 /** no_tenant() of migration "roles": a statement of ours told no tenant where the policies hold for the role. */
 const untoldTenantState = 'PGS01'
@@ -123,11 +132,6 @@ export function isInFailedTransaction(error: unknown): boolean {
   return codeOf(error) === inFailedTransactionState
 }
 
-const isolationStates = new Set([
-  '40001', // serialization_failure
-  '0A000', // feature_not_supported: a standby refuses serializable
-])
-
 /** What an isolation above read committed fails with, and read committed does not. */
 export function isOfIsolation(error: unknown): boolean {
   return isolationStates.has(sqlStateOf(error) ?? '')
@@ -153,7 +157,7 @@ export function isSchemaGone(error: unknown): boolean {
 /** The role may not, or must not: its rights, the policies or the role itself have changed under a running stash, or never were right. */
 export function isRoleRefused(error: unknown): boolean {
   const code = codeOf(error)
-  return code === '42501' || code === untoldTenantState
+  return code === insufficientPrivilege || code === untoldTenantState
 }
 
 /** The policies hide everything from a statement that names no tenant; it was stopped, so it may be sent again. */
@@ -180,7 +184,7 @@ export function toPgStashError(error: unknown, timeoutMs: number, schema: string
     return new CallTimeoutError(timeoutMs, 'rolled-back', error, sqlState)
   if (isLost(error))
     return new ConnectionError(wasRefused(error) ? 'not-sent' : 'unknown', sqlState, error, connectionAdvice(error))
-  if (sqlState === '42501') return privilegeError(schema, error)
+  if (sqlState === insufficientPrivilege) return privilegeError(schema, error)
   return new DatabaseError(sqlState, error)
 }
 

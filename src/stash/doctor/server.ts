@@ -1,9 +1,8 @@
 import type { ClockOffset, ConnectionLimit, ServerFacts, TableFacts } from '../../postgres/doctor/health'
 import type { PoolerFacts } from '../../postgres/doctor/pooler'
+import { oldestServer } from '../../postgres/schema/migrator'
 import { type Finding, fail, ok, unknown, warn } from './finding'
 import { number } from './quantity'
-
-const oldestServer = 140_000
 
 /** Expiries are the database's, but Keyv's envelopes and the cookies of sessions carry times of the app's clock. */
 const largestOffsetMs = 1_000

@@ -11,7 +11,7 @@ const noticedRows = 10_000
 /** With a fill factor of 80 and no index on what changes, far more are HOT. */
 const leastHotShare = 0.5
 
-/** What is counted of the tables, if it is. */
+/** Where nothing is counted. */
 const uncounted = unknown('not counted: track_counts is off')
 const countedElsewhere = unknown('a replica counts nothing of this: ask the primary')
 

@@ -2,8 +2,8 @@ import { storedKey } from '../../entry/key'
 import { assertStorable } from '../../entry/tenant'
 import { InvalidArgumentError } from '../../errors'
 import type { PgStash } from '../pg-stash'
-import { encodeCookie, encodeData, lifeOf, type SessionData } from '../sessions/codec'
-import { Sessions, type SessionsOptions } from '../sessions/store'
+import { encodeCookie, encodeData, lifeOf, longestMs, type SessionData } from '../sessions/codec'
+import { maxUserIdBytes, Sessions, type SessionsOptions } from '../sessions/store'
 import { fidelityOf } from './json'
 import { type ImportedEntry, type ImportTarget, type Outcome, unlessUnfit, type WriteMode } from './target'
 import { parsedJson, textOf } from './value'
@@ -16,12 +16,6 @@ export interface SessionPlace extends WriteMode {
 }
 
 type User = string | number | null | undefined
-
-/** 100 years; a cookie lives no longer either. */
-const longestMs = 3_155_760_000_000
-
-/** What sessions.ts allows. */
-const maxUserBytes = 1_024
 
 /**
  * Sessions as connect-redis has them, under express-session or @fastify/session: JSON with a cookie, under the id. It touches a session by the key's expiry alone,
@@ -98,7 +92,7 @@ function assertUser(user: unknown): User {
   if (user === undefined) return undefined
   if (!Number.isFinite(user) && (typeof user !== 'string' || user === ''))
     throw new InvalidArgumentError('userId', 'must be a non-empty string or a number', 'Name the field of its id.')
-  assertStorable('userId', String(user), maxUserBytes)
+  assertStorable('userId', String(user), maxUserIdBytes)
   return user as User
 }
 

@@ -8,7 +8,7 @@ export interface DenyCacheOptions {
   /** Callers remembered at most, each in about a kilobyte, however long its key is; the oldest goes first. Default: 10,000. */
   readonly maxKeys?: number | undefined
   /**
-   * For how long a denial is answered from memory before the database is asked again, in milliseconds. So long a `reset`, `clear` or `reward` by another
+   * For how long a denial is answered from memory before the database is asked again, in milliseconds. For that long a `reset`, `clear` or `reward` by another
    * limiter, of this process or another, may go unnoticed. Default: 10,000.
    */
   readonly maxMs?: number | undefined

@@ -3,8 +3,9 @@ import { type Algorithm, maxLimit, resolveLimit } from '../../entry/limits/limit
 import { resolveTenant, type TenantSource } from '../../entry/tenant'
 import type { Counts } from '../../postgres/limits/table'
 import type { PgStash } from '../pg-stash'
-import { type DecisionOptions, LimitDecisions, type LimitedCounter } from './decisions'
+import { type DecisionOptions, LimitDecisions } from './decisions'
 import { DeniedHits } from './denied-hits'
+import type { LimitedCounter } from './limited-counter'
 import { counterNamespace, limiterName } from './rate-limiter'
 import type { RateLimitResult } from './result'
 
@@ -56,7 +57,7 @@ export class HostLimiter {
     // The others would shut out for long whoever goes on while he is denied.
     const isFixed = limit.algorithm === 'fixed-window'
     const counts = isFixed ? (options.counts ?? (options.limit === undefined ? 'every' : undefined)) : undefined
-    const namespace = options.sharesWindows ? `${name}/${limit.algorithm}/any` : counterNamespace(name, limit)
+    const namespace = counterNamespace(name, limit, options.sharesWindows === true)
     this.#counter = { name, namespace, limit, block: undefined, counts }
     this.#tenant = tenant
     this.#forgetsDenied = isFixed && counts === undefined

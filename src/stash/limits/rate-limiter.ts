@@ -9,8 +9,10 @@ import type { BlockRule } from '../../postgres/limits/table'
 import { holdStash, storeOptions } from '../held-stash'
 import type { PgStashOptions } from '../options/told'
 import type { PgStash } from '../pg-stash'
-import { LimitDecisions, type LimitedCounter, type RateLimitOnError } from './decisions'
+import { LimitDecisions } from './decisions'
 import type { DenyCacheOptions } from './denials'
+import type { LimitedCounter } from './limited-counter'
+import type { RateLimitOnError } from './local-decisions'
 import type { RateLimitResult } from './result'
 
 export type { Algorithm, DenyCacheOptions, RateLimitOnError, RateLimitResult }
@@ -193,8 +195,8 @@ export class RateLimiter {
 }
 
 /** The name of a limiter, and what has to be the same for two of them to share what they count. */
-export function counterNamespace(name: string, { algorithm, windowMs }: Limit): string {
-  return `${name}/${algorithm}/${windowMs}`
+export function counterNamespace(name: string, { algorithm, windowMs }: Limit, sharesWindows = false): string {
+  return `${name}/${algorithm}/${sharesWindows ? 'any' : windowMs}`
 }
 
 /** @throws {InvalidArgumentError} empty, or what is no name of a namespace */
@@ -237,7 +239,7 @@ function namedLimits(
     assertKnown('limits', options, limitOptionNames)
     const limit = resolveLimit(options?.limit, options?.windowMs, options?.algorithm ?? algorithm)
     const own = options.name ?? (limits.length === 1 ? name : `${name}-${at + 1}`)
-    const namespace = sharesWindows ? `${name}/${limit.algorithm}/any` : counterNamespace(name, limit)
+    const namespace = counterNamespace(name, limit, sharesWindows)
     if (typeof own !== 'string') throw new InvalidArgumentError('name', 'must be a string', 'It goes into the headers.')
     return { name: own, namespace, limit }
   })

@@ -20,7 +20,7 @@ export interface SessionCookie {
 const expiryOfRow = 'expires_at'
 
 /** 100 years: nobody's cookie lives longer. */
-const longestMs = 3_155_760_000_000
+export const longestMs = 3_155_760_000_000
 
 /**
  * Milliseconds the session has left, by its cookie; undefined: the cookie does not say, or what it says is no date.

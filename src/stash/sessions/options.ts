@@ -18,7 +18,7 @@ export interface SessionsOptions extends Omit<PgStashOptions, 'onError'> {
   /** How long a session lives whose cookie names no expiry, in milliseconds. Default: 86,400,000, a day. */
   readonly ttl?: number | undefined
   /**
-   * An expiry that would move on by less, in milliseconds, and by less than half of the session's life, alone is no reason to write. A session may then end so much
+   * An expiry that would move on by less, in milliseconds, and by less than half of the session's life, alone is no reason to write. A session may then end that much
    * early. Of `table` it is for `touch` only: every `set` writes. Default: 0, every touch is written.
    */
   readonly touchAfter?: number | undefined

@@ -29,7 +29,7 @@ export interface DestroyByUserOptions extends CallOptions {
 }
 
 /** Room in the index beside the tenant and the namespace. */
-const maxUserIdBytes = 1_024
+export const maxUserIdBytes = 1_024
 
 /**
  * With `lostUpdates: 'reject'` the sweep spares expired sessions for so long: a request that was under way may still save one, and what is not there was destroyed.

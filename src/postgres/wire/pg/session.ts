@@ -40,7 +40,10 @@ export class PgSession {
     await this.#ask({ text })
   }
 
-  /** One statement by itself. @throws {OpenTransactionError} it ran in somebody's transaction */
+  /**
+   * One statement by itself.
+   * @throws {OpenTransactionError} it ran in somebody's transaction
+   */
   async queryAlone(statement: Statement, values: readonly unknown[], isNamed: boolean): Promise<readonly Row[]> {
     const before = statusOf(this.#leased)
     if (isOpen(before)) throw new OpenTransactionError()
@@ -64,7 +67,11 @@ export class PgSession {
     })
   }
 
-  /** @throws {NotConnected} it could not be asked; {@link OpenTransactionError} somebody's is open. It is given up then. */
+  /**
+   * Where it throws, the client has been given up.
+   * @throws {NotConnected} it could not be asked
+   * @throws {OpenTransactionError} somebody's transaction is open
+   */
   async assertOutsideTransactions(): Promise<void> {
     let reason: NotConnected | OpenTransactionError | undefined
     try {
