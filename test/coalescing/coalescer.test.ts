@@ -289,6 +289,52 @@ describe('coalescer', () => {
     expect(await cache.get('k')).toBe('kept')
   })
 
+  it('sends many keys of one call as one, and keeps the order of each key beside others', async () => {
+    const cache = stash.namespace('many')
+    await cache.setMany(['a', 'b', 'c'].map((key) => ({ key, value: `${key}1` })))
+    pool.sent = []
+    holdStatements()
+    const first = cache.getMany(['a', 'b', 'a'])
+    await sleep(5)
+    // The keys are being read: the write waits, and so does the read behind it; what is of another key does not.
+    const write = cache.set('a', 'a2')
+    const second = cache.getMany(['c', 'a'])
+    const writes = cache.setMany(['b', 'c'].map((key) => ({ key, value: `${key}2` })))
+    const other = cache.getMany(['x', 'y'])
+    const third = cache.get('b')
+    await sleep(20)
+    expect(pool.names).toEqual([
+      'entries/reads/values-of-one-namespace',
+      // c of the second call.
+      'entries/reads/value',
+      'entries/reads/values-of-one-namespace',
+    ])
+    release()
+    expect(await first).toEqual(['a1', 'b1', 'a1'])
+    expect(await second).toEqual(['c1', 'a2'])
+    expect(await other).toEqual([undefined, undefined])
+    expect(await third).toBe('b2')
+    await Promise.all([write, writes])
+    expect(await cache.getMany(['a', 'b', 'c'])).toEqual(['a2', 'b2', 'c2'])
+  })
+
+  it('waits with a clear for the keys that are being read or written together', async () => {
+    const cache = stash.namespace('many and clear')
+    await cache.set('a', 1)
+    pool.sent = []
+    holdStatements()
+    const read = cache.getMany(['a', 'b'])
+    const written = cache.setMany(['c', 'd'].map((key) => ({ key, value: 1 })))
+    await sleep(5)
+    const cleared = cache.clear()
+    await sleep(20)
+    expect(pool.names).not.toContain('entries/writes/clear')
+    release()
+    expect(await read).toEqual([1, undefined])
+    await Promise.all([written, cleared])
+    expect(await cache.getMany(['a', 'c', 'd'])).toEqual([undefined, undefined, undefined])
+  })
+
   it('lets calls behind a barrier share as those before it do', async () => {
     const cache = stash.namespace('behind')
     const calls: Promise<unknown>[] = [cache.clear()]
