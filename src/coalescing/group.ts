@@ -52,6 +52,7 @@ export class Group<Payload, Answer> implements Departing, Ordered {
   isAnnounced = false
   hasLeft = false
   readonly #keys: readonly KeyOfGroup<Payload, Answer>[]
+  #left: number
   readonly #names: readonly string[]
   readonly #scope: Scope
   readonly #reading: ReadKeys | undefined
@@ -67,6 +68,7 @@ export class Group<Payload, Answer> implements Departing, Ordered {
   ) {
     this.isRead = common.rules.isRead
     this.#keys = keys
+    this.#left = keys.length
     this.#names = keys.map(({ key }) => key)
     this.#scope = scope
     this.#receiver = receiver
@@ -83,13 +85,18 @@ export class Group<Payload, Answer> implements Departing, Ordered {
       return undefined
     }
     call.hasLeft = true
-    return this.#travel()
+    return this.#send(this.#keys)
   }
 
-  /** Answers for every key; never rejects. */
-  async #travel(): Promise<void> {
-    await this.#send(this.#keys)
-    this.#leave()
+  /** The last key has been answered: at once, so that whoever was told finds the keys free. */
+  #countDown(): void {
+    this.#left -= 1
+    if (this.#left === 0) this.#leave()
+  }
+
+  #fail(error: unknown): void {
+    this.#receiver.fail(error)
+    this.#countDown()
   }
 
   #leave(): void {
@@ -97,6 +104,7 @@ export class Group<Payload, Answer> implements Departing, Ordered {
     else this.#scope.doneReading(this.#reading)
   }
 
+  /** Answers for every key; never rejects. */
   async #send(keys: readonly KeyOfGroup<Payload, Answer>[]): Promise<void> {
     const { rules, meter } = this.#common
     const started = now()
@@ -115,12 +123,12 @@ export class Group<Payload, Answer> implements Departing, Ordered {
   async #afterFailure(keys: readonly KeyOfGroup<Payload, Answer>[], error: unknown): Promise<void> {
     const { failures } = this.#common
     if (!failures.isOfOneRow(error)) {
-      for (const _ of keys) this.#receiver.fail(error)
+      for (const _ of keys) this.#fail(error)
     } else if (keys.length > 1) {
       const half = keys.length >> 1
       await this.#send(keys.slice(0, half))
       await this.#send(keys.slice(half))
-    } else this.#receiver.fail(failures.toldOf(error, keys[0] as KeyOfGroup<Payload, Answer>))
+    } else this.#fail(failures.toldOf(error, keys[0] as KeyOfGroup<Payload, Answer>))
   }
 
   #tell(key: KeyOfGroup<Payload, Answer>, result: unknown): void {
@@ -130,7 +138,9 @@ export class Group<Payload, Answer> implements Departing, Ordered {
       if (this.isRead) meter.countHit(answer !== undefined)
       this.#receiver.receiveAt(key.at, answer)
     } catch (error) {
-      this.#receiver.fail(failures.toldOf(error, key))
+      this.#fail(failures.toldOf(error, key))
+      return
     }
+    this.#countDown()
   }
 }
