@@ -299,7 +299,7 @@ describe('coalescer', () => {
     // The keys are being read: the write waits, and so does the read behind it; what is of another key does not.
     const write = cache.set('a', 'a2')
     const second = cache.getMany(['c', 'a'])
-    const writes = cache.setMany(['b', 'c'].map((key) => ({ key, value: `${key}2` })))
+    const writes = cache.setMany(['b', 'd'].map((key) => ({ key, value: `${key}2` })))
     const other = cache.getMany(['x', 'y'])
     const third = cache.get('b')
     await sleep(20)
@@ -308,6 +308,8 @@ describe('coalescer', () => {
       // c of the second call.
       'entries/reads/value',
       'entries/reads/values-of-one-namespace',
+      // d, which nobody reads.
+      'entries/writes/set-alone',
     ])
     release()
     expect(await first).toEqual(['a1', 'b1', 'a1'])
@@ -315,7 +317,7 @@ describe('coalescer', () => {
     expect(await other).toEqual([undefined, undefined])
     expect(await third).toBe('b2')
     await Promise.all([write, writes])
-    expect(await cache.getMany(['a', 'b', 'c'])).toEqual(['a2', 'b2', 'c2'])
+    expect(await cache.getMany(['a', 'b', 'c', 'd'])).toEqual(['a2', 'b2', 'c1', 'd2'])
   })
 
   it('waits with a clear for the keys that are being read or written together', async () => {

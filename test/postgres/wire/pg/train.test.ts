@@ -3,6 +3,7 @@ import pg from 'pg'
 import oldPg from 'pg-8.11'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest'
 import type { PgPool } from '../../../../src/postgres/wire/pg/driver'
+import type { Cache } from '../../../../src/stash/entries/cache'
 import { RateLimiter } from '../../../../src/stash/limits/rate-limiter'
 import type { PgStashOptions } from '../../../../src/stash/options/told'
 import { PgStash } from '../../../../src/stash/pg-stash'
@@ -81,17 +82,72 @@ describe('what is asked in one tick', () => {
     await pool.end()
   })
 
-  it('keeps the tenants apart under row-level security', async () => {
-    const isolated = await IsolatedSchema.make(url)
+  it('goes on one by one where the first statement on such a client fails', async () => {
+    const pool = new oldPg.Pool({ connectionString: url, max: 1 }) as unknown as PgPool & { end(): Promise<void> }
+    const stash = open({ connectionString: undefined, pool })
+    await stash.ready()
+    await pool.end()
+    const other = new oldPg.Pool({ connectionString: url, max: 2 }) as unknown as PgPool & { end(): Promise<void> }
+    const app = appOn(open({ connectionString: undefined, pool: other, migrate: false }))
+    await admin.query(`alter table ${schema}.session rename to session_away`)
+    const told = await Promise.allSettled([app.sessions.get('s1'), app.cache.get('k1'), app.cache.ttl('k1')])
+    await admin.query(`alter table ${schema}.session_away rename to session`)
+    expect(told.slice(1)).toEqual([
+      { status: 'fulfilled', value: 1 },
+      { status: 'fulfilled', value: null },
+    ])
+    await other.end()
+  })
+})
+
+describe('tenants under row-level security, whose statements bear one name', () => {
+  let isolated: IsolatedSchema
+  const tenants = ['a', 'b', 'c', 'd']
+
+  beforeAll(async () => {
+    isolated = await IsolatedSchema.make(url)
+    const stash = isolated.open()
+    await Promise.all(tenants.map((name) => stash.tenant(name).namespace('n').set('k', name)))
+  })
+  afterAll(() => isolated.drop())
+
+  const each = <T>(stash: PgStash, names: readonly string[], ask: (cache: Cache) => Promise<T>) =>
+    Promise.all(names.map((name) => ask(stash.tenant(name).namespace('n'))))
+
+  it('are kept apart', async () => {
     const stash = isolated.open({ max: 2 })
-    const ofTenant = (name: string) => stash.tenant(name).namespace('n')
-    const tenants = ['a', 'b', 'c', 'd']
-    await Promise.all(tenants.map((name) => ofTenant(name).set('k', name)))
     for (let round = 0; round < 20; round += 1) {
-      const found = await Promise.all([...tenants, 'nobody'].map((name) => ofTenant(name).get('k')))
+      const found = await each(stash, [...tenants, 'nobody'], (cache) => cache.get('k'))
       expect(found).toEqual([...tenants, undefined])
     }
-    await isolated.drop()
+  })
+
+  it('prepare it once, also where the client does not note what is on its way', async () => {
+    const pool = new oldPg.Pool({ connectionString: isolated.urlOf(isolated.app), max: 1 }) as unknown as PgPool & {
+      end(): Promise<void>
+    }
+    const stash = isolated.open({ connectionString: undefined, pool })
+    expect(await each(stash, ['a'], (cache) => cache.get('k'))).toEqual(['a'])
+    expect(await each(stash, tenants, (cache) => cache.ttl('k'))).toEqual(tenants.map(() => null))
+    await stash.close()
+    await pool.end()
+  })
+
+  it('all hear of the failure to prepare it, and go on using names', async () => {
+    const pool = new pg.Pool({ connectionString: isolated.urlOf(isolated.app), max: 1 })
+    pool.on('error', () => {})
+    const stash = isolated.open({ connectionString: undefined, pool: pool as unknown as PgPool })
+    await stash.ready()
+    await isolated.admin(`alter function ${isolated.schema}.read_ttls rename to read_ttls_away`)
+    const told = await Promise.allSettled(tenants.map((name) => stash.tenant(name).namespace('n').ttl('k')))
+    await isolated.admin(`alter function ${isolated.schema}.read_ttls_away rename to read_ttls`)
+    for (const one of told)
+      expect(one).toMatchObject({ status: 'rejected', reason: { sqlState: expect.not.stringMatching('26000') } })
+    await vi.waitFor(() => each(stash, tenants, (cache) => cache.get('k')), { timeout: 5_000 })
+    const { rows } = await pool.query(`select name from pg_prepared_statements where name like 'pgstash.entries/%'`)
+    expect(rows).not.toEqual([])
+    await stash.close()
+    await pool.end()
   })
 })
 
