@@ -11,6 +11,7 @@ import { Sessions } from '../../../../src/stash/sessions/store'
 import { freshSchema } from '../../../support/bodies'
 import { IsolatedSchema } from '../../../support/schemas/isolated'
 import { FaultyProxy } from '../../../support/servers/faulty-proxy'
+import { sleep } from '../../../support/sleep'
 
 const url = inject('postgresUrl')
 const schema = freshSchema()
@@ -22,6 +23,11 @@ function open(options?: PgStashOptions): PgStash {
   const stash = new PgStash({ connectionString: url, schema, sweeper: false, ...options })
   stashes.push(stash)
   return stash
+}
+
+/** Of a `pg` that tells no status of a transaction before a statement of ours has listened for it. */
+function oldPool(connectionString: string, options: object): PgPool & { end(): Promise<void> } {
+  return new oldPg.Pool({ connectionString, ...options }) as unknown as PgPool & { end(): Promise<void> }
 }
 
 /** The stores of an app on one stash. */
@@ -76,19 +82,19 @@ describe('what is asked in one tick', () => {
   })
 
   it('goes one by one to a client that does not tell how it stands', async () => {
-    const pool = new oldPg.Pool({ connectionString: url, max: 3 }) as unknown as PgPool & { end(): Promise<void> }
+    const pool = oldPool(url, { max: 3 })
     const app = appOn(open({ connectionString: undefined, pool }))
     for (let at = 0; at < 10; at += 1) expect(await oneOfEach(app, at)).toEqual(answered(at))
     await pool.end()
   })
 
   it('goes on one by one where the first statement on such a client fails', async () => {
-    const pool = new oldPg.Pool({ connectionString: url, max: 1 }) as unknown as PgPool & { end(): Promise<void> }
+    const pool = oldPool(url, { max: 1, idleTimeoutMillis: 10 })
     const stash = open({ connectionString: undefined, pool })
+    const app = appOn(stash)
     await stash.ready()
-    await pool.end()
-    const other = new oldPg.Pool({ connectionString: url, max: 2 }) as unknown as PgPool & { end(): Promise<void> }
-    const app = appOn(open({ connectionString: undefined, pool: other, migrate: false }))
+    // By then the connection has been closed for idleness: the next one is new, and has told nothing yet.
+    await sleep(100)
     await admin.query(`alter table ${schema}.session rename to session_away`)
     const told = await Promise.allSettled([app.sessions.get('s1'), app.cache.get('k1'), app.cache.ttl('k1')])
     await admin.query(`alter table ${schema}.session_away rename to session`)
@@ -96,7 +102,7 @@ describe('what is asked in one tick', () => {
       { status: 'fulfilled', value: 1 },
       { status: 'fulfilled', value: null },
     ])
-    await other.end()
+    await pool.end()
   })
 })
 
@@ -123,12 +129,14 @@ describe('tenants under row-level security, whose statements bear one name', () 
   })
 
   it('prepare it once, also where the client does not note what is on its way', async () => {
-    const pool = new oldPg.Pool({ connectionString: isolated.urlOf(isolated.app), max: 1 }) as unknown as PgPool & {
-      end(): Promise<void>
-    }
+    const pool = oldPool(isolated.urlOf(isolated.app), { max: 1 })
     const stash = isolated.open({ connectionString: undefined, pool })
     expect(await each(stash, ['a'], (cache) => cache.get('k'))).toEqual(['a'])
     expect(await each(stash, tenants, (cache) => cache.ttl('k'))).toEqual(tenants.map(() => null))
+    // The connection was not given up, nor names.
+    expect(await each(stash, ['a'], (cache) => cache.get('k'))).toEqual(['a'])
+    const { rows } = (await pool.query({ text: 'select name from pg_prepared_statements' })) as { rows: unknown[] }
+    expect(rows.length).toBeGreaterThan(2)
     await stash.close()
     await pool.end()
   })
@@ -236,7 +244,7 @@ describe('what goes wrong in a train', () => {
         app.cache.set('u', round),
         app.limiter.consume('u'),
       ])
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      await sleep(50)
       proxy.reset()
       const [value, held, written, hit] = await calls
       expect(value).toEqual({ status: 'fulfilled', value: 1 })
