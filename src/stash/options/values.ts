@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../../errors'
+import { longestTimerMs } from '../../own-clock'
 
 export function schemaName(schema: unknown): string {
   if (typeof schema === 'string' && /^[a-z_][a-z0-9_$]{0,62}$/i.test(schema) && !/^pg_/i.test(schema)) return schema
@@ -21,12 +22,15 @@ export function count(field: string, value: unknown, otherwise: number): number 
   throw new InvalidArgumentError(field, 'must be a whole number of at least 1', 'Leave it out for the default.')
 }
 
-/** Node's timers count in 32 bits; what does not fit would be over at once. */
+/** As {@link count}, and no longer than a timer may take. */
 export function duration(field: string, value: unknown, otherwise: number): number {
-  const maxTimerMs = 2 ** 31 - 1
   const ms = count(field, value, otherwise)
-  if (ms <= maxTimerMs) return ms
-  throw new InvalidArgumentError(field, `must be at most ${maxTimerMs} milliseconds`, 'Leave it out for the default.')
+  if (ms <= longestTimerMs) return ms
+  throw new InvalidArgumentError(
+    field,
+    `must be at most ${longestTimerMs} milliseconds`,
+    'Leave it out for the default.',
+  )
 }
 
 export function oneOf<T extends string>(field: string, value: unknown, allowed: readonly T[], otherwise: T): T {
