@@ -51,6 +51,9 @@ export function areTicksFake(): boolean {
   return process.nextTick !== nextTick
 }
 
+/** Node's timers count in 32 bits; what does not fit would be over at once. */
+export const longestTimerMs = 2 ** 31 - 1
+
 /**
  * Calls once after so many milliseconds; never where only fakes were to be had.
  * @param keepsAlive whether the process stays for it

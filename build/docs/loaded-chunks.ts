@@ -6,7 +6,7 @@ export interface Loaded {
   /** Of the bundle, each once. */
   readonly files: readonly string[]
   readonly bytes: number
-  /** The sources that these were made of: `src/stash/cache.ts`. */
+  /** The sources that these were made of: `src/stash/entries/cache.ts`. */
   readonly sources: readonly string[]
   /** What it imports from elsewhere: `pg`, `node:crypto`. */
   readonly packages: readonly string[]

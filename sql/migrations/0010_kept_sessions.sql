@@ -3,7 +3,7 @@
 
 alter table "pgstash".session add column kept_ms bigint not null default 0;  -- how long the sweep spares the row after its expiry
 
--- As in 0007; expired sessions as well, for whoever still has their version; they are kept for an hour from then on (keptMs in sessions.ts). A session that ends by
+-- As in 0007; expired sessions as well, for whoever still has their version; they are kept for an hour from then on (keptMs of Sessions). A session that ends by
 -- what is set gets a new version: requests under way shall not bring it back.
 create or replace function "pgstash".replace_sessions(
   p_tenant text[], p_namespace text[], p_id text[], p_user text[], p_data text[], p_cookie text[], p_ttl bigint[], p_touch_after bigint[],

@@ -56,9 +56,12 @@ async function clear(flags: ClearFlags): Promise<void> {
 }
 
 function assertFit({ namespace, namespaceVersion, sessions, rateLimits }: ClearFlags): void {
-  if (sessions && rateLimits) throw new UsageError('--sessions and --rate-limits exclude each other.')
+  if (sessions && rateLimits)
+    throw new UsageError('--sessions and --rate-limits exclude each other. Run it once for each.')
   if (namespaceVersion !== undefined && (namespace === undefined || sessions || rateLimits))
-    throw new UsageError('--namespace-version goes with --namespace, of entries.')
+    throw new UsageError(
+      '--namespace-version goes with --namespace, of entries. Name that too, or leave the version out.',
+    )
   if (namespace === '')
     throw new InvalidArgumentError('--namespace', 'is empty', 'Name the namespace, or leave it out.')
 }

@@ -46,11 +46,13 @@ async function migrate(flags: MigrateFlags): Promise<void> {
 }
 
 function assertFit({ print, check, from, appRole }: MigrateFlags): void {
-  if (print && check) throw new UsageError('--print and --check exclude each other.')
-  if (from !== undefined && !print) throw new UsageError('--from goes with --print.')
+  if (print && check) throw new UsageError('--print and --check exclude each other. Leave one of them out.')
+  if (from !== undefined && !print) throw new UsageError('--from goes with --print. Add that, or leave --from out.')
   const { needed } = schemaAt(from)
   if (from !== undefined && from > needed)
-    throw new UsageError(`--from is beyond ${needed}, the newest migration this version of pgstash knows.`)
+    throw new UsageError(
+      `--from is beyond ${needed}, the newest migration this version of pgstash knows. Name a lower one, or upgrade pgstash.`,
+    )
   if (appRole === '') throw new InvalidArgumentError('--app-role', 'is empty', 'Name the role.')
 }
 

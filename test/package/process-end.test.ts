@@ -32,7 +32,6 @@ describe('a process with 40 stores of one URL', () => {
       const { backends, doneAt } = JSON.parse(output) as { backends: number; doneAt: number }
       expect(backends).toBeGreaterThan(0)
       expect(backends).toBeLessThanOrEqual(5)
-      console.log(`${stores}: ended ${endedAt - doneAt} ms after its last statement, ${backends} backends`)
       expect(endedAt - doneAt).toBeLessThan(soonMs)
     },
     60_000,

@@ -275,6 +275,7 @@ export type KeyvConstructor<Keyv, Options> = new (store: KeyvPgStore, options?: 
 /**
  * A Keyv with a store of its own; the class is passed in, so that this package imports neither major.
  *
+ * @throws {InvalidArgumentError} no class, or naming the option that will not do
  * @example
  * const cache = createKeyv(Keyv, { stash, namespace: 'views' })
  */

@@ -1,6 +1,6 @@
 import { type ImportTally, importedNamespace } from '../../stash/import/job'
 import type { ImportSource } from '../../stash/import/source'
-import { number } from '../console/quantity'
+import { counted, number } from '../console/quantity'
 import { printable } from '../console/terminal'
 import type { ImportFlags } from './flags'
 
@@ -50,23 +50,32 @@ export function reportOf(
 
 export function summaryOf(report: ImportReport): string {
   const { source, notes, as, target, dryRun, read, written, readBefore, seconds } = report
-  const what = as === 'sessions' ? ' sessions' : ''
+  const amount = as === 'sessions' ? counted(written, 'session', 'sessions') : number(written)
   const lines = [
     `Read ${number(read)} from ${source} in ${seconds.toFixed(1)} s.`,
     ...notes,
     ...(readBefore > 0 ? [`An earlier run had read ${number(readBefore)}; this one went on from there.`] : []),
-    `${dryRun ? 'Would write' : 'Wrote'} ${number(written)}${what} to ${target.schema}, tenant ${target.tenant}, namespace ${target.namespace}.`,
+    `${dryRun ? 'Would write' : 'Wrote'} ${amount} to ${target.schema}, tenant ${target.tenant}, namespace ${target.namespace}.`,
     ...remarksOf(report),
   ]
   return lines.map(printable).join('\n')
 }
 
-function remarksOf({ as, written, skipped, notJson, inexact, withUser }: ImportReport): string[] {
+function remarksOf(report: ImportReport): string[] {
+  const { as, written, skipped, notJson, inexact, withUser } = report
   const reasons = Object.entries(skipped).map(([reason, count]) => `${number(count)} ${reason}`)
   return [
+    ...(hasFoundNothing(report)
+      ? ['Nothing was there to read: look at its keys, and compare --strip-prefix and --match.']
+      : []),
     ...(as === 'sessions' && written > 0 ? [`With a user: ${number(withUser)}.`] : []),
     ...(reasons.length > 0 ? [`Skipped: ${reasons.join(', ')}.`] : []),
     ...(notJson > 0 ? [`No JSON, or none that JavaScript could say again, kept as text: ${number(notJson)}.`] : []),
     ...(inexact > 0 ? [`With numbers or equal names that JavaScript does not keep: ${number(inexact)}.`] : []),
   ]
+}
+
+/** A prefix that is written otherwise reads nothing, and fails nowhere. */
+function hasFoundNothing({ read, readBefore, isStopped }: ImportReport): boolean {
+  return read + readBefore === 0 && !isStopped
 }

@@ -45,7 +45,7 @@ export function statsCommand(): Command {
 
 async function stats(flags: StatsFlags): Promise<void> {
   const { watch: every, json } = flags
-  if (every !== undefined && json) throw new UsageError('--watch and --json exclude each other.')
+  if (every !== undefined && json) throw new UsageError('--watch and --json exclude each other. Leave one of them out.')
   if (flags.namespace === '')
     throw new InvalidArgumentError('--namespace', 'is empty', 'Name the namespace, or leave it out.')
   if (flags.isolation === 'rls' && flags.tenant === undefined)

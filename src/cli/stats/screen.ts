@@ -1,5 +1,5 @@
 import type { StashStats, TenantStats } from '../../stash/upkeep/stats'
-import { ago, bytes, number, percent } from '../console/quantity'
+import { ago, bytes, counted, number, percent } from '../console/quantity'
 import { columns, paint, printable } from '../console/terminal'
 
 type Namespaces = TenantStats['namespaces']
@@ -39,7 +39,9 @@ function overview(stats: StashStats): string {
     ['sessions', number(sessions.live), number(sessions.expired), '', '', bytes(sessions.bytes)],
     ['rate limits', number(rateLimits.live), number(rateLimits.expired), '', '', bytes(rateLimits.bytes)],
   ]
-  const sweep = lastSweep ? `${ago(lastSweep.finishedAt)}, removed ${number(lastSweep.removed)} rows` : 'none yet'
+  const sweep = lastSweep
+    ? `${ago(lastSweep.finishedAt)}, removed ${counted(lastSweep.removed, 'row', 'rows')}`
+    : 'none yet'
   return [
     columns(rows),
     '',

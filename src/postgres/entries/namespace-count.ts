@@ -12,7 +12,7 @@ export interface NamespaceCount {
   readonly bytes: number
 }
 
-/** A row of count-tenant.sql, or of count-entries.sql without its size. */
+/** A row of count.sql, or of count-entries.sql without its size. */
 export function countOf(row: Row): NamespaceCount {
   const [tenant, namespace, live, expired, cleared, bytes] = row as [string, string, number, number, number, number]
   return { tenant, namespace, live, expired, cleared, bytes }

@@ -4,6 +4,7 @@ import consumeGcra from '../../../sql/statements/limits/consume-gcra.sql'
 import consumeSlidingWindow from '../../../sql/statements/limits/consume-sliding-window.sql'
 import countExtendedWindow from '../../../sql/statements/limits/count-extended-window.sql'
 import type { LaneRules } from '../../coalescing/lane-rules'
+import type { Asked } from '../../coalescing/request'
 import type { StoredKey } from '../../entry/key'
 import type { Algorithm, CounterState } from '../../entry/limits/limit'
 import { addressColumns, byPosition, type Found } from '../wire/batch-rows'
@@ -60,33 +61,35 @@ export function consumeRules(
     isShared: true,
     mayJoin: ({ first: { payload } }, { cost, most, doublings }) =>
       payload.cost === cost && payload.most === most && payload.doublings === doublings,
-    run: async (requests) => {
-      const hits = requests.map(({ first }) => first.payload)
-      const [tenants, namespaces, keys] = addressColumns(requests) as [string[], string[], string[]]
-      const longKeys = hits.map(({ longKey }) => longKey)
-      const rows = await database.write(statement, [
-        oneForAll(tenants),
-        oneForAll(namespaces),
-        keys,
-        longKeys.every((longKey) => longKey === null) ? null : longKeys,
-        oneForAll(hits.map(({ cost }) => cost)),
-        oneForAll(requests.map(({ sharers }) => sharers.length)),
-        oneForAll(hits.map(({ most }) => most)),
-        oneForAll(hits.map(({ windowMs }) => windowMs)),
-        ...(counting === 'extended-window' ? [oneForAll(hits.map(({ doublings }) => doublings))] : []),
-      ])
-      return byPosition(rows, requests.length)
-    },
-    answer: (row, { first }, position) => {
-      const granted = row?.[1] as number
-      const isGranted = position < granted
-      return {
-        isGranted,
-        state: stateAt(row as Row, 2),
-        laterHits: isGranted ? (granted - 1 - position) * first.payload.cost : 0,
-      }
-    },
+    run: async (requests) =>
+      byPosition(await database.write(statement, columnsOf(requests, counting)), requests.length),
+    answer: (row, { first }, position) => verdictAt(position, row as Row, first.payload.cost),
   }
+}
+
+/** As the statements take them: tenants, namespaces, keys, long keys, costs, hits asked for, limits, windows; and, where windows begin anew, doublings. */
+function columnsOf(requests: readonly Asked<Consumption, Verdict>[], counting: Counting): unknown[] {
+  const hits = requests.map(({ first }) => first.payload)
+  const [tenants, namespaces, keys] = addressColumns(requests) as [string[], string[], string[]]
+  const longKeys = hits.map(({ longKey }) => longKey)
+  return [
+    oneForAll(tenants),
+    oneForAll(namespaces),
+    keys,
+    longKeys.every((longKey) => longKey === null) ? null : longKeys,
+    oneForAll(hits.map(({ cost }) => cost)),
+    oneForAll(requests.map(({ sharers }) => sharers.length)),
+    oneForAll(hits.map(({ most }) => most)),
+    oneForAll(hits.map(({ windowMs }) => windowMs)),
+    ...(counting === 'extended-window' ? [oneForAll(hits.map(({ doublings }) => doublings))] : []),
+  ]
+}
+
+/** Of the sharer at `position`. */
+function verdictAt(position: number, row: Row, cost: number): Verdict {
+  const granted = row[1] as number
+  const isGranted = position < granted
+  return { isGranted, state: stateAt(row, 2), laterHits: isGranted ? (granted - 1 - position) * cost : 0 }
 }
 
 /** As a rule a batch is of one limiter: what all have in common is written, sent and read once. */

@@ -126,7 +126,10 @@ export class Database implements StatementRunner {
     return send()
   }
 
-  /** Runs `work` behind the breaker of connections, and another one; what it rejects with becomes an error of this package. */
+  /**
+   * Runs `work` behind the breaker of connections, and another one.
+   * @throws the errors of this package only: what `work` rejects with becomes one
+   */
   async guard<T>(work: () => Promise<T>, breaker?: Breaker): Promise<T> {
     if (this.#isClosed) throw new StashClosedError()
     const connecting = () => this.#connections.run(work)

@@ -9,7 +9,8 @@ import writeSessions from '../../../sql/statements/sessions/connect/write.sql'
 import type { Address } from '../../coalescing/address'
 import type { CallOptions } from '../../coalescing/call'
 import type { Coalescer } from '../../coalescing/coalescer'
-import type { Lane } from '../../coalescing/lane'
+import type { Lane, LaneRules } from '../../coalescing/lane'
+import type { Located } from '../../coalescing/located'
 import { byPosition, type Found } from '../wire/batch-rows'
 import type { Row } from '../wire/driver'
 import { type Statement, statementOfTable, type TableName } from '../wire/statement'
@@ -38,53 +39,10 @@ export class ConnectSessionTable implements SessionTable {
   constructor(database: StatementRunner, coalescer: Coalescer, table: TableName) {
     this.#database = database
     this.#coalescer = coalescer
-    const read = statementOfTable(readSessions, table)
-    const write = statementOfTable(writeSessions, table)
-    const touch = statementOfTable(touchSessions, table)
-    const remove = statementOfTable(deleteSessions, table)
-    this.#reads = coalescer.lane<null, Found<Row>, Found<Row>>({
-      operation: 'session.get',
-      isRead: true,
-      isShared: true,
-      run: async (requests) => byPosition(await database.read(read, [requests.map(({ key }) => key)]), requests.length),
-      answer: (row) => row,
-    })
-    this.#writes = coalescer.lane<SessionWrite, undefined, undefined>({
-      operation: 'session.set',
-      isRead: false,
-      isShared: true,
-      bytesOf: ({ data }) => data.length,
-      run: async (requests) => {
-        const writes = requests.map((request) => request.last.payload)
-        const { text, separator } = joinTexts(writes.map(({ data }) => data))
-        await database.write(write, [requests.map(({ key }) => key), text, separator, writes.map(({ ttl }) => ttl)])
-        return requests.map(() => undefined)
-      },
-      answer: () => undefined,
-    })
-    this.#touches = coalescer.lane<SessionTouch, undefined, undefined>({
-      operation: 'session.touch',
-      isRead: false,
-      isShared: true,
-      run: async (requests) => {
-        const touches = requests.map((request) => request.last.payload)
-        const [ttls, after] = [touches.map(({ ttl }) => ttl), touches.map(({ touchAfter }) => touchAfter)]
-        await database.write(touch, [requests.map(({ key }) => key), ttls, after])
-        return requests.map(() => undefined)
-      },
-      answer: () => undefined,
-    })
-    this.#deletes = coalescer.lane<null, boolean, boolean>({
-      operation: 'session.destroy',
-      isRead: false,
-      isShared: true,
-      run: async (requests) => {
-        const rows = await database.write(remove, [requests.map(({ key }) => key)])
-        const live = new Set(rows.filter(([, isLive]) => isLive).map(([sid]) => sid))
-        return requests.map(({ key }) => live.has(key))
-      },
-      answer: (isDeleted, _request, position) => isDeleted && position === 0,
-    })
+    this.#reads = coalescer.lane(readRules(database, table))
+    this.#writes = coalescer.lane(writeRules(database, table))
+    this.#touches = coalescer.lane(touchRules(database, table))
+    this.#deletes = coalescer.lane(deleteRules(database, table))
     this.#statements = {
       list: statementOfTable(listSessions, table),
       count: statementOfTable(countSessions, table),
@@ -152,6 +110,72 @@ export class ConnectSessionTable implements SessionTable {
       if (swept < deletedPerStep || !(await goesOn())) return total
     }
   }
+}
+
+function readRules(database: StatementRunner, table: TableName): LaneRules<null, Found<Row>, Found<Row>> {
+  const statement = statementOfTable(readSessions, table)
+  return {
+    operation: 'session.get',
+    isRead: true,
+    isShared: true,
+    run: async (requests) => byPosition(await database.read(statement, [keysOf(requests)]), requests.length),
+    answer: (row) => row,
+  }
+}
+
+/** Of those who share a row the last is stored. */
+function writeRules(database: StatementRunner, table: TableName): LaneRules<SessionWrite, undefined, undefined> {
+  const statement = statementOfTable(writeSessions, table)
+  return {
+    operation: 'session.set',
+    isRead: false,
+    isShared: true,
+    bytesOf: ({ data }) => data.length,
+    run: async (requests) => {
+      const writes = requests.map((request) => request.last.payload)
+      const { text, separator } = joinTexts(writes.map(({ data }) => data))
+      await database.write(statement, [keysOf(requests), text, separator, writes.map(({ ttl }) => ttl)])
+      return requests.map(nothing)
+    },
+    answer: nothing,
+  }
+}
+
+/** Of those who share a row the last says how long. */
+function touchRules(database: StatementRunner, table: TableName): LaneRules<SessionTouch, undefined, undefined> {
+  const statement = statementOfTable(touchSessions, table)
+  return {
+    operation: 'session.touch',
+    isRead: false,
+    isShared: true,
+    run: async (requests) => {
+      const touches = requests.map((request) => request.last.payload)
+      const [ttls, after] = [touches.map(({ ttl }) => ttl), touches.map(({ touchAfter }) => touchAfter)]
+      await database.write(statement, [keysOf(requests), ttls, after])
+      return requests.map(nothing)
+    },
+    answer: nothing,
+  }
+}
+
+/** Of those who share a row the first deleted it. */
+function deleteRules(database: StatementRunner, table: TableName): LaneRules<null, boolean, boolean> {
+  const statement = statementOfTable(deleteSessions, table)
+  return {
+    operation: 'session.destroy',
+    isRead: false,
+    isShared: true,
+    run: async (requests) => {
+      const rows = await database.write(statement, [keysOf(requests)])
+      const live = new Set(rows.filter(([, isLive]) => isLive).map(([sid]) => sid))
+      return requests.map(({ key }) => live.has(key))
+    },
+    answer: (isDeleted, _request, position) => isDeleted && position === 0,
+  }
+}
+
+function keysOf(requests: readonly Located[]): string[] {
+  return requests.map(({ key }) => key)
 }
 
 function stored(row: Row): StoredSession {

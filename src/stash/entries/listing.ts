@@ -15,6 +15,7 @@ export interface ListOptions extends CallOptions {
 
 const listNames: ReadonlySet<string> = new Set(['prefix', 'match', 'signal'])
 
+/** @throws {InvalidArgumentError} an option that there is not, or one that will not do */
 export function listing(options: ListOptions | undefined): Listing {
   assertKnown('options', options ?? {}, listNames)
   const { prefix, match } = options ?? {}
@@ -24,6 +25,7 @@ export function listing(options: ListOptions | undefined): Listing {
   return { prefix, pattern: keyPattern(match) }
 }
 
+/** @throws {InvalidArgumentError} no text that a key may begin with */
 export function assertPrefix(prefix: unknown): void {
   assertText('prefix', prefix, 'Pass the start of the keys.')
 }

@@ -32,7 +32,10 @@ const writeNames: ReadonlySet<string> = new Set(['ttl', 'signal'])
 export const setNames: ReadonlySet<string> = new Set([...writeNames, 'ifVersion'])
 const entryNames: ReadonlySet<string> = new Set(['key', 'value', 'ttl'])
 
-/** A number in the place of the options is another library's habit, and would make an entry that never expires; so would a misspelt name. */
+/**
+ * A number in the place of the options is another library's habit, and would make an entry that never expires; so would a misspelt name.
+ * @throws {InvalidArgumentError} either of them
+ */
 export function ttlOf(options: WriteOptions | undefined, names = writeNames): Ttl {
   if (options === undefined || options === null) return undefined
   if (typeof options === 'object') {

@@ -96,16 +96,7 @@ export class LoginLimiter {
     } = storeOptions(options, limiterOptionNames)
     assertKnown('limits', limits, new Set(loginKeys))
     const login = limiterName(name ?? 'login')
-    this.#limits = loginKeys.flatMap((by) => {
-      const own = limits?.[by] ?? attempts
-      if (own === false) return []
-      const limit = resolveLimit(own, windowMs, undefined, limits?.[by] === undefined ? 'attempts' : `limits.${by}`)
-      const named = `${login}/${by}`
-      return [{ by, name: named, namespace: counterNamespace(named, limit), limit }]
-    })
-    if (this.#limits.length === 0) {
-      throw new InvalidArgumentError('limits', 'leave nothing to count by', 'Keep one of username, usernameAndIp, ip.')
-    }
+    this.#limits = loginLimits(login, attempts, windowMs, limits)
     this.#subnet = resolveSubnet(ipv6Subnet)
     const usual = { blockMs: windowMs, maxBlockMs: Math.max(windowMs, oneDayMs), forgetMs: oneDayMs }
     this.#block = block === false ? undefined : blockRule(block ?? usual)
@@ -188,6 +179,24 @@ export class LoginLimiter {
 export interface LoginAttempt extends RateLimitResult {
   /** The password was right: the attempt does not count, nor do the earlier ones of this user. */
   succeed(): Promise<void>
+}
+
+/** @throws {InvalidArgumentError} a limit that is none, or false for all keys */
+function loginLimits(
+  login: string,
+  attempts: number,
+  windowMs: number,
+  limits: LoginLimiterOptions['limits'],
+): LoginLimit[] {
+  const kept = loginKeys.flatMap((by): LoginLimit[] => {
+    const own = limits?.[by] ?? attempts
+    if (own === false) return []
+    const limit = resolveLimit(own, windowMs, undefined, limits?.[by] === undefined ? 'attempts' : `limits.${by}`)
+    const name = `${login}/${by}`
+    return [{ by, name, namespace: counterNamespace(name, limit), limit }]
+  })
+  if (kept.length > 0) return kept
+  throw new InvalidArgumentError('limits', 'leave nothing to count by', 'Keep one of username, usernameAndIp, ip.')
 }
 
 const callerNames: ReadonlySet<string> = new Set(['username', 'ip'])

@@ -117,6 +117,7 @@ export function deniedSince(denied: RateLimitResult, elapsedMs: number, denials:
 /**
  * Headers for a response: `RateLimit-Policy` and `RateLimit`, and `Retry-After` for a denial.
  * Source: IETF draft-ietf-httpapi-ratelimit-headers-10; times in seconds, rounded up.
+ * @throws {InvalidArgumentError} no result of a limiter, but its promise, say
  */
 export function rateLimitHeaders(result: RateLimitResult): Record<string, string> {
   if (!Array.isArray(result?.limits)) {

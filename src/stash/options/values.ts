@@ -1,5 +1,7 @@
 import { InvalidArgumentError } from '../../errors'
+import { longestTimerMs } from '../../own-clock'
 
+/** @throws {InvalidArgumentError} no name that every script and job takes as it is */
 export function schemaName(schema: unknown): string {
   if (typeof schema === 'string' && /^[a-z_][a-z0-9_$]{0,62}$/i.test(schema) && !/^pg_/i.test(schema)) return schema
   throw new InvalidArgumentError(
@@ -9,26 +11,38 @@ export function schemaName(schema: unknown): string {
   )
 }
 
+/** @throws {InvalidArgumentError} */
 export function bool(field: string, value: unknown, otherwise: boolean): boolean {
   if (value === undefined) return otherwise
   if (typeof value === 'boolean') return value
   throw new InvalidArgumentError(field, 'must be true or false', 'Leave it out for the default.')
 }
 
+/**
+ * From 1 on.
+ * @throws {InvalidArgumentError}
+ */
 export function count(field: string, value: unknown, otherwise: number): number {
   if (value === undefined) return otherwise
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value
   throw new InvalidArgumentError(field, 'must be a whole number of at least 1', 'Leave it out for the default.')
 }
 
-/** Node's timers count in 32 bits; what does not fit would be over at once. */
+/**
+ * Milliseconds, as {@link count}, and no longer than a timer may take.
+ * @throws {InvalidArgumentError}
+ */
 export function duration(field: string, value: unknown, otherwise: number): number {
-  const maxTimerMs = 2 ** 31 - 1
   const ms = count(field, value, otherwise)
-  if (ms <= maxTimerMs) return ms
-  throw new InvalidArgumentError(field, `must be at most ${maxTimerMs} milliseconds`, 'Leave it out for the default.')
+  if (ms <= longestTimerMs) return ms
+  throw new InvalidArgumentError(
+    field,
+    `must be at most ${longestTimerMs} milliseconds`,
+    'Leave it out for the default.',
+  )
 }
 
+/** @throws {InvalidArgumentError} */
 export function oneOf<T extends string>(field: string, value: unknown, allowed: readonly T[], otherwise: T): T {
   if (value === undefined) return otherwise
   if (allowed.includes(value as T)) return value as T

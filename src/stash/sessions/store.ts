@@ -165,7 +165,8 @@ export class Sessions {
 
   /** connect-pg-simple's table has no place for a digest. */
   #keyOf(id: string): string {
-    return this.#connectTable === undefined ? indexKey(id) : storedKey(id).longKey === null ? id : tooLong()
+    if (this.#connectTable === undefined) return indexKey(id)
+    return storedKey(id).longKey === null ? id : tooLong()
   }
 
   #write(id: string, session: SessionData, isOwn: boolean): SessionWrite {

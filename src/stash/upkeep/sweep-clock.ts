@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import { PgStashError } from '../../errors'
-import { now, startTimer } from '../../own-clock'
+import { longestTimerMs, now, startTimer } from '../../own-clock'
 import type { Maintenance } from '../../postgres/upkeep/maintenance'
 import { rest } from './rest'
 import { removedBy, type SweepJob, type Swept, type Turned } from './sweeper'
@@ -35,11 +35,9 @@ const pauseFactor = 4
 /** However long the step took: well within the lease. */
 const longestPauseMs = 5_000
 
-const longestBusyPauseMs = 1_000
-
-/** Node's timers count in 32 bits. */
-const longestTimerMs = 2 ** 31 - 1
+/** While callers wait the sweep does, in pauses of this length, but no longer than that. */
 const busyPauseMs = 50
+const longestBusyPauseMs = 1_000
 
 /**
  * Sweeps from time to time. Of all processes one does, whoever takes the lease; the others look again after their interval. The timer is unref'ed, and

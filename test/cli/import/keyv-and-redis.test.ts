@@ -315,6 +315,15 @@ describe.each(oneOf(bodies))('pgstash import from %s', (_, start) => {
     )
   })
 
+  it('tells people where a prefix is another than theirs', async () => {
+    await fill(10)
+    const { code, output } = await runImport(...from(), '--namespace', 'views', '--strip-prefix', 'misspelt:')
+    expect(code).toBe(0)
+    expect(output).toMatch(
+      /^Read 0 from .*\nWrote 0 to .*\nNothing was there to read: .*--strip-prefix and --match\.\n$/,
+    )
+  })
+
   it('fails when the source goes away, and says what next', async () => {
     const gone = await start()
     await gone.close()

@@ -1,4 +1,4 @@
--- One set: for a lone caller. As write-entries.sql, for one row; the ttl in $7, how many sets it stands for in $8.
+-- One set: for a lone caller. As set.sql, for one row; the ttl in $7, how many sets it stands for in $8.
 insert into "pgstash".entry as e
   (tenant, namespace, key, generation, version, format, expires_at, written_at, long_key, value)
 values (

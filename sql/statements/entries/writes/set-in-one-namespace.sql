@@ -1,4 +1,4 @@
--- Sets of one namespace: as write-entries.sql, with the generation looked up once.
+-- Sets of one namespace: as set.sql, with the generation looked up once.
 with v as materialized (
   select
     pg_catalog.nextval('"pgstash".version') as base,

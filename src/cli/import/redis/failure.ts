@@ -77,7 +77,10 @@ function tlsSteps(): Step[] {
       on: /certificate required|bad certificate|CERTIFICATE_REQUIRED|handshake failure/i,
       say: () => 'It wants to see a certificate: --redis-cert client.crt --redis-key client.key (signed by its CA).',
     },
-    { on: /unknown ca\b/i, say: () => 'It does not know who signed the certificate of --redis-cert.' },
+    {
+      on: /unknown ca\b/i,
+      say: () => 'It does not know who signed the certificate of --redis-cert: show one that its CA has signed.',
+    },
     {
       on: /wrong version number|packet length|EPROTO|ERR_SSL|disconnected before secure TLS/i,
       say: () => 'It does not speak TLS on that port: write redis://, or the port of TLS.',
