@@ -111,9 +111,9 @@ export class Group<Payload, Answer> implements Departing, Ordered {
     let results: readonly unknown[]
     try {
       results = await rules.run(keys)
-      meter.batch(keys.length, 1, now() - started)
+      meter.batch(keys.length, keys.length, now() - started)
     } catch (error) {
-      meter.batch(keys.length, 1, now() - started, error)
+      meter.batch(keys.length, keys.length, now() - started, error)
       return this.#afterFailure(keys, error)
     }
     for (let row = 0; row < keys.length; row += 1) this.#tell(keys[row] as KeyOfGroup<Payload, Answer>, results[row])

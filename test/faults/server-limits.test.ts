@@ -224,6 +224,7 @@ describe('a server that is read-only for two seconds', () => {
 
   it('is an outage to a stash that may miss, and to limiters; the connection that cannot write is given up', async () => {
     const pool = new pg.Pool({ connectionString: server.url(), max: 1 })
+    pool.on('error', () => {})
     closing.push(() => pool.end())
     const stash = new PgStash({ pool, schema: 'failover', sweeper: false, onError: 'miss', breaker: false })
     closing.push(() => stash.close())

@@ -54,7 +54,7 @@ const causes: readonly Cause[] = [
   {
     codes: /CERT|^UNABLE_TO_(GET|VERIFY|DECODE|DECRYPT)|^INVALID_(CA|PURPOSE)$|^PATH_LENGTH_EXCEEDED$/,
     nextStep:
-      'Pass the certificate of who signed it: sslrootcert in the address, ssl: { ca } (beside which an sslmode in the address counts more: take it out), or NODE_EXTRA_CA_CERTS. sslmode=no-verify trusts whoever answers, as does ssl: { rejectUnauthorized: false }.',
+      'Pass the certificate of who signed it: sslrootcert in the address, ssl: { ca }, or NODE_EXTRA_CA_CERTS. sslmode=no-verify trusts whoever answers, as does ssl: { rejectUnauthorized: false }.',
   },
   {
     codes: /^(ERR_(SSL|TLS|OSSL)|EPROTO)/,

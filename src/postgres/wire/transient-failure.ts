@@ -200,7 +200,7 @@ function wasRefused(error: unknown): boolean {
 }
 
 /** The connection ends with it. PostgreSQL translates the word; poolers, which have codes of all classes, do not. */
-function isFatal(error: unknown): boolean {
+export function isFatal(error: unknown): boolean {
   const { severity } = error as { severity?: unknown }
   return severity === 'FATAL' || severity === 'PANIC'
 }

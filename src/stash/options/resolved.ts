@@ -8,7 +8,7 @@ import { addressOf, assertOneSource, assertPglite, assertPool } from './database
 import { definedOptions, plainOptions, plainTls } from './given'
 import { assertOptions } from './mistaken'
 import { batchNames, breakerNames, connectionOptionNames, ownOptionNames, poolOptionNames, sweeperNames } from './names'
-import { assertEnvironment, assertServerAddress } from './server-address'
+import { assertEnvironment, assertOneTls, assertServerAddress } from './server-address'
 import type { OnError, PgStashOptions } from './told'
 import { bool, count, duration, oneOf, schemaName } from './values'
 
@@ -71,7 +71,10 @@ export function resolveOptions(given: string | PgStashOptions): ResolvedOptions 
   if (breaker !== false) assertKnown('breaker', breaker, breakerNames)
   assertServerAddress(poolOptions)
   const address = addressOf(connectionString, poolOptions)
-  if (pool === undefined && pglite === undefined) assertEnvironment({ ...poolOptions, ...address })
+  if (pool === undefined && pglite === undefined) {
+    assertOneTls({ ...poolOptions, ...address })
+    assertEnvironment({ ...poolOptions, ...address })
+  }
   return Object.freeze({
     pool: pool === undefined ? undefined : assertPool(pool),
     pglite: pglite === undefined ? undefined : assertPglite(pglite),

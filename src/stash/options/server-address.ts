@@ -39,6 +39,23 @@ export function assertAddress(field: string, address: unknown): string {
   )
 }
 
+/** What sets TLS in an address (pg-connection-string). */
+const tlsOfAddress = /[?&](ssl|sslmode|sslcert|sslkey|sslrootcert|sslnegotiation)=/
+
+/**
+ * `pg` takes what the address says of TLS, and does not look at the option beside it: who asked for a certificate to be verified would get a connection in the clear.
+ * @throws {InvalidArgumentError} both say something
+ */
+export function assertOneTls({ connectionString, ssl }: PgPoolOptions): void {
+  const [, parameter] = (connectionString !== undefined && tlsOfAddress.exec(connectionString)) || []
+  if (ssl === undefined || parameter === undefined || parameter === 'sslnegotiation') return
+  throw new InvalidArgumentError(
+    'ssl',
+    `stands beside an address that says ${parameter}, which would count in its place`,
+    `Take ${parameter} out of the address, or leave ssl out and say it all there: sslmode=verify-full&sslrootcert=ca.pem.`,
+  )
+}
+
 /**
  * PGPORT, where nothing else names a port. `pg` takes the number that it begins with; beside an address, the option `port` counts for nothing.
  * @throws {InvalidArgumentError}

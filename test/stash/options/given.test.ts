@@ -1,7 +1,7 @@
 import type { PGlite } from '@electric-sql/pglite'
 import Keyv from 'keyv'
 import pg from 'pg'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest'
 import { pgStore, pgStore4 } from '../../../src/adapters/cache-manager/store'
 import { PgRateLimitStore } from '../../../src/adapters/express-rate-limit'
 import { fastifyRateLimitStore } from '../../../src/adapters/fastify-rate-limit'
@@ -116,6 +116,29 @@ describe('options are read by name', () => {
     ]
     // The empty tenant is the one that will not do: where it is not seen, the store would be made.
     for (const make of makers) expect(make, String(make)).toThrow(expect.objectContaining({ field: 'tenant' }))
+  })
+})
+
+describe('TLS', () => {
+  it.each([
+    ['sslmode=disable', { rejectUnauthorized: true }],
+    ['sslmode=require', { ca: 'ca' }],
+    ['sslmode=no-verify', true],
+    ['ssl=true', false],
+    ['application_name=a&sslrootcert=/ca.pem', { ca: 'ca' }],
+  ])('said by the address (%s) and by an option is refused: pg would not look at the option', (parameter, ssl) => {
+    const connectionString = `postgres://u@h/d?${parameter}`
+    const refused = expect.objectContaining({ code: 'ERR_PGSTASH_INVALID_ARGUMENT', field: 'ssl' })
+    expect(() => resolveOptions({ connectionString, ssl })).toThrow(refused)
+    expect(() => resolveOptions({ maintenance: { connectionString, ssl } })).toThrow(refused)
+    expect(resolveOptions({ connectionString }).poolOptions).toMatchObject({ connectionString })
+  })
+
+  it('said by DATABASE_URL is no other', () => {
+    vi.stubEnv('DATABASE_URL', 'postgres://u@h/d?sslmode=require')
+    expect(() => resolveOptions({ ssl: { ca: 'ca' } })).toThrow(/ssl stands beside an address that says sslmode/)
+    expect(resolveOptions({ host: 'other', ssl: true }).poolOptions.ssl).toBe(true)
+    vi.unstubAllEnvs()
   })
 })
 

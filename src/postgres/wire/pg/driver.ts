@@ -29,7 +29,7 @@ export interface PgPoolOptions {
   readonly database?: string | undefined
   /** A function is asked at every new connection: for passwords that rotate. Default: `PGPASSWORD`, then `~/.pgpass`. */
   readonly password?: string | (() => string | Promise<string>) | undefined
-  /** true, or the options of `tls.connect`; an `sslmode` in the connection string counts more. Default: what `PGSSLMODE` says, otherwise none. */
+  /** true, or the options of `tls.connect`; not beside a connection string with an `sslmode`, which `pg` would take in its place. Default: what the connection string or `PGSSLMODE` says, otherwise none. */
   readonly ssl?: boolean | object | undefined
   /** Connections at most. Default: 5. */
   readonly max?: number | undefined

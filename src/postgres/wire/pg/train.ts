@@ -2,7 +2,7 @@ import type { Deadlines } from '../../../coalescing/deadlines'
 import { OpenTransactionError } from '../../../errors'
 import { now, startTimer } from '../../../own-clock'
 import { NotConnected } from '../not-connected'
-import { isLost, isLostStatement, sqlStateOf } from '../transient-failure'
+import { isFatal, isLost, isLostStatement, sqlStateOf } from '../transient-failure'
 import { giveUp, type Leases } from './lease'
 import type { LeasedClient, Release } from './pool'
 import { couple, type PgSubmittable } from './submittable'
@@ -47,6 +47,8 @@ class Train {
   /** The car whose answer comes next. */
   #at = 0
   #before: TransactionStatus | undefined
+  /** What the car failed of is told once it is known how the connection stands. */
+  #isLooking = false
   /** The connection is given up for it. */
   #failure: unknown
   /** What the statement failed of that prepared the name: whoever comes behind finds no such name. */
@@ -91,7 +93,7 @@ class Train {
 
   readonly #end = (error: unknown): void => {
     const car = this.#cars[this.#at]
-    if (car === undefined) return
+    if (car === undefined || this.#isLooking) return
     this.#limits.remove(car.query)
     if (error instanceof OpenTransactionError) this.#giveUp(error)
     else if (error && this.#before === undefined && sqlStateOf(error) !== undefined) this.#lookAfter(car, error)
@@ -111,9 +113,12 @@ class Train {
 
   /** Its callback comes with `handleError`, before the server is ready: in somebody's transaction it may have failed on account of that. */
   #lookAfter(car: Car, error: unknown): void {
-    statusAfter(this.#client).then((status) =>
-      isOpen(status) ? this.#giveUp(new OpenTransactionError(error)) : this.#finish(car, error),
-    )
+    this.#isLooking = true
+    statusAfter(this.#client).then((status) => {
+      this.#isLooking = false
+      if (isOpen(status)) this.#giveUp(new OpenTransactionError(error))
+      else this.#finish(car, error)
+    })
   }
 
   #toldOf({ query }: Car, error: unknown): unknown {
@@ -151,9 +156,9 @@ class Train {
   }
 }
 
-/** The server has refused a statement, and goes on with the next. */
+/** The server has refused a statement, and goes on with the next. Of what ends the connection, some is told as a limit (25P04), and what is behind was not looked at. */
 function isOfStatement(error: unknown): boolean {
-  return sqlStateOf(error) !== undefined && !isLost(error)
+  return sqlStateOf(error) !== undefined && !isLost(error) && !isFatal(error)
 }
 
 /** The server says how it stands right behind its error. */
