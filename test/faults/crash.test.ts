@@ -73,6 +73,8 @@ describe('a server that crashes under load', () => {
     const stash = open('unlogged', { unlogged: true })
     const load = await Load.on(stash)
     await load.recovers()
+    // Everybody has a session by then.
+    await expect.poll(() => rowsOf('unlogged', 'session'), { timeout: 10_000 }).toBeGreaterThanOrEqual(16)
     await server.crash()
     const report = await load.stop()
     expect(report).toMatchObject({ hanging: [], wrong: [] })
