@@ -5,7 +5,9 @@ import type { Departing } from './departures'
 import type { FailureKinds } from './failure-kinds'
 import type { LaneRules } from './lane-rules'
 import type { Meter } from './meter'
-import type { Ordered, ReadKeys, Scope } from './program-order'
+import type { Ordered } from './order/ordered'
+import type { ReadKeys } from './order/read-keys'
+import type { Scope } from './order/scope'
 import type { Asked, Sharer } from './request'
 
 /** One key of a group: it is its own and only sharer. */

@@ -1,7 +1,8 @@
 import type { Address } from './address'
 import type { Call } from './call'
 import type { Located } from './located'
-import type { OrderedKey, Scope } from './program-order'
+import type { OrderedKey } from './order/ordered'
+import type { Scope } from './order/scope'
 
 /** Someone who shares in a request: what it asked, and whom to answer. */
 export interface Sharer<Payload, Answer> {

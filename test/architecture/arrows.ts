@@ -26,7 +26,7 @@ export const arrows: readonly (readonly [room: string, rooms: string])[] = [
   ['src/postgres/import', 'src/postgres/schema src/postgres/wire src/postgres/wire/pg sql @'],
   ['src/postgres/*', 'src/postgres/wire sql @'],
   ['src/postgres/wire', 'sql @'],
-  ['src/coalescing', 'src/entry src/errors src/own-clock'],
+  ['src/coalescing', 'src/coalescing/order src/entry src/errors src/own-clock'],
   ['src/entry/*', 'src/entry src/errors'],
   ['src/entry', 'src/errors src/own-clock'],
   ['src/errors', 'src/migrate-step'],
