@@ -33,12 +33,11 @@ class Track {
 
   /** A batch of every lane that has something is one flight: they travel together, and none waits for another one's crowd. */
   depart(): void {
-    while (this.isDue) {
-      const lanes = this.#lanes
-      this.#lanes = []
-      const batches = lanes.flatMap((lane) => this.#batchOf(lane) ?? [])
-      if (batches.length > 0) void this.#land(batches)
-    }
+    if (!this.isDue) return
+    const lanes = this.#lanes
+    this.#lanes = []
+    const batches = lanes.flatMap((lane) => this.#batchOf(lane) ?? [])
+    if (batches.length > 0) void this.#land(batches)
   }
 
   #batchOf(lane: Departing): Promise<void> | undefined {
@@ -93,11 +92,12 @@ export class Departures {
 
   readonly #depart = (): void => {
     this.#isScheduled = false
-    this.#together(this.#departAll)
+    // What is left of a crowd goes by itself: on one client the server would take one batch after the other.
+    while (this.#reads.isDue || this.#writes.isDue) this.#together(this.#departOnce)
   }
 
   /** Reads first: no read stands behind a write that waits for a row. */
-  readonly #departAll = (): void => {
+  readonly #departOnce = (): void => {
     this.#reads.depart()
     this.#writes.depart()
   }
