@@ -1,6 +1,7 @@
 import type { Coalescer } from '../coalescing/coalescer'
 import { ownCopy } from '../entry/kept-name'
 import { EntryTable } from './entries/table'
+import type { Telling } from './near/telling'
 import type { Database } from './schema/database'
 import type { Isolation } from './schema/migrator'
 import { TenantScope } from './tenant-scope'
@@ -11,7 +12,12 @@ import type { StatementRunner } from './wire/statement-runner'
 const tenantsKept = 1_000
 
 /** The class of a table of this schema. It is handed in by who uses it: a cache loads neither sessions nor limits. */
-export type TableKind<Table> = new (runner: StatementRunner, coalescer: Coalescer, schema: string) => Table
+export type TableKind<Table> = new (
+  runner: StatementRunner,
+  coalescer: Coalescer,
+  schema: string,
+  telling: Telling,
+) => Table
 
 /** The class of a table that somebody else has made. */
 export type ForeignTableKind<Table> = new (runner: StatementRunner, coalescer: Coalescer, name: TableName) => Table
@@ -30,24 +36,26 @@ export class TenantTables {
   readonly #runner: StatementRunner
   readonly #coalescer: Coalescer
   readonly #schema: string
+  readonly #telling: Telling
   #entries: EntryTable | undefined
   readonly #ofKind = new Map<TableKind<unknown>, unknown>()
 
-  constructor(runner: StatementRunner, coalescer: Coalescer, schema: string) {
+  constructor(runner: StatementRunner, coalescer: Coalescer, schema: string, telling: Telling) {
     this.#runner = runner
     this.#coalescer = coalescer
     this.#schema = schema
+    this.#telling = telling
   }
 
   get entries(): EntryTable {
-    this.#entries ??= new EntryTable(this.#runner, this.#coalescer, this.#schema)
+    this.#entries ??= new EntryTable(this.#runner, this.#coalescer, this.#schema, this.#telling)
     return this.#entries
   }
 
   of<Table>(kind: TableKind<Table>): Table {
     const known = this.#ofKind.get(kind) as Table | undefined
     if (known !== undefined) return known
-    const table = new kind(this.#runner, this.#coalescer, this.#schema)
+    const table = new kind(this.#runner, this.#coalescer, this.#schema, this.#telling)
     this.#ofKind.set(kind, table)
     return table
   }
@@ -61,15 +69,22 @@ export class Tables {
   readonly #database: Database
   readonly #coalescer: Coalescer
   readonly #schema: string
+  readonly #telling: Telling
   readonly #ofTenant = new Map<string, TenantTables>()
   readonly #shared: TenantTables | undefined
   readonly #foreign = new Map<string, ForeignTable>()
 
-  constructor(database: Database, coalescer: Coalescer, options: { schema: string; isolation: Isolation }) {
+  constructor(
+    database: Database,
+    coalescer: Coalescer,
+    options: { schema: string; isolation: Isolation },
+    telling: Telling,
+  ) {
     this.#database = database
     this.#coalescer = coalescer
     this.#schema = options.schema
-    if (options.isolation === 'column') this.#shared = new TenantTables(database, coalescer, options.schema)
+    this.#telling = telling
+    if (options.isolation === 'column') this.#shared = new TenantTables(database, coalescer, options.schema, telling)
   }
 
   of(tenant: string): TenantTables {
@@ -95,7 +110,12 @@ export class Tables {
       if (this.#ofTenant.size < tenantsKept) break
       this.#ofTenant.delete(oldest)
     }
-    const tables = new TenantTables(new TenantScope(this.#database, tenant), this.#coalescer, this.#schema)
+    const tables = new TenantTables(
+      new TenantScope(this.#database, tenant),
+      this.#coalescer,
+      this.#schema,
+      this.#telling,
+    )
     this.#ofTenant.set(tenant, tables)
     return tables
   }

@@ -1,6 +1,7 @@
 import { Coalescer } from '../coalescing/coalescer'
 import { defaultTenant, type TenantSource, tenantName } from '../entry/tenant'
 import { StashClosedError } from '../errors'
+import { Telling } from '../postgres/near/telling'
 import { type ForeignTable, type ForeignTableKind, Tables } from '../postgres/tables'
 import { TenantScope } from '../postgres/tenant-scope'
 import { Maintenance } from '../postgres/upkeep/maintenance'
@@ -78,7 +79,7 @@ export class PgStash {
       together: (work) => this.#connections.driver.together(work),
       onLook,
     })
-    this.#tables = new Tables(database, this.#coalescer, this.#options)
+    this.#tables = new Tables(database, this.#coalescer, this.#options, new Telling())
     this.#maintenance = new Maintenance(ownerDatabase, this.schema)
     this.#clock = this.#makeClock()
   }

@@ -19,8 +19,10 @@ export const arrows: readonly (readonly [room: string, rooms: string])[] = [
   ['src/stash/upkeep', 'src/postgres src/postgres/upkeep src/postgres/entries src/postgres/wire @'],
   [
     'src/postgres',
-    'src/postgres/entries src/postgres/sessions src/postgres/limits src/postgres/schema src/postgres/wire @',
+    'src/postgres/near src/postgres/entries src/postgres/sessions src/postgres/limits src/postgres/schema src/postgres/wire @',
   ],
+  ['src/postgres/entries', 'src/postgres/near src/postgres/wire sql @'],
+  ['src/postgres/sessions', 'src/postgres/near src/postgres/wire sql @'],
   ['src/postgres/upkeep', 'src/postgres/entries src/postgres/wire sql @'],
   ['src/postgres/doctor', 'src/postgres/schema src/postgres/wire src/postgres/wire/pg sql @'],
   ['src/postgres/import', 'src/postgres/schema src/postgres/wire src/postgres/wire/pg sql @'],
