@@ -4,6 +4,7 @@ import { describeMachine, readSettings, type Settings } from './measuring/settin
 import { sentenceOf, type Verdict } from './measuring/verdict'
 import { picture } from './report/picture'
 import { judge, ratioOf } from './report/targets'
+import { app } from './workloads/app'
 import { clearing } from './workloads/clearing'
 import { compare, type Line } from './workloads/comparison'
 import { latency } from './workloads/latency'
@@ -39,6 +40,11 @@ console.log(
 )
 
 const lines = await compare(settings, (line) => console.log(rowsOf(line)))
+if (app.name.includes(settings.only)) {
+  const line = await app(settings)
+  lines.push(line)
+  console.log(rowsOf(line))
+}
 const verdicts = judge(lines, usualBytes)
 for (const part of parts) if (part.name.includes(settings.only)) verdicts.push(...(await part(settings)))
 
@@ -61,12 +67,13 @@ function rowsOf(line: Line): string {
   const head = `${work}, ${bytes} B, ${callers} caller${callers === 1 ? '' : 's'}, ${storage}`
   const rows = Object.entries(figures).map(([name, figure]) => {
     const ratio = name === 'pgstash' ? '' : `x${ratioOf(line, name)?.toFixed(2)}`
-    const { rate, p50Ms, p99Ms, roundTrips } = figure
+    const { rate, p50Ms, p99Ms, roundTrips, statements } = figure
     const speed = [`${Math.round(rate)}/s`, `p50 ${p50Ms.toFixed(2)}`, `p99 ${p99Ms.toFixed(2)}`, ratio]
     const cost = [
       `node ${between('nodeUs', figure)}`,
       `server ${between('serverUs', figure)}`,
       `trips ${roundTrips.toFixed(3)}`,
+      ...(Number.isNaN(statements) ? [] : [`statements ${statements.toFixed(3)}`]),
     ]
     return `  ${name.padEnd(20)}${speed.map((cell) => cell.padStart(12)).join('')}${cost.map((cell) => cell.padStart(26)).join('')}`
   })

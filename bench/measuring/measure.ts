@@ -11,6 +11,8 @@ export interface Figure {
   readonly serverUs: number
   /** Writes to the socket for an operation: how many travel together is one through this. */
   readonly roundTrips: number
+  /** Statements for an operation; NaN where nobody tells. */
+  readonly statements: number
 }
 
 /** Of the turns of one contestant: the median of each field, and between which values they lay. */
@@ -19,7 +21,7 @@ export interface Spread extends Figure {
   readonly most: Figure
 }
 
-const fields = ['rate', 'p50Ms', 'p99Ms', 'nodeUs', 'serverUs', 'roundTrips'] as const
+const fields = ['rate', 'p50Ms', 'p99Ms', 'nodeUs', 'serverUs', 'roundTrips', 'statements'] as const
 
 /** Calls `operation` from so many callers at once, each one call after the other, for so long. */
 export async function measure(
@@ -45,7 +47,12 @@ export async function measure(
   return figureOf(latencies, tookMs, await stop?.())
 }
 
-const unseen: Cost = { nodeUs: Number.NaN, serverUs: Number.NaN, roundTrips: Number.NaN }
+const unseen: Cost = {
+  nodeUs: Number.NaN,
+  serverUs: Number.NaN,
+  roundTrips: Number.NaN,
+  statements: Number.NaN,
+}
 
 export function figureOf(latencies: number[], durationMs: number, cost: Cost = unseen): Figure {
   latencies.sort((a, b) => a - b)
@@ -57,6 +64,7 @@ export function figureOf(latencies: number[], durationMs: number, cost: Cost = u
     nodeUs: cost.nodeUs / calls,
     serverUs: cost.serverUs / calls,
     roundTrips: cost.roundTrips / calls,
+    statements: cost.statements / calls,
   }
 }
 

@@ -12,19 +12,20 @@ export interface Settings {
   readonly turns: number
   readonly turnMs: number
   readonly keys: number
-  /** Only the rows and parts whose name contains this, say `get 64` or `latency`. */
+  /** Only the rows and parts whose name contains this, say `get 64`, `latency` or `app`. */
   readonly only: string
   /** Another build of this package, by its folder `dist`: measured beside this one. */
   readonly against: string | undefined
 }
 
 export function readSettings(): Settings {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     options: {
       quick: { type: 'boolean', default: false },
       turns: { type: 'string' },
       'turn-ms': { type: 'string' },
-      only: { type: 'string', default: '' },
+      only: { type: 'string' },
       against: { type: 'string' },
     },
   })
@@ -36,7 +37,7 @@ export function readSettings(): Settings {
     turns: Number(values.turns ?? (isQuick ? 3 : 5)),
     turnMs: Number(values['turn-ms'] ?? (isQuick ? 150 : 700)),
     keys: isQuick ? 10_000 : 100_000,
-    only: values.only,
+    only: values.only ?? positionals.join(' '),
     against: values.against,
   }
 }

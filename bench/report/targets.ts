@@ -1,12 +1,16 @@
 import type { Verdict } from '../measuring/verdict'
 import type { Line } from '../workloads/comparison'
 
-/** What a row of the comparison is to reach, as a ratio of rates in one run. */
+/** What can be compared: rates, or what an operation costs. */
+type Measure = 'rate' | 'nodeUs' | 'serverUs'
+
+/** What a row of the comparison is to reach, as a ratio of medians in one run. */
 interface Target {
   readonly work: string
   readonly callers: number
   readonly storage: Line['storage']
   readonly against: string
+  readonly measure: Measure
   readonly is: Verdict['is']
   readonly bound: number
 }
@@ -18,10 +22,19 @@ const target = (
   against: string,
   bound: number,
   is: Verdict['is'] = 'at least',
-): Target => ({ work, callers, storage, against, bound, is })
+): Target => ({ work, callers, storage, against, measure: 'rate', bound, is })
+
+/** Of the app, which has one row. */
+const ofApp = (measure: Measure, against: string, bound: number): Target => ({
+  ...target('app', 32, 'logged', against, bound, measure === 'rate' ? 'at least' : 'at most'),
+  measure,
+})
 
 const keyvPostgres = '@keyv/postgres'
 const keyvRedis = '@keyv/redis'
+const redisStores = 'Redis stores'
+/** The build that `--against` names. */
+const earlier = 'pgstash, earlier'
 
 const targets: readonly Target[] = [
   target('get', 1, 'unlogged', keyvPostgres, 1.15),
@@ -44,25 +57,35 @@ const targets: readonly Target[] = [
   // At least 0.7 of the throughput, that is.
   target('get', 64, 'unlogged', 'pgstash, rls', 1 / 0.7, 'at most'),
   target('set', 64, 'unlogged', 'pgstash, rls', 1 / 0.7, 'at most'),
+  ofApp('nodeUs', redisStores, 1.15),
+  ofApp('serverUs', earlier, 0.6),
+  ofApp('rate', redisStores, 0.9),
+  ofApp('rate', 'PostgreSQL stores', 3),
 ]
 
+const told: Readonly<Record<Measure, string>> = {
+  rate: '',
+  nodeUs: ', Node CPU',
+  serverUs: ', server CPU',
+}
+
 /** Ours over theirs; undefined where somebody was not there. */
-export function ratioOf(line: Line, against: string): number | undefined {
+export function ratioOf(line: Line, against: string, measure: Measure = 'rate'): number | undefined {
   const [own, other] = [line.figures.pgstash, line.figures[against]]
-  return own === undefined || other === undefined ? undefined : own.rate / other.rate
+  return own === undefined || other === undefined ? undefined : own[measure] / other[measure]
 }
 
 /** The targets with what was reached, in the bytes of the usual rows. */
 export function judge(lines: readonly Line[], bytes: number): Verdict[] {
-  return targets.flatMap(({ work, callers, storage, against, bound, is }) => {
+  return targets.flatMap(({ work, callers, storage, against, measure, bound, is }) => {
     const line = lines.find(
       (one) => one.work === work && one.callers === callers && one.storage === storage && one.bytes === bytes,
     )
-    const reached = line && ratioOf(line, against)
+    const reached = line && ratioOf(line, against, measure)
     if (reached === undefined) return []
     return [
       {
-        what: `${work}, ${callers} caller${callers === 1 ? '' : 's'}, ${storage}, over ${against}`,
+        what: `${work}, ${callers} caller${callers === 1 ? '' : 's'}, ${storage}${told[measure]}, over ${against}`,
         reached,
         bound,
         is,
