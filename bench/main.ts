@@ -3,13 +3,14 @@ import type { Spread } from './measuring/measure'
 import { describeMachine, readSettings, type Settings } from './measuring/settings'
 import { sentenceOf, type Verdict } from './measuring/verdict'
 import { picture } from './report/picture'
-import { judge, ratioOf } from './report/targets'
+import { judge, ownOf, ratioOf } from './report/targets'
 import { app } from './workloads/app'
 import { clearing } from './workloads/clearing'
 import { compare, type Line } from './workloads/comparison'
 import { latency } from './workloads/latency'
 import { memory } from './workloads/memory'
 import { usersMix } from './workloads/mixed'
+import { near } from './workloads/near'
 import { overwrites } from './workloads/overwrites'
 import { rateLimits } from './workloads/rate-limits'
 import { sessions } from './workloads/sessions'
@@ -40,6 +41,7 @@ console.log(
 )
 
 const lines = await compare(settings, (line) => console.log(rowsOf(line)))
+if (near.name.includes(settings.only)) lines.push(...(await near(settings, (line) => console.log(rowsOf(line)))))
 if (app.name.includes(settings.only)) {
   const line = await app(settings)
   lines.push(line)
@@ -66,9 +68,10 @@ function rowsOf(line: Line): string {
   const { work, bytes, callers, storage, figures } = line
   const head = `${work}, ${bytes} B, ${callers} caller${callers === 1 ? '' : 's'}, ${storage}`
   const rows = Object.entries(figures).map(([name, figure]) => {
-    const ratio = name === 'pgstash' ? '' : `x${ratioOf(line, name)?.toFixed(2)}`
+    const times = ratioOf(line, name)
+    const ratio = name === ownOf(line) || times === undefined ? '' : `x${times.toFixed(2)}`
     const { rate, p50Ms, p99Ms, roundTrips, statements } = figure
-    const speed = [`${Math.round(rate)}/s`, `p50 ${p50Ms.toFixed(2)}`, `p99 ${p99Ms.toFixed(2)}`, ratio]
+    const speed = [`${Math.round(rate)}/s`, `p50 ${digits(p50Ms, 2)}`, `p99 ${digits(p99Ms, 2)}`, ratio]
     const cost = [
       `node ${between('nodeUs', figure)}`,
       `server ${between('serverUs', figure)}`,
@@ -82,5 +85,10 @@ function rowsOf(line: Line): string {
 
 /** The median, and between what it lay. */
 function between(field: 'nodeUs' | 'serverUs', { least, most, ...median }: Spread): string {
-  return `${median[field].toFixed(1)} (${least[field].toFixed(1)}-${most[field].toFixed(1)})`
+  return `${digits(median[field], 1)} (${digits(least[field], 1)}-${digits(most[field], 1)})`
+}
+
+/** So many behind the point, and more where a hit in memory would be nothing. */
+function digits(value: number, usual: number): string {
+  return value < 0.1 ? value.toPrecision(2) : value.toFixed(value < 1 ? 2 : usual)
 }

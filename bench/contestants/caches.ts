@@ -11,7 +11,7 @@ import { runSql } from '../measuring/run-sql'
 export interface Contestant {
   readonly name: string
   get(key: string): Promise<unknown>
-  set(key: string, value: string): Promise<unknown>
+  set(key: string, value: unknown): Promise<unknown>
   getMany(keys: string[]): Promise<unknown>
   setMany(entries: { key: string; value: string }[]): Promise<unknown>
   /** Empties what it used, and closes. */

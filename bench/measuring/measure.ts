@@ -68,6 +68,12 @@ export function figureOf(latencies: number[], durationMs: number, cost: Cost = u
   }
 }
 
+/** Of what was measured with so many calls as one operation, one after the other; how long one took is a mean then. */
+export function ofOneCall({ rate, ...rest }: Figure, calls: number): Figure {
+  const shares = Object.entries(rest).map(([field, value]) => [field, value / calls])
+  return { rate: rate * calls, ...(Object.fromEntries(shares) as typeof rest) }
+}
+
 /** Each field by itself. */
 export function spreadOf(figures: readonly Figure[]): Spread {
   const each = (pick: (values: readonly number[]) => number) =>

@@ -19,6 +19,9 @@ const stores: Readonly<Record<string, string>> = {
 }
 /** Named beside their bars. */
 const others: Readonly<Record<string, string>> = {
+  'pgstash, near': '#79a6f6',
+  cacheable: '#dd8a5a',
+  bentocache: '#e0b34f',
   'memory stores': '#3f9c6d',
   'Redis stores': stores['@keyv/redis'] as string,
   'PostgreSQL stores': stores['@keyv/postgres'] as string,
@@ -53,7 +56,7 @@ export function picture(lines: readonly Line[], caption: string): string {
 
 function isShown({ work, bytes, callers, storage }: Line): boolean {
   if (bytes !== 300) return false
-  if (work === 'app') return true
+  if (work === 'app' || work === 'near get') return true
   if (work === 'get' || work === 'set') return storage === 'logged' ? work === 'set' && callers === 64 : callers !== 16
   return (work === 'getMany 100' || work === 'setMany 100') && callers === 1
 }

@@ -10,6 +10,8 @@ export interface Line {
   readonly bytes: number
   readonly callers: number
   readonly storage: 'unlogged' | 'logged'
+  /** Whom the others are told relative to. Default: `pgstash`. */
+  readonly own?: string
   /** By contestant. */
   readonly figures: Readonly<Record<string, Spread>>
 }
