@@ -50,7 +50,6 @@ export interface GroupRules<Payload, Answer> {
  */
 export class Group<Payload, Answer> implements Departing, Ordered {
   readonly isRead: boolean
-  readonly hasQueued = false
   isAnnounced = false
   hasLeft = false
   readonly #keys: readonly KeyOfGroup<Payload, Answer>[]
@@ -77,6 +76,10 @@ export class Group<Payload, Answer> implements Departing, Ordered {
     this.#common = common
     if (this.isRead) this.#reading = scope.readTogether(this.#names, this)
     else scope.writeTogether(this.#names, this)
+  }
+
+  get queued(): number {
+    return this.hasLeft ? 0 : this.#keys.length
   }
 
   depart(): Promise<void> | undefined {

@@ -48,8 +48,8 @@ export class Lane<Payload, Answer> implements Departing, Gate {
     this.#limits = limits
   }
 
-  get hasQueued(): boolean {
-    return this.#queue.length > 0
+  get queued(): number {
+    return this.#queue.length
   }
 
   /** Asks about one key, joining a request of the same kind where one waits. */

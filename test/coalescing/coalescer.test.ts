@@ -54,6 +54,11 @@ class WatchedPool implements PgPool {
   }
 }
 
+/** All that is to be done now, and no timer. */
+async function ticks(): Promise<void> {
+  for (let tick = 0; tick < 20; tick += 1) await new Promise<void>((resolve) => process.nextTick(resolve))
+}
+
 describe('coalescer', () => {
   let pool: WatchedPool
   let stash: PgStash
@@ -151,6 +156,56 @@ describe('coalescer', () => {
     await Promise.all([...first, ...second, ...third])
     expect(pool.sent).toHaveLength(3)
     expect(pool.rows).toEqual([2, 1, 20])
+  })
+
+  it('lets few wait for what is in the air, and a crowd not', async () => {
+    const cache = stash.namespace('few')
+    await cache.get('warm')
+    pool.sent = []
+    holdStatements()
+    const calls: Promise<unknown>[] = [cache.get('a')]
+    await ticks()
+    calls.push(cache.get('b'))
+    await ticks()
+    expect(pool.rows).toEqual([1])
+    calls.push(...Array.from({ length: 15 }, (_, at) => cache.get(`c${at}`)))
+    await ticks()
+    expect(pool.rows).toEqual([1, 16])
+    release()
+    await Promise.all(calls)
+  })
+
+  it('lets a write wait for reads in the air, and no read for a write', async () => {
+    const cache = stash.namespace('kinds')
+    await cache.get('warm')
+    pool.sent = []
+    holdStatements()
+    const calls: Promise<unknown>[] = [cache.get('a')]
+    await ticks()
+    calls.push(cache.set('b', 1))
+    await ticks()
+    expect(pool.rows).toEqual([1])
+    release()
+    await Promise.all(calls)
+    pool.sent = []
+    holdStatements()
+    calls.push(cache.set('b', 2))
+    await ticks()
+    calls.push(cache.get('a'))
+    await ticks()
+    expect(pool.sent).toHaveLength(2)
+    release()
+    await Promise.all(calls)
+  })
+
+  it('sends what is due together in one train: reads first, writes behind them', async () => {
+    const cache = stash.namespace('train')
+    await cache.get('warm')
+    pool.sent = []
+    const calls = [cache.set('b', 1), cache.get('a')]
+    await ticks()
+    expect(pool.names).toEqual(['entries/reads/value', 'entries/writes/set-alone'])
+    await Promise.all(calls)
   })
 
   it('keeps to its caps on rows and bytes', async () => {
