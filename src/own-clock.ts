@@ -18,6 +18,32 @@ export function now(): number {
   return realNow.call(performance)
 }
 
+/** Not a method of the global at the time of the call: that may be a fake by then. */
+const realWall = Date.now
+
+/** What the two clocks said last, and for how long the machine has slept. An array of doubles: numbers of a module would be boxed at each call. */
+const seen = new Float64Array(3)
+const ofTicks = 0
+const ofWall = 1
+const slept = 2
+
+/** The wall clock comes in whole milliseconds; less than this is no sleep. */
+const shortestSleepMs = 2
+
+/**
+ * As {@link now}, and on while a suspended machine sleeps, when the clock of {@link now} stands still: what the wall clock has gained over it since the last look counts as
+ * slept. A wall clock that is set forward counts too, one that is set back does not.
+ */
+export function wakingNow(): number {
+  const ticks = realNow.call(performance)
+  const wall = realWall()
+  const gained = wall - (seen[ofWall] as number) - (ticks - (seen[ofTicks] as number))
+  if (gained > shortestSleepMs && seen[ofWall] !== 0) seen[slept] = (seen[slept] as number) + gained
+  seen[ofTicks] = ticks
+  seen[ofWall] = wall
+  return ticks + (seen[slept] as number)
+}
+
 /** As soon as the code now running returns; once, and never where only fakes were to be had. */
 export function soon(work: () => void): void {
   if (process.nextTick === nextTick) {

@@ -12,8 +12,12 @@ export const arrows: readonly (readonly [room: string, rooms: string])[] = [
   ['src/stash/import', 'src/stash src/stash/entries src/stash/sessions src/postgres/* @'],
   ['src/stash/sessions', 'src/stash src/stash/options src/postgres/* @'],
   ['src/stash/limits', 'src/stash src/stash/options src/postgres/* @'],
-  ['src/stash', 'src/stash/options src/stash/entries src/stash/upkeep src/stash/doctor src/postgres src/postgres/* @'],
+  [
+    'src/stash',
+    'src/stash/options src/stash/entries src/stash/near src/stash/upkeep src/stash/doctor src/postgres src/postgres/* @',
+  ],
   ['src/stash/entries', 'src/stash/options src/postgres/entries @'],
+  ['src/stash/near', 'src/stash/options src/stash/entries src/postgres/near src/postgres/entries @'],
   ['src/stash/doctor', 'src/stash/options src/postgres/doctor src/postgres/schema src/postgres/wire @'],
   ['src/stash/options', 'src/stash/upkeep src/postgres/schema src/postgres/wire src/postgres/wire/pg @'],
   ['src/stash/upkeep', 'src/postgres src/postgres/upkeep src/postgres/entries src/postgres/wire @'],
@@ -50,6 +54,7 @@ export const foundations = 'src/coalescing src/entry src/entry/* src/errors src/
 export const packages: Record<string, readonly string[]> = {
   'src/cli': ['commander', '@redis/client', '@electric-sql/pglite', 'node:readline/promises', 'node:fs'],
   'src/postgres': ['pg', 'cockatiel', 'node:crypto'],
+  'src/stash/near': ['lru-cache', 'node:crypto', 'node:diagnostics_channel'],
   'src/coalescing': ['node:diagnostics_channel'],
   'src/stash': ['node:diagnostics_channel', 'node:crypto'],
   'src/entry': ['node:crypto', 'node:net', 'node:util/types'],

@@ -1,0 +1,379 @@
+import type { Address } from '../../coalescing/address'
+import type { LogPage, LogPosition, LogRow, LostRows } from '../../postgres/near/log-page'
+import { type Digest, loggedDigest } from './digest'
+import { Lease } from './lease'
+import { type Epoch, type Held, Memory, type MemoryLimits, type Place } from './memory'
+import { ReadsUnderWay, type ReadUnderWay } from './reads-under-way'
+import { bytesOfText, frozenValue, isShareable } from './value'
+
+/** A row of the database. */
+export interface FoundRow {
+  readonly format: string
+  readonly text: string
+  readonly version: number
+  /** Milliseconds left, by the clock of the database; null: for ever. */
+  readonly leftMs: number | null
+  /** Epoch milliseconds by the same clock; null: never; undefined: not known. */
+  readonly expiresAt?: number | null | undefined
+}
+
+/** What the database answers of a key. */
+export interface Answer {
+  /** undefined: it is not there. */
+  readonly row: FoundRow | undefined
+  /** Whether every write of the namespace that this answer does not see is one that tells the log. */
+  readonly isTold: boolean
+}
+
+/** How a namespace is held. */
+export interface HoldRules {
+  /** An entry answers for so long at most, in milliseconds, whatever it has left. */
+  readonly ttl: number
+  /** For so long it is remembered that there is none, in milliseconds; 0: not. */
+  readonly absentTtl: number
+  readonly isFrozen: boolean
+}
+
+/** A write of this process from its call to its answer. */
+export interface WriteUnderWay {
+  readonly place: Place
+  readonly key: string
+  readonly digest: Digest
+  /** Where the sequence of events stood once the call had voided the key. */
+  readonly begin: number
+  readonly calledAt: number
+}
+
+/** What the writes of one key that are under way have to know. */
+interface Pending {
+  writes: number
+  voidedAt: number
+  top: number
+}
+
+/** What is counted. */
+export interface CoherenceCounts {
+  hits: number
+  misses: number
+  fills: number
+  discardedFills: number
+  invalidations: number
+  readonly drops: { incarnation: number; pruned: number }
+}
+
+export interface CoherenceOptions extends MemoryLimits {
+  readonly maxStalenessMs: number
+  /** The clock of this process: it only goes forward. */
+  readonly now: () => number
+  /** When a write of this process was acknowledged, as `seq` stood; undefined: it is not one, or its outcome is not known. */
+  readonly acknowledgedAt: (nonce: string) => number | undefined
+}
+
+/** Any other means everything: also what a later version of this package has to tell. */
+const knownKinds: ReadonlySet<string> = new Set(['k', 'n', 't'])
+
+/**
+ * The rules by which memory stays coherent, docs/guide/near-cache.md, "The rules": no clock but the process's own, no database. Events are numbered: whatever began before something was
+ * voided, be it read or held, does not count any more.
+ *
+ * test/stash/near/model.test.ts runs them over a small database that does everything wrong it may, and takes each of them away in turn.
+ */
+export class Coherence {
+  /** How many events there were: pages applied, calls and acknowledgements of own writes. */
+  seq = 1
+  readonly counts: CoherenceCounts = {
+    hits: 0,
+    misses: 0,
+    fills: 0,
+    discardedFills: 0,
+    invalidations: 0,
+    drops: { incarnation: 0, pruned: 0 },
+  }
+  readonly lease: Lease
+  readonly memory: Memory
+  /** Of the last page that was applied; undefined: there was none. */
+  position: LogPosition | undefined
+  readonly reads = new ReadsUnderWay()
+  readonly #writes = new Map<Digest, Pending>()
+  protected readonly options: CoherenceOptions
+
+  constructor(options: CoherenceOptions) {
+    this.options = options
+    this.lease = new Lease(options.maxStalenessMs)
+    this.memory = new Memory(options)
+  }
+
+  place(address: Address): Place {
+    return this.memory.place(address)
+  }
+
+  /** What memory answers; undefined: ask the database. @param graceMs how much longer than the lease, in milliseconds */
+  find(place: Place, key: string, now: number, graceMs = 0): Held | undefined {
+    const held = place.entries.get(key)
+    if (held === undefined || !this.isLeased(now, graceMs)) return undefined
+    if (this.isPast(held, now) || this.isVoid(held)) {
+      this.memory.drop(held.digest)
+      return undefined
+    }
+    this.memory.touch(held)
+    return held
+  }
+
+  /** A call that goes to the database. */
+  beginRead(): ReadUnderWay {
+    return this.reads.begin(this.seq, this.options.now())
+  }
+
+  /** Once for each read that began, answered or not, after its answers. */
+  endRead(read: ReadUnderWay): void {
+    this.reads.end(read)
+  }
+
+  /** What the database answered about a key that was asked by `read`: it may enter, and what it proves old goes. */
+  answered(read: ReadUnderWay, place: Place, key: string, { row, isTold }: Answer, rules: HoldRules): void {
+    const digest = place.digestOf(key)
+    this.noteTold(read, place, isTold)
+    if (row === undefined) this.#absent(read, place, key, digest, isTold, rules)
+    else this.#present(read, place, key, digest, row, isTold, rules)
+  }
+
+  /** Before a write leaves: a read that is asked after it, awaited or not, goes to the database, behind it. */
+  beginWrite(place: Place, key: string): WriteUnderWay {
+    const digest = place.digestOf(key)
+    const pending = this.#writes.get(digest)
+    if (pending === undefined) this.#writes.set(digest, { writes: 1, voidedAt: 0, top: 0 })
+    else pending.writes += 1
+    this.voidAtCall(digest)
+    return { place, key, digest, begin: this.seq, calledAt: this.options.now() }
+  }
+
+  /**
+   * After its answer, whatever that was: reads that left before it are void, and what was written may enter.
+   * @param row what was written, where the answer tells all of it
+   */
+  endWrite(write: WriteUnderWay, row?: FoundRow, rules?: HoldRules): void {
+    const mayEnter = row !== undefined && rules !== undefined && this.mayWriteThrough(write, row.version)
+    this.#endPending(write.digest)
+    this.voidAtAcknowledgement(write.digest)
+    if (row === undefined) return
+    this.noteVersion(write.digest, row.version)
+    if (mayEnter) this.#hold(write.place, write.key, write.digest, this.seq, write.calledAt, row, rules)
+  }
+
+  /** Before a namespace or a tenant is emptied, or a part of it. */
+  beginSweep(epoch: Epoch): void {
+    epoch.sweeps += 1
+    this.voidEpoch(epoch)
+  }
+
+  /** After its answer, whatever that was. */
+  endSweep(epoch: Epoch): void {
+    epoch.sweeps -= 1
+    this.voidEpoch(epoch)
+  }
+
+  /**
+   * The answer of a poll.
+   * @param sentAt by the clock of this process, before it was sent
+   */
+  apply(page: LogPage, sentAt: number): void {
+    this.seq += 1
+    const reason = this.reasonToDrop(page)
+    if (reason === undefined) for (const row of page.rows) this.#applyRow(row)
+    else this.drop(reason)
+    this.position = page.position
+    this.lease.renew(sentAt)
+  }
+
+  /** Forgets all that is held, and all that is being read. */
+  drop(reason?: LostRows | 'first'): void {
+    if (reason === 'incarnation' || reason === 'pruned') this.counts.drops[reason] += 1
+    this.voidEpoch(this.memory.epoch)
+    this.reads.forgetMarks()
+    this.memory.clear()
+  }
+
+  /** Undefined: the page has everything since the last one. */
+  protected reasonToDrop({ lost }: LogPage): LostRows | 'first' | undefined {
+    return this.position === undefined ? 'first' : lost
+  }
+
+  /** A backup, or a standby that took over, may know nothing of a mark: each answer says whether it does, and what is void is so in this as well. */
+  protected noteTold({ begin }: ReadUnderWay, place: Place, isTold: boolean): void {
+    if (!isTold) place.toldAt = 0
+    else if (begin > place.toldAt) place.toldAt = begin
+  }
+
+  protected isTold(place: Place): boolean {
+    return place.toldAt > 0 && !place.isVoidSince(place.toldAt)
+  }
+
+  protected voidEpoch(epoch: Epoch): void {
+    this.seq += 1
+    epoch.at = this.seq
+  }
+
+  protected isLeased(now: number, graceMs: number): boolean {
+    return this.lease.holdsAt(now, graceMs)
+  }
+
+  protected isPast(held: Held, now: number): boolean {
+    return now >= held.deadline
+  }
+
+  protected isVoid(held: Held): boolean {
+    return held.place.isVoidSince(held.begin)
+  }
+
+  /** Whether something that covers the key was voided after the read began. */
+  protected isFenced(read: ReadUnderWay, place: Place, digest: Digest): boolean {
+    return place.isVoidSince(read.begin) || this.reads.voidedAt(digest) > read.begin
+  }
+
+  /** Whether a newer version was answered meanwhile. */
+  protected isBehind(digest: Digest, version: number): boolean {
+    return version < this.reads.top(digest)
+  }
+
+  protected isBeingWritten(place: Place, digest: Digest): boolean {
+    return place.isBeingSwept || this.#writes.has(digest)
+  }
+
+  /** Nothing else voided the key since the call, and nobody was answered anything newer. */
+  protected mayWriteThrough({ place, digest, begin }: WriteUnderWay, version: number): boolean {
+    const pending = this.#writes.get(digest) as Pending
+    if (pending.writes > 1 || pending.voidedAt > begin || place.isVoidSince(begin) || !this.isTold(place)) return false
+    return version >= pending.top && !this.isBehind(digest, version)
+  }
+
+  protected voidAtCall(digest: Digest): void {
+    this.seq += 1
+    this.voidKey(digest, this.seq)
+  }
+
+  protected voidAtAcknowledgement(digest: Digest): void {
+    this.seq += 1
+    this.voidKey(digest, this.seq)
+  }
+
+  /** Nobody may fill what an older snapshot has once somebody was told that there is nothing. */
+  protected voidByAbsence(digest: Digest): void {
+    this.seq += 1
+    this.voidKey(digest, this.seq)
+  }
+
+  protected dropOlder(digest: Digest, version: number): void {
+    const held = this.memory.of(digest)
+    if (held !== undefined && held.version < version) this.memory.drop(digest)
+  }
+
+  protected noteVersion(digest: Digest, version: number): void {
+    this.reads.noteVersion(digest, version)
+    const pending = this.#writes.get(digest)
+    if (pending !== undefined && version > pending.top) pending.top = version
+  }
+
+  /** Of own writes that are known to be done, it is the moment that this process knew; what it wrote through since may stay. */
+  protected voidedAt({ nonce }: LogRow): number {
+    return (nonce === null ? undefined : this.options.acknowledgedAt(nonce)) ?? this.seq
+  }
+
+  /** What began before `at`, held or being read, does not count. */
+  protected voidKey(digest: Digest, at: number): void {
+    const held = this.memory.of(digest)
+    if (held !== undefined && held.begin < at) this.memory.drop(digest)
+    const pending = this.#writes.get(digest)
+    if (pending !== undefined && at > pending.voidedAt) pending.voidedAt = at
+    if (!this.reads.noteVoid(digest, at)) this.#voidAllReads()
+  }
+
+  /** When an answer is no answer any more. Counted from the call: early by a round trip, never late. */
+  protected deadlineOf(calledAt: number, leftMs: number | null): number {
+    return leftMs === null ? Number.POSITIVE_INFINITY : calledAt + leftMs
+  }
+
+  #absent(
+    read: ReadUnderWay,
+    place: Place,
+    key: string,
+    digest: Digest,
+    isTold: boolean,
+    { absentTtl }: HoldRules,
+  ): void {
+    const mayEnter = absentTtl > 0 && isTold && !this.isFenced(read, place, digest) && this.reads.top(digest) === 0
+    this.voidByAbsence(digest)
+    if (!mayEnter || place.isForgotten || this.isBeingWritten(place, digest)) return
+    const deadline = read.calledAt + absentTtl
+    const held = { place, key, digest, begin: this.seq, version: 0, deadline, expiry: deadline }
+    this.memory.put({ ...held, expiresAt: undefined, format: undefined, value: undefined }, 0)
+  }
+
+  #present(
+    read: ReadUnderWay,
+    place: Place,
+    key: string,
+    digest: Digest,
+    row: FoundRow,
+    isTold: boolean,
+    rules: HoldRules,
+  ): void {
+    this.dropOlder(digest, row.version)
+    const mayEnter =
+      isTold &&
+      !this.isFenced(read, place, digest) &&
+      !this.isBeingWritten(place, digest) &&
+      !this.isBehind(digest, row.version)
+    this.noteVersion(digest, row.version)
+    if (mayEnter) this.#hold(place, key, digest, read.begin, read.calledAt, row, rules)
+    else if (isTold) this.counts.discardedFills += 1
+  }
+
+  #hold(
+    place: Place,
+    key: string,
+    digest: Digest,
+    begin: number,
+    calledAt: number,
+    { format, text, version, leftMs, expiresAt }: FoundRow,
+    { ttl, isFrozen }: HoldRules,
+  ): void {
+    if (place.isForgotten || place.isBeingSwept) return
+    const held = this.memory.of(digest)
+    if (held !== undefined && held.version > version) return
+    const expiry = this.deadlineOf(calledAt, leftMs)
+    const deadline = Math.min(expiry, calledAt + ttl)
+    const shared = isShareable(format, isFrozen) ? frozenValue(format, text) : undefined
+    const { value, bytes } = shared ?? { value: text, bytes: bytesOfText(text) }
+    const kept = { place, key, digest, begin, version, deadline, expiry, expiresAt }
+    if (this.memory.put({ ...kept, format: shared === undefined ? format : undefined, value }, bytes))
+      this.counts.fills += 1
+  }
+
+  #applyRow(row: LogRow): void {
+    const at = this.voidedAt(row)
+    this.counts.invalidations += row.digests.length
+    if (!knownKinds.has(row.kind)) this.#voidSince(this.memory.epoch, at)
+    for (const decimals of row.digests) {
+      const digest = loggedDigest(decimals)
+      if (row.kind === 'k') this.voidKey(digest, at)
+      else if (row.kind === 'n') this.#voidSince(this.memory.placeOf(digest)?.epoch, at)
+      else if (row.kind === 't') this.#voidSince(this.memory.tenantOf(digest), at)
+    }
+  }
+
+  #voidSince(epoch: Epoch | undefined, at: number): void {
+    if (epoch !== undefined && at > epoch.at) epoch.at = at
+  }
+
+  #endPending(digest: Digest): void {
+    const pending = this.#writes.get(digest)
+    if (pending === undefined) return
+    pending.writes -= 1
+    if (pending.writes === 0) this.#writes.delete(digest)
+  }
+
+  /** Too many marks are kept: none is needed once everything that is being read is void. */
+  #voidAllReads(): void {
+    this.drop()
+  }
+}
