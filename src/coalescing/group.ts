@@ -140,7 +140,7 @@ export class Group<Payload, Answer> implements Departing, Ordered {
     const { rules, meter, failures } = this.#common
     try {
       const answer = rules.answer(result, key, 0)
-      if (this.isRead) meter.countHit(answer !== undefined)
+      if (this.isRead) meter.countHit(rules.isHit?.(answer) ?? answer !== undefined)
       this.#receiver.receiveAt(key.at, answer)
     } catch (error) {
       this.#fail(failures.toldOf(error, key))

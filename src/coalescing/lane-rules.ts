@@ -17,6 +17,8 @@ export interface LaneRules<Payload, Answer, Result> {
   mayJoin?(request: Asked<Payload, Answer>, payload: Payload): boolean
   /** Whether the database refused the sharers together, and each of them has to be asked for alone. */
   isRefused?(result: Result): boolean
+  /** Of reads: whether something was found. Default: the answer is not undefined. */
+  isHit?(answer: Answer): boolean
   /** What a payload adds to a batch, about, in bytes. */
   bytesOf?(payload: Payload): number
   /** Runs one statement; results in the order of the requests. */

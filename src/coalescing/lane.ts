@@ -207,7 +207,7 @@ export class Lane<Payload, Answer> implements Departing, Gate {
       const sharer = request.sharers[position] as Sharer<Payload, Answer>
       try {
         const answer = this.#rules.answer(result, request, position)
-        if (this.isRead) this.meter.countHit(answer !== undefined)
+        if (this.isRead) this.meter.countHit(this.#rules.isHit?.(answer) ?? answer !== undefined)
         sharer.receive(answer)
       } catch (error) {
         sharer.fail(this.#failures.toldOf(error, request))

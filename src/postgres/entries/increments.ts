@@ -1,9 +1,11 @@
 import incrementEntries from '../../../sql/statements/entries/writes/increment.sql'
 import incrementEntry from '../../../sql/statements/entries/writes/increment-alone.sql'
+import incrementEntryTold from '../../../sql/statements/entries/writes/told/increment-alone.sql'
 import type { LaneRules } from '../../coalescing/lane-rules'
 import type { Asked } from '../../coalescing/request'
 import type { StoredKey } from '../../entry/key'
 import { NotAnIntegerError } from '../../errors'
+import type { Telling } from '../near/telling'
 import { addressColumns, byPosition } from '../wire/batch-rows'
 import { statementOf } from '../wire/statement'
 import type { StatementRunner } from '../wire/statement-runner'
@@ -18,14 +20,25 @@ export interface Addition extends StoredKey {
 export function incrementRules(
   database: StatementRunner,
   schema: string,
+  telling: Telling,
 ): LaneRules<Addition, number, number | undefined> {
   const lone = statementOf(incrementEntry, schema)
+  const loneTold = statementOf(incrementEntryTold, schema)
   const statement = statementOf(incrementEntries, schema)
   const runOne = async (request: Asked<Addition, number>) => {
     const { address, key, first } = request
     const { longKey, ttl } = first.payload
     const values = [address.tenant, address.namespace, key, longKey, totalOf(request), ttl]
-    const [row] = await database.write(lone, values)
+    const [row] = await telling.sendEither(
+      [request],
+      // Also where what is there is no integer: that is then said by the other one.
+      async () => {
+        const rows = await database.write(lone, values)
+        return rows.length === 0 ? undefined : rows
+      },
+      (nonce) => database.write(loneTold, [...values, nonce]),
+      ([row]) => row?.[1] && telling.marked.add(address),
+    )
     return [row === undefined ? undefined : Number(row[0])]
   }
   return {
@@ -39,7 +52,8 @@ export function incrementRules(
       const longKeys = requests.map(({ first }) => first.payload.longKey)
       const ttls = requests.map(({ first }) => first.payload.ttl)
       const amounts = requests.map((request) => totalOf(request))
-      const rows = await database.write(statement, [...addressColumns(requests), longKeys, amounts, ttls])
+      const values = [...addressColumns(requests), longKeys, amounts, ttls]
+      const rows = await telling.send(requests, (nonce) => database.write(statement, [...values, nonce]))
       return byPosition(rows, requests.length).map((row) => (row === undefined ? undefined : Number(row[1])))
     },
     answer: (sum, request, position) => {

@@ -3,6 +3,7 @@ import deletePrefix from '../../../sql/statements/entries/writes/delete-prefix.s
 import type { Address } from '../../coalescing/address'
 import { digestMark } from '../../entry/key'
 import type { KeyPattern } from '../../entry/key-pattern'
+import type { Telling } from '../near/telling'
 import type { Row } from '../wire/driver'
 import { type Statement, statementOf } from '../wire/statement'
 import type { StatementRunner } from '../wire/statement-runner'
@@ -27,11 +28,13 @@ interface Range {
 /** Walks a namespace in the order of its index, page by page: no statement runs long. */
 export class EntryListing {
   readonly #database: StatementRunner
+  readonly #telling: Telling
   readonly #scan: Statement
   readonly #deletePrefix: Statement
 
-  constructor(database: StatementRunner, schema: string) {
+  constructor(database: StatementRunner, schema: string, telling: Telling) {
     this.#database = database
+    this.#telling = telling
     this.#scan = statementOf(scanEntries, schema)
     this.#deletePrefix = statementOf(deletePrefix, schema)
   }
@@ -68,17 +71,14 @@ export class EntryListing {
     }
   }
 
-  async #deleteRange(
-    { tenant, namespace }: Address,
-    wanted: string,
-    { prefix, isLong }: Range,
-    onStep: () => void,
-  ): Promise<number> {
+  async #deleteRange(address: Address, wanted: string, { prefix, isLong }: Range, onStep: () => void): Promise<number> {
     let total = 0
     let next = prefix
     for (;;) {
-      const values = [tenant, namespace, next, prefix, wanted, isLong, deletesPerStep]
-      const [row] = await this.#database.write(this.#deletePrefix, values)
+      const values = [address.tenant, address.namespace, next, prefix, wanted, isLong, deletesPerStep]
+      const [row] = await this.#telling.sendIn(address, (nonce) =>
+        this.#database.write(this.#deletePrefix, [...values, nonce]),
+      )
       const [removed, live, lastKey] = row as [number, number, string]
       total += live
       if (removed < deletesPerStep) return total

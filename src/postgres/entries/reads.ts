@@ -1,3 +1,5 @@
+import readNear from '../../../sql/statements/entries/reads/near.sql'
+import readNearAlone from '../../../sql/statements/entries/reads/near-alone.sql'
 import readTtls from '../../../sql/statements/entries/reads/ttls.sql'
 import readValue from '../../../sql/statements/entries/reads/value.sql'
 import readValues from '../../../sql/statements/entries/reads/values.sql'
@@ -55,5 +57,21 @@ function readRules(operation: string, database: StatementRunner, statement: Stat
     run: (requests) =>
       lone !== undefined && requests.length === 1 ? runOne(requests[0] as Located) : runAll(requests),
     answer: (row) => row,
+  }
+}
+
+/** Rows of position, whether the namespace is told, format, value, version, milliseconds left; one for each key. */
+export function nearRules(database: StatementRunner, schema: string): LaneRules<null, Row, Row> {
+  const { run, ...rules } = readRules(
+    'get',
+    database,
+    statementOf(readNear, schema),
+    statementOf(readNearAlone, schema),
+  )
+  return {
+    ...rules,
+    run: run as LaneRules<null, Row, Row>['run'],
+    answer: (row) => row,
+    isHit: (row) => row[2] !== null,
   }
 }

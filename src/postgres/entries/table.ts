@@ -16,7 +16,7 @@ import type { StatementRunner } from '../wire/statement-runner'
 import { type Addition, incrementRules } from './increments'
 import { EntryListing, type Listing } from './listing'
 import { countOf, type NamespaceCount } from './namespace-count'
-import { entryRules, ttlRules, valueRules } from './reads'
+import { entryRules, nearRules, ttlRules, valueRules } from './reads'
 import {
   addRules,
   type CompareAndSetResult,
@@ -63,6 +63,7 @@ export interface WriteResult {
 /** The verbs on entries, each with its statement. All of them coalesce. */
 export class EntryTable {
   readonly #database: StatementRunner
+  readonly #telling: Telling
   readonly #coalescer: Coalescer
   readonly #listing: EntryListing
   readonly #clear: Statement
@@ -70,6 +71,7 @@ export class EntryTable {
 
   readonly #values: Lane<null, Found<Row>>
   readonly #entries: Lane<null, Found<Row>>
+  readonly #near: Lane<null, Row>
   readonly #ttls: Lane<null, Found<Row>>
   readonly #writes: Lane<Write, number>
   readonly #adds: Lane<Write, boolean>
@@ -79,22 +81,24 @@ export class EntryTable {
   readonly #deletes: Lane<null, boolean>
   readonly #takes: Lane<null, Found<Row>>
 
-  constructor(database: StatementRunner, coalescer: Coalescer, schema: string, _telling: Telling) {
+  constructor(database: StatementRunner, coalescer: Coalescer, schema: string, telling: Telling) {
     this.#database = database
+    this.#telling = telling
     this.#coalescer = coalescer
-    this.#listing = new EntryListing(database, schema)
+    this.#listing = new EntryListing(database, schema, telling)
     this.#clear = statementOf(clearNamespace, schema)
     this.#count = statementOf(countTenant, schema)
     this.#values = coalescer.lane(valueRules(database, schema))
     this.#entries = coalescer.lane(entryRules(database, schema))
+    this.#near = coalescer.lane(nearRules(database, schema))
     this.#ttls = coalescer.lane(ttlRules(database, schema))
-    this.#writes = coalescer.lane(writeRules(database, schema))
-    this.#adds = coalescer.lane(addRules(database, schema))
-    this.#comparisons = coalescer.lane(compareRules(database, schema))
-    this.#additions = coalescer.lane(incrementRules(database, schema))
-    this.#touches = coalescer.lane(touchRules(database, schema))
-    this.#deletes = coalescer.lane(deleteRules(database, schema))
-    this.#takes = coalescer.lane(takeRules(database, schema))
+    this.#writes = coalescer.lane(writeRules(database, schema, telling))
+    this.#adds = coalescer.lane(addRules(database, schema, telling))
+    this.#comparisons = coalescer.lane(compareRules(database, schema, telling))
+    this.#additions = coalescer.lane(incrementRules(database, schema, telling))
+    this.#touches = coalescer.lane(touchRules(database, schema, telling))
+    this.#deletes = coalescer.lane(deleteRules(database, schema, telling))
+    this.#takes = coalescer.lane(takeRules(database, schema, telling))
   }
 
   get(address: Address, key: string, options?: CallOptions): Promise<unknown> {
@@ -110,8 +114,8 @@ export class EntryTable {
   }
 
   /** For a near cache; coalesced as other reads. */
-  getNear(_address: Address, _keys: readonly string[], _options?: CallOptions): Promise<NearAnswer[]> {
-    return Promise.reject(new Error('not built yet'))
+  getNear(address: Address, keys: readonly string[], options?: CallOptions): Promise<NearAnswer[]> {
+    return this.#coalescer.many(this.#near, address, bare(keys), nearAnswerOf, options)
   }
 
   hasMany(address: Address, keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
@@ -158,12 +162,13 @@ export class EntryTable {
 
   /** One small write, however many entries there are; they are removed by the sweep. */
   clear(address: Address, options?: CallOptions): Promise<void> {
-    return this.#coalescer.aloneIn('clear', address, () => this.#bump(address.tenant, address.namespace), options)
+    return this.#coalescer.aloneIn('clear', address, () => this.#bump(address), options)
   }
 
   /** The same for every namespace of the tenant. */
   clearTenant(tenant: string, options?: CallOptions): Promise<void> {
-    return this.#coalescer.aloneInTenant('clearTenant', addressOf(tenant, ''), () => this.#bump(tenant, ''), options)
+    const address = addressOf(tenant, '')
+    return this.#coalescer.aloneInTenant('clearTenant', address, () => this.#bump(address), options)
   }
 
   /** In steps; the time limit counts for each. Answers how many live entries went. */
@@ -202,8 +207,9 @@ export class EntryTable {
     return (await this.#database.read(this.#count, [tenant])).map(countOf)
   }
 
-  async #bump(tenant: string, namespace: string): Promise<void> {
-    await this.#database.write(this.#clear, [tenant, namespace])
+  async #bump(address: Address): Promise<void> {
+    const { tenant, namespace } = address
+    await this.#telling.sendIn(address, (nonce) => this.#database.write(this.#clear, [tenant, namespace, nonce]))
   }
 }
 
@@ -222,4 +228,16 @@ function recordOf(row: Found<Row>): EntryRecord | undefined {
   if (row === undefined) return undefined
   const [, format, text, version, expiresAt] = row as [number, string, string, number, number | null]
   return { value: decodeValue(format, text), version, expiresAt }
+}
+
+function nearAnswerOf(row: Row): NearAnswer {
+  const [, isTold, format, text, version, leftMs] = row as [
+    number,
+    boolean,
+    string | null,
+    string,
+    number,
+    number | null,
+  ]
+  return { isTold, row: format === null ? undefined : { format, text, version, leftMs } }
 }

@@ -1,3 +1,4 @@
+import type { SqlFile } from '../../../sql/sql-file'
 import addEntries from '../../../sql/statements/entries/writes/add.sql'
 import compareAndSetEntries from '../../../sql/statements/entries/writes/compare-and-set.sql'
 import deleteEntries from '../../../sql/statements/entries/writes/delete.sql'
@@ -5,14 +6,18 @@ import writeEntries from '../../../sql/statements/entries/writes/set.sql'
 import writeValue from '../../../sql/statements/entries/writes/set-alone.sql'
 import writeNamespace from '../../../sql/statements/entries/writes/set-in-one-namespace.sql'
 import takeEntries from '../../../sql/statements/entries/writes/take.sql'
+import writeEntriesTold from '../../../sql/statements/entries/writes/told/set.sql'
+import writeValueTold from '../../../sql/statements/entries/writes/told/set-alone.sql'
+import writeNamespaceTold from '../../../sql/statements/entries/writes/told/set-in-one-namespace.sql'
 import touchEntries from '../../../sql/statements/entries/writes/touch.sql'
-import { addressOf } from '../../coalescing/address'
+import { type Address, addressOf } from '../../coalescing/address'
 import type { LaneRules } from '../../coalescing/lane-rules'
 import { sharedAddress } from '../../coalescing/located'
 import type { Asked } from '../../coalescing/request'
 import type { EncodedValue } from '../../entry/codec'
 import type { StoredKey } from '../../entry/key'
-import { addressColumns, byPosition, type Found, isFound } from '../wire/batch-rows'
+import type { Telling } from '../near/telling'
+import { addressColumns, addressesOf, byPosition, type Found, isFound, tenantsAndNamespaces } from '../wire/batch-rows'
 import type { Row } from '../wire/driver'
 import { type Statement, statementOf } from '../wire/statement'
 import type { StatementRunner } from '../wire/statement-runner'
@@ -39,30 +44,55 @@ export interface CompareAndSetResult {
 
 /**
  * Of those who share a row the last is stored; each gets a version. A lone set, and sets of one namespace, have statements of
- * their own, which cost less.
+ * their own, which cost less. Each has another that logs, for marked namespaces.
  */
-export function writeRules(database: StatementRunner, schema: string): LaneRules<Write, number, number> {
-  const lone = statementOf(writeValue, schema)
-  const ofOneNamespace = statementOf(writeNamespace, schema)
-  const any = statementOf(writeEntries, schema)
-  const runOne = async ({ address, sharers, last: { payload } }: Asked<Write, number>) => {
-    const { key, longKey, value, ttl } = payload
+export function writeRules(
+  database: StatementRunner,
+  schema: string,
+  telling: Telling,
+): LaneRules<Write, number, number> {
+  const lone = pairOf(writeValue, writeValueTold, schema)
+  const ofOneNamespace = pairOf(writeNamespace, writeNamespaceTold, schema)
+  const any = pairOf(writeEntries, writeEntriesTold, schema)
+  const send = (
+    requests: readonly Asked<Write, number>[],
+    { plain, told }: Pair,
+    values: readonly unknown[],
+    learn: (rows: readonly Row[]) => void,
+  ) =>
+    telling.sendEither(
+      requests,
+      async () => someOf(await database.write(plain, values)),
+      (nonce) => database.write(told, [...values, nonce]),
+      learn,
+    )
+  const runOne = async (request: Asked<Write, number>) => {
+    const { address, sharers, last } = request
+    const { key, longKey, value, ttl } = last.payload
     const { tenant, namespace } = address
     const values = [tenant, namespace, key, longKey, value.format, value.text, ttl, sharers.length]
-    const [row] = await database.write(lone, values)
+    const [row] = await send([request], lone, values, ([row]) => row?.[1] && telling.marked.add(address))
     return [row?.[0] as number]
   }
-  const send = (requests: readonly Asked<Write, number>[]) => {
-    const address = sharedAddress(requests)
+  const runAll = (requests: readonly Asked<Write, number>[]) => {
     const [tenants, namespaces, keys] = addressColumns(requests)
     const writes = requests.map((request) => request.last.payload)
-    const [longKeys, formats, values, ttls] = writeColumns(writes)
-    const { text, separator } = joinTexts(values as string[])
+    const [longKeys, formats, texts, ttls] = writeColumns(writes)
+    const { text, separator } = joinTexts(texts as string[])
     const shares = requests.map((request) => request.sharers.length)
     const columns = [keys, longKeys, formats, text, ttls, unlessAll(1, shares), separator]
-    const [statement, ...place] =
-      address === undefined ? [any, tenants, namespaces] : [ofOneNamespace, address.tenant, address.namespace]
-    return database.write(statement as Statement, [...place, ...columns])
+    const address = sharedAddress(requests)
+    if (address !== undefined) {
+      const values = [address.tenant, address.namespace, ...columns]
+      return send(requests, ofOneNamespace, values, ([row]) => row?.[4] && telling.marked.add(address))
+    }
+    const { addresses, places } = addressesOf(requests)
+    const values = [tenants, namespaces, ...columns, ...tenantsAndNamespaces(addresses), places]
+    return send(requests, any, values, ([row]) => {
+      const areTold = (row as Row)[4] as string
+      for (const [at, isTold] of areTold.split(',').entries())
+        if (isTold === 't') telling.marked.add(addresses[at] as Address)
+    })
   }
   return {
     operation: 'set',
@@ -72,10 +102,24 @@ export function writeRules(database: StatementRunner, schema: string): LaneRules
     run: async (requests) =>
       requests.length === 1
         ? runOne(requests[0] as Asked<Write, number>)
-        : versionsOf(requests, (await send(requests)) as readonly VersionRow[]),
+        : versionsOf(requests, (await runAll(requests)) as readonly VersionRow[]),
     // The last set has the row's version, each one before it one less.
     answer: (version, request, position) => version - (request.sharers.length - 1 - position),
   }
+}
+
+/** Two statements that write the same: one does nothing where a namespace is marked, one logs there. */
+interface Pair {
+  readonly plain: Statement
+  readonly told: Statement
+}
+
+function pairOf(plain: SqlFile, told: SqlFile, schema: string): Pair {
+  return { plain: statementOf(plain, schema), told: statementOf(told, schema) }
+}
+
+function someOf(rows: readonly Row[]): readonly Row[] | undefined {
+  return rows.length === 0 ? undefined : rows
 }
 
 type VersionRow = readonly [version: number, tenant: string, namespace: string, key: string]
@@ -92,7 +136,11 @@ function versionsOf(requests: readonly Asked<Write, number>[], [first, ...others
 }
 
 /** Of those who share a row the first may win. */
-export function addRules(database: StatementRunner, schema: string): LaneRules<Write, boolean, boolean> {
+export function addRules(
+  database: StatementRunner,
+  schema: string,
+  telling: Telling,
+): LaneRules<Write, boolean, boolean> {
   const statement = statementOf(addEntries, schema)
   return {
     operation: 'add',
@@ -101,7 +149,8 @@ export function addRules(database: StatementRunner, schema: string): LaneRules<W
     bytesOf: ({ value }) => value.text.length,
     run: async (requests) => {
       const writes = requests.map((request) => request.first.payload)
-      const rows = await database.write(statement, [...addressColumns(requests), ...writeColumns(writes)])
+      const values = [...addressColumns(requests), ...writeColumns(writes)]
+      const rows = await telling.send(requests, (nonce) => database.write(statement, [...values, nonce]))
       return byPosition(rows, requests.length).map(isFound)
     },
     answer: (isAdded, _request, position) => isAdded && position === 0,
@@ -112,6 +161,7 @@ export function addRules(database: StatementRunner, schema: string): LaneRules<W
 export function compareRules(
   database: StatementRunner,
   schema: string,
+  telling: Telling,
 ): LaneRules<ConditionalWrite, CompareAndSetResult, Found<Row>> {
   const statement = statementOf(compareAndSetEntries, schema)
   return {
@@ -124,7 +174,8 @@ export function compareRules(
       const writes = requests.map((request) => request.last.payload)
       const [, ...columns] = writeColumns(writes)
       const versions = writes.map(({ version }) => version)
-      const rows = await database.write(statement, [...addressColumns(requests), ...columns, versions])
+      const values = [...addressColumns(requests), ...columns, versions]
+      const rows = await telling.send(requests, (nonce) => database.write(statement, [...values, nonce]))
       return byPosition(rows, requests.length)
     },
     answer: (row) => ({ ok: row?.[1] === true, version: (row?.[2] as number | null) ?? undefined }),
@@ -132,7 +183,11 @@ export function compareRules(
 }
 
 /** Of those who share a row the last says how long. */
-export function touchRules(database: StatementRunner, schema: string): LaneRules<number | null, boolean, boolean> {
+export function touchRules(
+  database: StatementRunner,
+  schema: string,
+  telling: Telling,
+): LaneRules<number | null, boolean, boolean> {
   const statement = statementOf(touchEntries, schema)
   return {
     operation: 'touch',
@@ -140,7 +195,8 @@ export function touchRules(database: StatementRunner, schema: string): LaneRules
     isShared: true,
     run: async (requests) => {
       const ttls = requests.map(({ last }) => last.payload)
-      const rows = await database.write(statement, [...addressColumns(requests), ttls])
+      const values = [...addressColumns(requests), ttls]
+      const rows = await telling.send(requests, (nonce) => database.write(statement, [...values, nonce]))
       return byPosition(rows, requests.length).map(isFound)
     },
     answer: (isTouched) => isTouched,
@@ -148,14 +204,19 @@ export function touchRules(database: StatementRunner, schema: string): LaneRules
 }
 
 /** Of those who share a row the first deleted it. */
-export function deleteRules(database: StatementRunner, schema: string): LaneRules<null, boolean, boolean> {
+export function deleteRules(
+  database: StatementRunner,
+  schema: string,
+  telling: Telling,
+): LaneRules<null, boolean, boolean> {
   const statement = statementOf(deleteEntries, schema)
   return {
     operation: 'delete',
     isRead: false,
     isShared: true,
     run: async (requests) => {
-      const rows = await database.write(statement, addressColumns(requests))
+      const values = addressColumns(requests)
+      const rows = await telling.send(requests, (nonce) => database.write(statement, [...values, nonce]))
       return byPosition(rows, requests.length).map(isFound)
     },
     answer: (isDeleted, _request, position) => isDeleted && position === 0,
@@ -163,13 +224,21 @@ export function deleteRules(database: StatementRunner, schema: string): LaneRule
 }
 
 /** Of those who share a row the first who still waits gets it. */
-export function takeRules(database: StatementRunner, schema: string): LaneRules<null, Found<Row>, Found<Row>> {
+export function takeRules(
+  database: StatementRunner,
+  schema: string,
+  telling: Telling,
+): LaneRules<null, Found<Row>, Found<Row>> {
   const statement = statementOf(takeEntries, schema)
   return {
     operation: 'take',
     isRead: false,
     isShared: true,
-    run: async (requests) => byPosition(await database.write(statement, addressColumns(requests)), requests.length),
+    run: async (requests) => {
+      const values = addressColumns(requests)
+      const rows = await telling.send(requests, (nonce) => database.write(statement, [...values, nonce]))
+      return byPosition(rows, requests.length)
+    },
     answer: (row, { sharers }, position) => {
       const taker = sharers.findIndex(({ call }) => !call.isAbandoned)
       return position === taker ? row : undefined

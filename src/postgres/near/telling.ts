@@ -1,7 +1,11 @@
 import type { Address } from '../../coalescing/address'
 import type { Located } from '../../coalescing/located'
+import type { Row } from '../wire/driver'
 import { MarkedNamespaces } from './marked'
 import type { OwnWrites } from './own-writes'
+
+/** Sends a statement that logs, with the number of the write: null where nobody here would know it again. */
+type SendTelling = (nonce: string | null) => Promise<readonly Row[]>
 
 /** How the writes of a stash tell the near caches of all processes what they changed. One for a stash. */
 export class Telling {
@@ -15,19 +19,45 @@ export class Telling {
     this.own = own
   }
 
-  /** For the log rows of a statement; null where none of its namespaces is known to be marked, or nobody here would know the number again. */
-  nonceOf(requests: readonly Located[]): string | null {
-    if (this.own === undefined || this.marked.isEmpty) return null
-    return requests.some(({ address }) => this.marked.has(address)) ? this.own.next() : null
+  /** For a verb that logs by itself where a namespace is marked. */
+  send(requests: readonly Located[], send: SendTelling): Promise<readonly Row[]> {
+    return this.#knows(requests) ? this.sendTold(send) : send(null)
   }
 
-  /** The same for a statement about one namespace. */
-  nonceFor(address: Address): string | null {
-    return this.own !== undefined && this.marked.has(address) ? this.own.next() : null
+  /** The same, about one namespace. */
+  sendIn(address: Address, send: SendTelling): Promise<readonly Row[]> {
+    return this.marked.has(address) ? this.sendTold(send) : send(null)
   }
 
-  /** Once the commit is known. */
-  acknowledge(nonce: string | null): void {
+  /**
+   * For a verb whose usual statement does not log: it writes nothing where a namespace is marked, and is not sent where that is known.
+   * @param plain answers undefined where it wrote nothing
+   * @param told the same statement, but for what it logs
+   * @param learn what its answer says of the namespaces, for the next time
+   */
+  async sendEither(
+    requests: readonly Located[],
+    plain: () => Promise<readonly Row[] | undefined>,
+    told: SendTelling,
+    learn: (rows: readonly Row[]) => void,
+  ): Promise<readonly Row[]> {
+    const rows = this.#knows(requests) ? undefined : await plain()
+    if (rows !== undefined) return rows
+    const logged = await this.sendTold(told)
+    learn(logged)
+    return logged
+  }
+
+  /** The number is known as one's own once the commit is. */
+  async sendTold(send: SendTelling): Promise<readonly Row[]> {
+    const nonce = this.own?.next() ?? null
+    const rows = await send(nonce)
     if (nonce !== null) this.own?.acknowledge(nonce)
+    this.onTold?.()
+    return rows
+  }
+
+  #knows(requests: readonly Located[]): boolean {
+    return !this.marked.isEmpty && requests.some(({ address }) => this.marked.has(address))
   }
 }

@@ -12,6 +12,7 @@ import anyEncoding from '../../../sql/migrations/0011_any_encoding.sql'
 import roles from '../../../sql/migrations/0012_roles.sql'
 import exactGcra from '../../../sql/migrations/0013_exact_gcra.sql'
 import userSessionsByKey from '../../../sql/migrations/0014_user_sessions_by_key.sql'
+import invalidationLog from '../../../sql/migrations/0015_invalidation_log.sql'
 import type { SqlFile } from '../../../sql/sql-file'
 
 export { latestMigration } from './latest'
@@ -32,6 +33,7 @@ export const migrations: readonly Migration[] = [
   roles,
   exactGcra,
   userSessionsByKey,
+  invalidationLog,
 ].map(numbered)
 
 export interface Migration {

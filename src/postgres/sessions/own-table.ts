@@ -9,13 +9,15 @@ import readSession from '../../../sql/statements/sessions/own/read-alone.sql'
 import replaceSessions from '../../../sql/statements/sessions/own/replace.sql'
 import touchSessions from '../../../sql/statements/sessions/own/touch.sql'
 import writeSessions from '../../../sql/statements/sessions/own/write.sql'
+import writeSessionsTold from '../../../sql/statements/sessions/own/write-told.sql'
 import { type Address, addressOf } from '../../coalescing/address'
 import type { CallOptions } from '../../coalescing/call'
 import type { Coalescer } from '../../coalescing/coalescer'
 import type { Lane } from '../../coalescing/lane'
 import type { LaneRules } from '../../coalescing/lane-rules'
 import type { Located } from '../../coalescing/located'
-import { addressColumns, byPosition, type Found, isFound } from '../wire/batch-rows'
+import type { Telling } from '../near/telling'
+import { addressColumns, addressesOf, byPosition, type Found, isFound, tenantsAndNamespaces } from '../wire/batch-rows'
 import type { Row } from '../wire/driver'
 import { type Statement, statementOf } from '../wire/statement'
 import type { StatementRunner } from '../wire/statement-runner'
@@ -42,14 +44,14 @@ export class OwnSessionTable implements UserSessionTable {
   readonly #deletes: Lane<null, boolean>
   readonly #statements: Readonly<Record<'list' | 'ofUser' | 'deleteOfUser' | 'count' | 'clear', Statement>>
 
-  constructor(database: StatementRunner, coalescer: Coalescer, schema: string) {
+  constructor(database: StatementRunner, coalescer: Coalescer, schema: string, telling: Telling) {
     this.#database = database
     this.#coalescer = coalescer
     this.#reads = coalescer.lane(readRules(database, schema))
-    this.#writes = coalescer.lane(writeRules(database, schema))
-    this.#replacements = coalescer.lane(replaceRules(database, schema))
-    this.#touches = coalescer.lane(touchRules(database, schema))
-    this.#deletes = coalescer.lane(deleteRules(database, schema))
+    this.#writes = coalescer.lane(writeRules(database, schema, telling))
+    this.#replacements = coalescer.lane(replaceRules(database, schema, telling))
+    this.#touches = coalescer.lane(touchRules(database, schema, telling))
+    this.#deletes = coalescer.lane(deleteRules(database, schema, telling))
     this.#statements = {
       list: statementOf(listSessions, schema),
       ofUser: statementOf(listUserSessions, schema),
@@ -157,8 +159,10 @@ function readRules(database: StatementRunner, schema: string): LaneRules<null, F
 function writeRules(
   database: StatementRunner,
   schema: string,
+  telling: Telling,
 ): LaneRules<SessionWrite, number | undefined, number | undefined> {
-  const statement = statementOf(writeSessions, schema)
+  const plain = statementOf(writeSessions, schema)
+  const told = statementOf(writeSessionsTold, schema)
   return {
     operation: 'session.set',
     isRead: false,
@@ -167,7 +171,7 @@ function writeRules(
     run: async (requests) => {
       const writes = requests.map((request) => request.last.payload)
       const { text, separator } = joinTexts(writes.map(({ data }) => data))
-      const rows = await database.write(statement, [
+      const values = [
         ...addressColumns(requests),
         writes.map(({ longKey }) => longKey),
         writes.map(({ userId }) => userId),
@@ -177,12 +181,28 @@ function writeRules(
         writes.map(({ touchAfter }) => touchAfter),
         writes.map(({ keptMs }) => keptMs),
         separator,
-      ])
+      ]
+      const { addresses } = addressesOf(requests)
+      const rows = await telling.sendEither(
+        requests,
+        async () =>
+          unlessRefused(await database.write(plain, [...values, ...tenantsAndNamespaces(addresses)]), telling),
+        (nonce) => database.write(told, [...values, nonce]),
+        () => {},
+      )
       const versions = new Map(rows.map((row) => versionAt(row)))
       return requests.map(({ address, key }) => versions.get(placeOf(address, key)))
     },
     answer: (version) => version,
   }
+}
+
+/** Rows without an id are the marked namespaces, for whose sake nothing was written. */
+function unlessRefused(rows: readonly Row[], telling: Telling): readonly Row[] | undefined {
+  const refused = rows.filter(([, , id]) => id === null)
+  for (const [tenant, namespace] of refused)
+    telling.marked.add(addressOf(tenant as string, namespace as string, 'session'))
+  return refused.length === 0 ? rows : undefined
 }
 
 const placeOf = ({ id }: Address, key: string): string => `${id}\0${key}`
@@ -193,7 +213,11 @@ function versionAt(row: Row): [place: string, version: number] {
 }
 
 /** Nobody shares: of two that expect one version, the second must see what the first did. */
-function replaceRules(database: StatementRunner, schema: string): LaneRules<ConditionalWrite, Replaced, Replaced> {
+function replaceRules(
+  database: StatementRunner,
+  schema: string,
+  telling: Telling,
+): LaneRules<ConditionalWrite, Replaced, Replaced> {
   const statement = statementOf(replaceSessions, schema)
   return {
     operation: 'session.set',
@@ -202,7 +226,7 @@ function replaceRules(database: StatementRunner, schema: string): LaneRules<Cond
     bytesOf: ({ data }) => data.length,
     run: async (requests) => {
       const writes = requests.map((request) => request.last.payload)
-      const rows = await database.write(statement, [
+      const values = [
         ...addressColumns(requests),
         writes.map(({ userId }) => userId),
         writes.map(({ data }) => data),
@@ -210,7 +234,8 @@ function replaceRules(database: StatementRunner, schema: string): LaneRules<Cond
         writes.map(({ ttl }) => ttl),
         writes.map(({ touchAfter }) => touchAfter),
         writes.map(({ known }) => known.version),
-      ])
+      ]
+      const rows = await telling.send(requests, (nonce) => database.write(statement, [...values, nonce]))
       const answers = byPosition(rows, requests.length).map(replacedOf)
       for (const [at, answer] of answers.entries()) learn(writes[at] as ConditionalWrite, answer)
       return answers
@@ -229,7 +254,11 @@ function learn({ known, data }: ConditionalWrite, { isSet, version }: Replaced):
 }
 
 /** Of those who share a row the last says how long. */
-function touchRules(database: StatementRunner, schema: string): LaneRules<SessionTouch, void, undefined> {
+function touchRules(
+  database: StatementRunner,
+  schema: string,
+  telling: Telling,
+): LaneRules<SessionTouch, void, undefined> {
   const statement = statementOf(touchSessions, schema)
   return {
     operation: 'session.touch',
@@ -237,12 +266,13 @@ function touchRules(database: StatementRunner, schema: string): LaneRules<Sessio
     isShared: true,
     run: async (requests) => {
       const touches = requests.map((request) => request.last.payload)
-      await database.write(statement, [
+      const values = [
         ...addressColumns(requests),
         touches.map(({ cookie }) => cookie),
         touches.map(({ ttl }) => ttl),
         touches.map(({ touchAfter }) => touchAfter),
-      ])
+      ]
+      await telling.send(requests, (nonce) => database.write(statement, [...values, nonce]))
       return requests.map(() => undefined)
     },
     answer: () => {},
@@ -250,14 +280,15 @@ function touchRules(database: StatementRunner, schema: string): LaneRules<Sessio
 }
 
 /** Of those who share a row the first deleted it. */
-function deleteRules(database: StatementRunner, schema: string): LaneRules<null, boolean, boolean> {
+function deleteRules(database: StatementRunner, schema: string, telling: Telling): LaneRules<null, boolean, boolean> {
   const statement = statementOf(deleteSessions, schema)
   return {
     operation: 'session.destroy',
     isRead: false,
     isShared: true,
     run: async (requests) => {
-      const rows = await database.write(statement, addressColumns(requests))
+      const values = addressColumns(requests)
+      const rows = await telling.send(requests, (nonce) => database.write(statement, [...values, nonce]))
       return byPosition(rows, requests.length).map(isFound)
     },
     answer: (isDeleted, _request, position) => isDeleted && position === 0,

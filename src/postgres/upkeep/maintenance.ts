@@ -1,3 +1,4 @@
+import keepLog from '../../../sql/statements/near/keep.sql'
 import checkReadOnly from '../../../sql/statements/schema/check-read-only.sql'
 import claimBlocks from '../../../sql/statements/upkeep/claim-blocks.sql'
 import countEntries from '../../../sql/statements/upkeep/count-entries.sql'
@@ -92,6 +93,7 @@ export class Maintenance {
   readonly #countTenants: Statement
   readonly #evictWritten: Statement
   readonly #findQuotaCut: Statement
+  readonly #keepLog: Statement
   readonly #finishSweep: Statement
   readonly #measureTable: Statement
   readonly #readSweep: Statement
@@ -107,6 +109,7 @@ export class Maintenance {
     this.#countTenants = statementOf(countTenants, schema)
     this.#evictWritten = statementOf(evictWritten, schema)
     this.#findQuotaCut = statementOf(findQuotaCut, schema)
+    this.#keepLog = statementOf(keepLog, schema)
     this.#finishSweep = statementOf(finishSweep, schema)
     this.#readSweep = statementOf(readSweep, schema)
     this.#takeSweepLease = statementOf(takeSweepLease, schema)
@@ -203,6 +206,12 @@ export class Maintenance {
       if (seen < perStep || !(await goesOn())) return total
       from = [namespace, key]
     }
+  }
+
+  /** The log of marked namespaces, where nobody may read it any more; answers whether there is more of it than a step takes away. */
+  async keepLog(perStep: number): Promise<boolean> {
+    const [row] = await this.#database.write(this.#keepLog, [perStep])
+    return row?.[0] === true
   }
 
   async size(): Promise<TableSize> {

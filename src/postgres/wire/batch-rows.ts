@@ -1,3 +1,4 @@
+import type { Address } from '../../coalescing/address'
 import type { Located } from '../../coalescing/located'
 import type { Row } from './driver'
 
@@ -17,6 +18,24 @@ export function addressColumns(requests: readonly Located[]): string[][] {
     keys.push(key)
   }
   return [tenants, namespaces, keys]
+}
+
+/** The addresses of a batch, each once, and for each of its rows which of them is its own, from 1. */
+export function addressesOf(requests: readonly Located[]): { addresses: Address[]; places: number[] } {
+  const placeOf = new Map<string, number>()
+  const addresses: Address[] = []
+  const places = requests.map(({ address }) => {
+    const known = placeOf.get(address.id)
+    if (known !== undefined) return known
+    placeOf.set(address.id, addresses.push(address))
+    return addresses.length
+  })
+  return { addresses, places }
+}
+
+/** tenant[], namespace[] */
+export function tenantsAndNamespaces(addresses: readonly Address[]): string[][] {
+  return [addresses.map(({ tenant }) => tenant), addresses.map(({ namespace }) => namespace)]
 }
 
 /** Rows begin with the position of their request, from 1; requests without a row get undefined. */

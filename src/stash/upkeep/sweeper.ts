@@ -74,6 +74,7 @@ const longestRestMs = 1_000
 
 /** As many as a step of blocks removes, about. */
 const evictedPerStep = 5_000
+const loggedPerStep = 20_000
 
 /**
  * One turn over all tables: removes what is expired or cleared, in small steps; then what is over quota. Processes that sweep at once share the turn:
@@ -83,6 +84,7 @@ export async function sweep(job: SweepJob): Promise<Turned> {
   const turn = new Turn(job)
   for (const table of tables) await turn.over(table)
   if (job.quota !== undefined) await turn.evict(job.quota)
+  await turn.keepLog()
   // Last: a table of somebody else's may be gone, or be closed to us.
   for (const table of job.foreign) await turn.overForeign(table).catch((error: unknown) => turn.failures.push(error))
   return { swept: turn.swept, failure: turn.failures[0] }
@@ -142,6 +144,15 @@ class Turn {
     for (const held of await this.#job.maintenance.countTenants()) {
       if (this.#job.signal?.aborted) break
       await this.#evictFrom(held, quota).catch((error: unknown) => this.failures.push(error))
+    }
+  }
+
+  /** Who reads the log keeps it up more often. */
+  async keepLog(): Promise<void> {
+    const goesOn = this.#steps()
+    if (this.#job.signal?.aborted) return
+    while ((await this.#job.maintenance.keepLog(loggedPerStep)) && (await goesOn())) {
+      // The next step.
     }
   }
 

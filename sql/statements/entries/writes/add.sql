@@ -1,1 +1,1 @@
-select ord, version from "pgstash".add_entries($1, $2, $3, $4, $5, $6, $7)
+select ord, version from "pgstash".add_entries_told($1, $2, $3, $4, $5, $6, $7, $8)

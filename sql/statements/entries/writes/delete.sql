@@ -1,1 +1,1 @@
-select ord from "pgstash".delete_entries($1, $2, $3)
+select ord from "pgstash".delete_entries_told($1, $2, $3, $4)

@@ -1,1 +1,1 @@
-select ord, value from "pgstash".increment_entries($1, $2, $3, $4, $5, $6)
+select ord, value from "pgstash".increment_entries_told($1, $2, $3, $4, $5, $6, $7)

@@ -1,10 +1,13 @@
--- Sets of one namespace: as set.sql, with the generation looked up once.
+-- Sets of one namespace: as set.sql, with the generation looked up once. Where it is marked nothing is written, and no row answered:
+-- told/set-in-one-namespace.sql does then.
 with v as materialized (
   select
-    pg_catalog.nextval('"pgstash".version') as base,
-    "pgstash".now_ms() as now,
-    coalesce((select n.generation from "pgstash".namespace n where n.tenant = $1 and n.namespace = ''), 0)
-      + coalesce((select n.generation from "pgstash".namespace n where n.tenant = $1 and n.namespace = $2), 0) as generation
+    pg_catalog.nextval('"pgstash".version') as base, "pgstash".now_ms() as now,
+    coalesce((select t.generation from "pgstash".namespace t where t.tenant = $1 and t.namespace = ''), 0)
+      + coalesce(n.generation, 0) as generation
+  from (values (true)) as o (is_one)
+  left join "pgstash".namespace n on n.tenant = $1 and n.namespace = $2
+  where n.uses is null or n.uses & 3 = 0
 ),
 written as (
   insert into "pgstash".entry as e

@@ -3,27 +3,34 @@
 --   $4 long keys, null: none    $5 formats, null: all t    $6 values, between them $9    $7 ttls, null: none
 --   $8 how many un-awaited sets of the key a row stands for, 64 at most (null: all 1): each of them gets a version of its own, the last
 --      one the highest, so the version of an overwritten set never wins a compare-and-set
+--   $10, $11 the tenants and namespaces, each pair once; $12 which of them a row is of
 -- A row that has a higher version by the time it is locked gets a new number. generation grows only: a set that waited for a row
 -- lock across a clear() must not hide the newer row it replaces.
+-- Where one of the namespaces is marked nothing is written, and no row answered: told/set.sql does then.
 with v as materialized (
-  select pg_catalog.nextval('"pgstash".version') as base, "pgstash".now_ms() as now
+  select pg_catalog.nextval('"pgstash".version') as base, "pgstash".now_ms() as now, g.*
+  from (
+    select pg_catalog.array_agg(coalesce(t.generation, 0) + coalesce(n.generation, 0) order by a.ord) as generations
+    from unnest((select $10::text[]), (select $11::text[])) with ordinality as a (tenant, namespace, ord)
+    left join lateral (
+      select t.generation from "pgstash".namespace t where t.tenant = a.tenant and t.namespace = '' limit 1
+    ) t on true
+    left join lateral (
+      select n.generation, n.uses from "pgstash".namespace n where n.tenant = a.tenant and n.namespace = a.namespace limit 1
+    ) n on true
+    having coalesce(pg_catalog.bit_or(n.uses), 0) & 3 = 0
+  ) g
 ),
 written as (
   insert into "pgstash".entry as e
     (tenant, namespace, key, generation, version, format, expires_at, written_at, long_key, value)
-  select k.tenant, k.namespace, k.key, coalesce(t.generation, 0) + coalesce(n.generation, 0),
+  select k.tenant, k.namespace, k.key, v.generations[k.place],
     v.base + coalesce(k.writes, 1) - 1, coalesce(k.format, 't')::"char", v.now + k.ttl, v.now, k.long_key, k.value
   from v
   cross join unnest(
-    (select $1::text[]), (select $2::text[]), (select $3::text[]), (select $4::text[]),
-    (select $5::text[]), (select pg_catalog.string_to_array($6, $9)), (select $7::bigint[]), (select $8::bigint[])
-  ) with ordinality as k (tenant, namespace, key, long_key, format, value, ttl, writes, ord)
-  left join lateral (
-    select t.generation from "pgstash".namespace t where t.tenant = k.tenant and t.namespace = '' limit 1
-  ) t on true
-  left join lateral (
-    select n.generation from "pgstash".namespace n where n.tenant = k.tenant and n.namespace = k.namespace limit 1
-  ) n on true
+    (select $1::text[]), (select $2::text[]), (select $3::text[]), (select $4::text[]), (select $5::text[]),
+    (select pg_catalog.string_to_array($6, $9)), (select $7::bigint[]), (select $8::bigint[]), (select $12::integer[])
+  ) with ordinality as k (tenant, namespace, key, long_key, format, value, ttl, writes, place, ord)
   order by k.ord
   on conflict (tenant, namespace, key) do update set
     generation = greatest(e.generation, excluded.generation),

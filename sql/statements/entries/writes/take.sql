@@ -1,1 +1,1 @@
-select ord, format, value from "pgstash".take_entries($1, $2, $3)
+select ord, format, value from "pgstash".take_entries_told($1, $2, $3, $4)

@@ -1,1 +1,1 @@
-select ord from "pgstash".touch_entries($1, $2, $3, $4)
+select ord from "pgstash".touch_entries_told($1, $2, $3, $4, $5)

@@ -1,1 +1,1 @@
-select ord from "pgstash".delete_sessions($1, $2, $3)
+select ord from "pgstash".delete_sessions_told($1, $2, $3, $4)

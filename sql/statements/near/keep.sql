@@ -1,0 +1,1 @@
+select "pgstash".near_keep($1)
