@@ -277,6 +277,53 @@ const openTransactionStep: Readonly<Record<Outcome, string>> = {
 }
 
 /**
+ * `lock()` or `withLock()` waited for `waitMs`, and somebody else held the lock all the while. Nothing was run.
+ * @nextStep Try again later, or raise `waitMs`; where it is held for too long, look at what its holder does under it. `tryLock` answers undefined in the place of this error.
+ */
+export class LockTimeoutError extends PgStashError {
+  constructor(
+    /** The name of the lock. */
+    readonly lockName: string,
+    /** How long it was waited for, in milliseconds. */
+    readonly waitMs: number,
+  ) {
+    super(
+      'LOCK_TIMEOUT',
+      `the lock ${JSON.stringify(lockName)} was held by somebody else for ${waitMs} ms. Try again later, or raise waitMs; or do less while holding it.`,
+    )
+  }
+}
+
+/** How a lock was lost: `expired` (it could not be renewed in time), `taken` (somebody else has it by now), or `closed` (the stash was closed under it). */
+export type LockLoss = 'expired' | 'taken' | 'closed'
+
+/**
+ * The lock was lost while it was held: somebody else may have it. The reason of `lock.signal`, and what `withLock` rejects with where its function ended without an error.
+ * @nextStep Stop what the lock was for, and guard its writes by `lock.token`, so that those which come too late are refused. Where it happens often, look for what keeps the process or the
+ * database from renewing the lease (a blocked event loop, a database that is away), or raise `leaseMs`.
+ */
+export class LockLostError extends PgStashError {
+  constructor(
+    /** The name of the lock. */
+    readonly lockName: string,
+    /** The fencing token of the lock that was lost. */
+    readonly token: number,
+    /** How it was lost. */
+    readonly reason: LockLoss,
+  ) {
+    super('LOCK_LOST', `the lock ${JSON.stringify(lockName)} (token ${token}) was lost: ${lossOf[reason]}`)
+  }
+}
+
+const lossOf: Readonly<Record<LockLoss, string>> = {
+  expired:
+    'it was not renewed in time. Stop what it was for; look for what blocks the event loop, or for a database that is away, or raise leaseMs.',
+  taken:
+    'its lease ran out, and somebody else has taken it. Stop what it was for; writes that are guarded by the token are refused.',
+  closed: 'the stash was closed while it was held. Release locks before close().',
+}
+
+/**
  * PostgreSQL refused a statement. `sqlState` is its SQLSTATE.
  * @nextStep Do what the message says of the SQLSTATE; of one that it does not know, look it up. The cause has the server's own words.
  */

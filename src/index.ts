@@ -35,6 +35,8 @@ export type {
 export { RateLimiter } from './stash/limits/rate-limiter'
 export type { LimitStanding, RateLimitResult } from './stash/limits/result'
 export { rateLimitHeaders } from './stash/limits/result'
+export type { Lock } from './stash/locks/lock'
+export type { LockOptions, TryLockOptions } from './stash/locks/options'
 export type { Isolation, MaintenanceConnection, OnError, PgStashOptions } from './stash/options/told'
 export type { TenantSource } from './stash/pg-stash'
 export { PgStash } from './stash/pg-stash'

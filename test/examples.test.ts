@@ -65,6 +65,17 @@ log out: 200 bye
 and now: 401 nobody
 10 more at once: 6 over the limit of all routes
 `,
+  'locks.mjs': `held here true
+try there undefined
+wait a moment ERR_PGSTASH_LOCK_TIMEOUT
+write written
+aborted true ERR_PGSTASH_LOCK_LOST
+a greater token true
+write there written
+write here refused
+released false true
+at once 1
+`,
   'tenants.mjs': `acme red
 globex blue
 no tenant: ERR_PGSTASH_TENANT_REQUIRED

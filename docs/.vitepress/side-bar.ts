@@ -28,6 +28,7 @@ export const sideBar = [
       { text: 'Versions', link: '/guide/versions' },
       { text: 'Sessions', link: '/guide/sessions' },
       { text: 'Rate limits', link: '/guide/rate-limits' },
+      { text: 'Locks', link: '/guide/locks' },
       { text: 'Tenants', link: '/guide/tenants' },
       { text: 'Durability', link: '/guide/durability' },
       { text: 'How it works', link: '/guide/how-it-works' },

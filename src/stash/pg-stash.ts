@@ -12,6 +12,9 @@ import { Connections } from './connections'
 import type { Diagnosis, DoctorOptions } from './doctor/diagnosis'
 import type { SchemaStatus } from './doctor/schema'
 import type { Cache } from './entries/cache'
+import type { LockKeeper } from './locks/keeper'
+import type { Lock } from './locks/lock'
+import type { LockOptions, TryLockOptions } from './locks/options'
 import { stashBrand } from './options/mistaken'
 import { type ResolvedOptions, resolveOptions } from './options/resolved'
 import type { PgStashOptions } from './options/told'
@@ -63,6 +66,7 @@ export class PgStash {
   readonly #maintenance: Maintenance
   readonly #clock: SweepClock | undefined
   #closing: Promise<void> | undefined
+  #keeper: Promise<LockKeeper> | undefined
 
   /** @throws {InvalidArgumentError} naming the option that will not do */
   constructor(options: string | PgStashOptions = {}) {
@@ -106,12 +110,52 @@ export class PgStash {
   tenant(name: string | number): Tenant {
     const { maxValueBytes, onError } = this.#options
     const tenant = tenantName(name)
-    return new Tenant(tenant, this.#tables.of(tenant), { maxValueBytes, onError })
+    return new Tenant(tenant, this.#tables.of(tenant), { maxValueBytes, onError }, () => this.#lockKeeper())
   }
 
   /** A namespace of the tenant `default`, for apps that have no tenants. */
   namespace(name: string, options?: NamespaceOptions): Cache {
     return this.tenant(defaultTenant).namespace(name, options)
+  }
+
+  /**
+   * Takes a lock of the tenant `default`: `stash.tenant(name).lock()` has one for each tenant. Nobody else, in whatever process, gets it until it is released, or lost.
+   *
+   * @example
+   * const lock = await stash.lock('invoices', { leaseMs: 10_000 })
+   * try {
+   *   await makeInvoices({ token: lock.token, signal: lock.signal })
+   * } finally {
+   *   await lock.release()
+   * }
+   * @throws {InvalidArgumentError} a name or an option that will not do
+   * @throws {LockTimeoutError} somebody else held it for `waitMs`
+   * @throws {CallAbortedError} by the signal, before it was got
+   */
+  lock(name: string, options?: LockOptions): Promise<Lock> {
+    return this.tenant(defaultTenant).lock(name, options)
+  }
+
+  /**
+   * As {@link lock}, without waiting: undefined where somebody else holds it.
+   * @throws {InvalidArgumentError} a name or an option that will not do
+   */
+  tryLock(name: string, options?: TryLockOptions): Promise<Lock | undefined> {
+    return this.tenant(defaultTenant).tryLock(name, options)
+  }
+
+  /**
+   * Runs `work` under a lock of the tenant `default`, and releases it whatever becomes of it; answers, or throws, what `work` does.
+   *
+   * @example
+   * await stash.withLock('nightly report', async ({ token, signal }) => {
+   *   await writeReport({ token, signal })
+   * })
+   * @throws {LockTimeoutError} somebody else held it for `waitMs`; `work` was not run
+   * @throws {LockLostError} it was lost while `work`, which ended without an error, was at it
+   */
+  withLock<T>(name: string, work: (lock: Lock) => T | Promise<T>, options?: LockOptions): Promise<T> {
+    return this.tenant(defaultTenant).withLock(name, work, options)
   }
 
   /**
@@ -207,7 +251,16 @@ export class PgStash {
     return this.#closing
   }
 
+  /** Loaded when it is asked for: most processes never do. */
+  async #lockKeeper(): Promise<LockKeeper> {
+    this.#assertOpen()
+    this.#keeper ??= import('./locks/keeper').then(({ LockKeeper }) => new LockKeeper())
+    return this.#keeper
+  }
+
   async #end(): Promise<void> {
+    const keeper = await this.#keeper
+    keeper?.close()
     await Promise.all([this.#coalescer.close(), this.#clock?.stop()])
     await this.#connections.close()
   }

@@ -5,6 +5,9 @@ import { assertKnown } from '../entry/known-options'
 import { namespaceName } from '../entry/namespace'
 import type { TenantTables } from '../postgres/tables'
 import { Cache, type CacheRules } from './entries/cache'
+import type { LockKeeper } from './locks/keeper'
+import type { Lock } from './locks/lock'
+import type { LockOptions, TryLockOptions } from './locks/options'
 import { type TenantStats, tenantStats } from './upkeep/stats'
 
 /** Of `namespace()`. */
@@ -20,6 +23,7 @@ export class Tenant {
   /** For the stores of this package. */
   readonly tables: TenantTables
   readonly #rules: Omit<CacheRules, 'defaultTtl'>
+  readonly #keeper: () => Promise<LockKeeper>
 
   /** Made by `stash.tenant()`. */
   constructor(
@@ -27,9 +31,11 @@ export class Tenant {
     readonly name: string,
     tables: TenantTables,
     rules: Omit<CacheRules, 'defaultTtl'>,
+    keeper: () => Promise<LockKeeper>,
   ) {
     this.tables = tables
     this.#rules = rules
+    this.#keeper = keeper
   }
 
   /**
@@ -51,6 +57,37 @@ export class Tenant {
   /** Empties every namespace of the tenant, all versions, in one small write. Sessions and rate limits stay: nobody is logged out by a cache. */
   async clear(options?: CallOptions): Promise<void> {
     await this.tables.entries.clearTenant(this.name, options)
+  }
+
+  /**
+   * Takes the lock of that name, of this tenant and over all processes, and waits for it where somebody else holds it; who waits gets it in no particular order. It is renewed until it is
+   * released. Whatever `onError` says, an unreachable database fails it.
+   * @throws {InvalidArgumentError} a name or an option that will not do
+   * @throws {LockTimeoutError} somebody else held it for `waitMs`
+   * @throws {CallAbortedError} by the signal, before it was got
+   */
+  async lock(name: string, options?: LockOptions): Promise<Lock> {
+    const keeper = await this.#keeper()
+    return keeper.lock({ tenant: this.name, tables: this.tables }, name, options)
+  }
+
+  /**
+   * As {@link lock}, without waiting: undefined where somebody else holds it.
+   * @throws {InvalidArgumentError} a name or an option that will not do
+   */
+  async tryLock(name: string, options?: TryLockOptions): Promise<Lock | undefined> {
+    const keeper = await this.#keeper()
+    return keeper.tryLock({ tenant: this.name, tables: this.tables }, name, options)
+  }
+
+  /**
+   * Runs `work` under the lock, and releases it whatever becomes of it; answers, or throws, what `work` does.
+   * @throws {LockTimeoutError} somebody else held it for `waitMs`; `work` was not run
+   * @throws {LockLostError} it was lost while `work`, which ended without an error, was at it
+   */
+  async withLock<T>(name: string, work: (lock: Lock) => T | Promise<T>, options?: LockOptions): Promise<T> {
+    const keeper = await this.#keeper()
+    return keeper.withLock({ tenant: this.name, tables: this.tables }, name, work, options)
   }
 }
 

@@ -14,8 +14,9 @@ export const arrows: readonly (readonly [room: string, rooms: string])[] = [
   ['src/stash/limits', 'src/stash src/stash/options src/postgres/* @'],
   [
     'src/stash',
-    'src/stash/options src/stash/entries src/stash/near src/stash/upkeep src/stash/doctor src/postgres src/postgres/* @',
+    'src/stash/options src/stash/entries src/stash/near src/stash/locks src/stash/upkeep src/stash/doctor src/postgres src/postgres/* @',
   ],
+  ['src/stash/locks', 'src/stash/options src/postgres src/postgres/locks @'],
   ['src/stash/entries', 'src/stash/options src/postgres/entries @'],
   ['src/stash/near', 'src/stash/options src/stash/entries src/postgres/near src/postgres/entries @'],
   ['src/stash/doctor', 'src/stash/options src/postgres/doctor src/postgres/schema src/postgres/wire @'],

@@ -32,12 +32,13 @@ export function heldScreen(title: string, held: TenantStats, how: string): strin
 }
 
 function overview(stats: StashStats): string {
-  const { live, expired, cleared, sessions, rateLimits, tableBytes, indexBytes, isUnlogged, lastSweep } = stats
+  const { live, expired, cleared, sessions, rateLimits, locks, tableBytes, indexBytes, isUnlogged, lastSweep } = stats
   const rows = [
     ['', 'live', 'expired', 'cleared', 'values', 'on disk'],
     ['entries', ...[live, expired, cleared].map(number), bytes(stats.bytes), bytes(tableBytes + indexBytes)],
     ['sessions', number(sessions.live), number(sessions.expired), '', '', bytes(sessions.bytes)],
     ['rate limits', number(rateLimits.live), number(rateLimits.expired), '', '', bytes(rateLimits.bytes)],
+    ['locks', number(locks.held), '', '', '', bytes(locks.bytes)],
   ]
   const sweep = lastSweep
     ? `${ago(lastSweep.finishedAt)}, removed ${counted(lastSweep.removed, 'row', 'rows')}`

@@ -13,6 +13,7 @@ import roles from '../../../sql/migrations/0012_roles.sql'
 import exactGcra from '../../../sql/migrations/0013_exact_gcra.sql'
 import userSessionsByKey from '../../../sql/migrations/0014_user_sessions_by_key.sql'
 import invalidationLog from '../../../sql/migrations/0015_invalidation_log.sql'
+import locks from '../../../sql/migrations/0016_locks.sql'
 import type { SqlFile } from '../../../sql/sql-file'
 
 export { latestMigration } from './latest'
@@ -34,6 +35,7 @@ export const migrations: readonly Migration[] = [
   exactGcra,
   userSessionsByKey,
   invalidationLog,
+  locks,
 ].map(numbered)
 
 export interface Migration {

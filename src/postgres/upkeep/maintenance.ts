@@ -1,17 +1,19 @@
 import keepLog from '../../../sql/statements/near/keep.sql'
 import checkReadOnly from '../../../sql/statements/schema/check-read-only.sql'
-import claimBlocks from '../../../sql/statements/upkeep/claim-blocks.sql'
 import countEntries from '../../../sql/statements/upkeep/count-entries.sql'
 import countExpiring from '../../../sql/statements/upkeep/count-expiring.sql'
+import countLocks from '../../../sql/statements/upkeep/count-locks.sql'
 import countTenants from '../../../sql/statements/upkeep/count-tenants.sql'
 import evictWritten from '../../../sql/statements/upkeep/evict-written.sql'
 import findQuotaCut from '../../../sql/statements/upkeep/find-quota-cut.sql'
 import finishSweep from '../../../sql/statements/upkeep/finish-sweep.sql'
 import measureTable from '../../../sql/statements/upkeep/measure-table.sql'
 import readSweep from '../../../sql/statements/upkeep/read-sweep.sql'
-import sweepBlocks from '../../../sql/statements/upkeep/sweep-blocks.sql'
-import sweepCounters from '../../../sql/statements/upkeep/sweep-counters.sql'
-import sweepSessions from '../../../sql/statements/upkeep/sweep-sessions.sql'
+import sweepBlocks from '../../../sql/statements/upkeep/sweep/blocks.sql'
+import claimBlocks from '../../../sql/statements/upkeep/sweep/claim-blocks.sql'
+import sweepCounters from '../../../sql/statements/upkeep/sweep/counters.sql'
+import sweepLocks from '../../../sql/statements/upkeep/sweep/locks.sql'
+import sweepSessions from '../../../sql/statements/upkeep/sweep/sessions.sql'
 import takeSweepLease from '../../../sql/statements/upkeep/take-sweep-lease.sql'
 import { countOf, type NamespaceCount } from '../entries/namespace-count'
 import { type Statement, statementOf } from '../wire/statement'
@@ -42,13 +44,20 @@ export interface ExpiringCounts {
   readonly counters: LiveAndExpired
 }
 
+export interface LockCount {
+  /** By whoever, in all tenants. */
+  readonly held: number
+  /** On disk, with indexes. */
+  readonly bytes: number
+}
+
 export interface LiveAndExpired {
   readonly live: number
   readonly expired: number
 }
 
-/** What is swept. Rows of sessions and counters are dead by their expiry alone. */
-export type SweptTable = 'entry' | 'session' | 'counter'
+/** What is swept. Rows of sessions and counters are dead by their expiry alone; a lock's is an hour later. */
+export type SweptTable = 'entry' | 'session' | 'counter' | 'lock'
 
 /** A range of blocks that is the caller's to sweep: from <= block < to. */
 export interface Claim {
@@ -90,6 +99,7 @@ export class Maintenance {
   readonly #claimBlocks: Statement
   readonly #countEntries: Statement
   readonly #countExpiring: Statement
+  readonly #countLocks: Statement
   readonly #countTenants: Statement
   readonly #evictWritten: Statement
   readonly #findQuotaCut: Statement
@@ -106,6 +116,7 @@ export class Maintenance {
     this.#claimBlocks = statementOf(claimBlocks, schema)
     this.#countEntries = statementOf(countEntries, schema)
     this.#countExpiring = statementOf(countExpiring, schema)
+    this.#countLocks = statementOf(countLocks, schema)
     this.#countTenants = statementOf(countTenants, schema)
     this.#evictWritten = statementOf(evictWritten, schema)
     this.#findQuotaCut = statementOf(findQuotaCut, schema)
@@ -119,6 +130,7 @@ export class Maintenance {
       entry: statementOf(sweepBlocks, schema),
       session: statementOf(sweepSessions, schema),
       counter: statementOf(sweepCounters, schema),
+      lock: statementOf(sweepLocks, schema),
     }
   }
 
@@ -175,6 +187,13 @@ export class Maintenance {
       sessions: { live: sessions, expired: expiredSessions },
       counters: { live: counters, expired: expiredCounters },
     }
+  }
+
+  /** Locks that somebody holds. */
+  async countLocks(): Promise<LockCount> {
+    const [row] = await this.#database.read(this.#countLocks, [])
+    const [held, bytes] = row as [number, number]
+    return { held, bytes }
   }
 
   /** Reads the whole table. */

@@ -1,3 +1,4 @@
 -- All of a tenant, dead rows and generations included.
 select (select pg_catalog.count(*) from "pgstash".entry where tenant = $1) + (select pg_catalog.count(*) from "pgstash".session where tenant = $1)
-  + (select pg_catalog.count(*) from "pgstash".counter where tenant = $1) + (select pg_catalog.count(*) from "pgstash".namespace where tenant = $1)
+  + (select pg_catalog.count(*) from "pgstash".counter where tenant = $1) + (select pg_catalog.count(*) from "pgstash".lock where tenant = $1)
+  + (select pg_catalog.count(*) from "pgstash".namespace where tenant = $1)

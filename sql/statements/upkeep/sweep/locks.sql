@@ -1,0 +1,1 @@
+select "pgstash".sweep_locks($1, $2)
