@@ -73,7 +73,7 @@ export function importCostsPage(costs: readonly ImportCost[], machine: string): 
     '| --- | --- | --- | --- | --- |',
     ...rows,
     '',
-    'A subpath loads what it needs and nothing else: `pgstash/keyv` has nothing of sessions, of rate limits or of another host in it. `stash.doctor()` is loaded when it is first called, and the text of the migrations where a schema is behind. A test reads the files of the bundle, and names what does not belong.',
+    'A subpath loads what it needs and nothing else: `pgstash/keyv` has nothing of sessions, of rate limits or of another host in it. `stash.doctor()` is loaded when it is first called, and so are locks; the text of the migrations where a schema is behind. A test reads the files of the bundle, and names what does not belong.',
     '',
   ].join('\n')
 }

@@ -13,6 +13,7 @@ const entries = entryPoints(root)
 const rooms = [
   'sessions',
   'limits',
+  'locks',
   'doctor',
   'import',
   'self-test',
