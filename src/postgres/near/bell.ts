@@ -1,8 +1,8 @@
-/** What the bell says of itself: whether it hears its own test. */
+/** What a bell tells whoever holds it. */
 export interface BellEvents {
   /** Somebody wrote: poll now. */
   onRing(): void
-  /** It hears, or does so no longer: polling alone bounds the age of what is held. With the reason where it does not. */
+  /** It hears, or does so no longer: then polling alone bounds the age of what is held. With the reason where it does not. Told when it changes, and of the first try. */
   onHearing(isHearing: boolean, reason?: unknown): void
 }
 
@@ -12,7 +12,16 @@ export interface Bell {
   readonly isHearing: boolean
   /** Begins to listen; what goes wrong is told to `onHearing`, and tried again. */
   start(): void
-  /** A write of a marked namespace has been acknowledged. Rings soon, once for many. */
+  /** A write of a marked namespace has been acknowledged. Rings at once, or soon, once for many. */
   ring(): void
+  /** Listens and rings no longer; may be started again. */
   stop(): Promise<void>
+}
+
+/** Where nothing can listen, or nobody wants it to. */
+export const silentBell: Bell = {
+  isHearing: false,
+  start() {},
+  ring() {},
+  async stop() {},
 }

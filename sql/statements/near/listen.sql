@@ -1,0 +1,2 @@
+-- The bell has the name of the schema.
+listen "pgstash"
