@@ -115,7 +115,7 @@ begin
   return coalesce(cardinality(v_dead), 0);
 end $$;
 
--- As in 0009, with locks.
+-- As in 0015, with locks.
 create or replace procedure "pgstash".sweep_all()
 language plpgsql
 as $$
@@ -152,7 +152,13 @@ begin
       perform pg_sleep(least(1, extract(epoch from clock_timestamp() - v_began)));
     end loop;
   end loop;
-  perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+  -- As in 0015.
+  loop
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    exit when not "pgstash".near_keep(20000);
+    commit;
+    set transaction isolation level read committed;
+  end loop;
   insert into "pgstash".sweep as s (name, finished_at, removed) values ('sweeper', "pgstash".now_ms(), v_removed)
   on conflict (name) do update set finished_at = excluded.finished_at, removed = excluded.removed;
 end $$;

@@ -255,19 +255,19 @@ describeBodies('a log', (body) => {
     expect((await told(log, page.position)).rows).toEqual([])
   })
 
-  it('is kept up by the sweep where nobody reads it', async () => {
+  it.each(['stash.sweep()', 'call sweep_all()'])('is kept up by the sweep where nobody reads it: %s', async (how) => {
     const schema = freshSchema()
     const log = await openLog({ ...body.connection(), schema })
     await log.mark('acme', 'n')
     const stash = body.open({ schema, sweeper: false })
     await stash.tenant('acme').namespace('n').set('a', 1)
-    const pass = `update ${schema}.incarnation set turned_at = 0`
+    const sweep = () => (how === 'stash.sweep()' ? stash.sweep() : body.sql(`call ${schema}.sweep_all()`))
     // Begins the log, makes a turn; a minute later what it saw is removed.
-    await stash.sweep()
-    await stash.sweep()
+    await sweep()
+    await sweep()
     await body.sql(`update ${schema}.turn set at = 0`)
-    await body.sql(pass)
-    await stash.sweep()
+    await body.sql(`update ${schema}.incarnation set turned_at = 0`)
+    await sweep()
     expect(await body.sql(`select count(*)::int from ${schema}.invalidation`)).toEqual([[0]])
   })
 })
