@@ -629,3 +629,33 @@ function detailOf(cause: unknown): string {
   if (cause instanceof Error) return cause.message || cause.name
   return String(cause)
 }
+
+/** Why nothing can be held near. */
+export type NearCacheReason = 'standby' | 'rights' | 'schema'
+
+/**
+ * A namespace is to be held near, and the log that this takes cannot be read: on a standby, without the right, or in a schema from before it. Reads of the namespace fail with it until the
+ * log was read once; never after that.
+ * @nextStep Connect to the primary; as the owner run `pgstash migrate` (with `--app-role` under row-level security); or leave out `near`.
+ */
+export class NearCacheError extends PgStashError {
+  constructor(
+    /** `standby`: its unlogged tables cannot be read. `rights`: the role may not read the log. `schema`: there is no log. */
+    readonly reason: NearCacheReason,
+    schema: string,
+    cause?: unknown,
+  ) {
+    super('NEAR_CACHE', `nothing can be held near: ${nearProblems[reason]}. ${nearCure(reason, schema)}`, { cause })
+  }
+}
+
+const nearProblems: Record<NearCacheReason, string> = {
+  standby: 'the server is a standby, where the log of what was written cannot be read',
+  rights: 'the role has no right on the log of what was written',
+  schema: 'the schema has no log of what was written',
+}
+
+function nearCure(reason: NearCacheReason, schema: string): string {
+  if (reason === 'standby') return 'Connect to the primary, or leave out near.'
+  return `Run "${migrateStep(schema)}" as the owner of the tables, or leave out near.`
+}

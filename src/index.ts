@@ -12,6 +12,7 @@ export type {
   Entry,
   ListOptions,
   NewEntry,
+  ReadOptions,
   SetOptions,
   Ttl,
   WriteOptions,
@@ -37,7 +38,18 @@ export type { LimitStanding, RateLimitResult } from './stash/limits/result'
 export { rateLimitHeaders } from './stash/limits/result'
 export type { Lock } from './stash/locks/lock'
 export type { LockOptions, TryLockOptions } from './stash/locks/options'
-export type { Isolation, MaintenanceConnection, OnError, PgStashOptions } from './stash/options/told'
+export type { NearMessage } from './stash/near/feed'
+export type { NearStats } from './stash/near/house'
+export type { NearDoor } from './stash/near-door'
+export type {
+  Isolation,
+  MaintenanceConnection,
+  NearOptions,
+  NearSettings,
+  OnError,
+  PgStashOptions,
+} from './stash/options/told'
+
 export type { TenantSource } from './stash/pg-stash'
 export { PgStash } from './stash/pg-stash'
 export type { DestroyByUserOptions, ListedSession, SessionData, SessionsOptions } from './stash/sessions/store'

@@ -21,6 +21,9 @@ export function now(): number {
 /** Not a method of the global at the time of the call: that may be a fake by then. */
 const realWall = Date.now
 
+/** A bound one costs three quarters of a `call`: a hit in memory asks it each time. */
+const boundNow = realNow.bind(performance)
+
 /** What the two clocks said last, and for how long the machine has slept. An array of doubles: numbers of a module would be boxed at each call. */
 const seen = new Float64Array(3)
 const ofTicks = 0
@@ -35,7 +38,7 @@ const shortestSleepMs = 2
  * slept. A wall clock that is set forward counts too, one that is set back does not.
  */
 export function wakingNow(): number {
-  const ticks = realNow.call(performance)
+  const ticks = boundNow()
   const wall = realWall()
   const gained = wall - (seen[ofWall] as number) - (ticks - (seen[ofTicks] as number))
   if (gained > shortestSleepMs && seen[ofWall] !== 0) seen[slept] = (seen[slept] as number) + gained

@@ -1,6 +1,7 @@
 import { Coalescer } from '../coalescing/coalescer'
 import { defaultTenant, type TenantSource, tenantName } from '../entry/tenant'
 import { StashClosedError } from '../errors'
+import { OwnWrites } from '../postgres/near/own-writes'
 import { Telling } from '../postgres/near/telling'
 import { type ForeignTable, type ForeignTableKind, Tables } from '../postgres/tables'
 import { TenantScope } from '../postgres/tenant-scope'
@@ -15,6 +16,8 @@ import type { Cache } from './entries/cache'
 import type { LockKeeper } from './locks/keeper'
 import type { Lock } from './locks/lock'
 import type { LockOptions, TryLockOptions } from './locks/options'
+import { NearDoor } from './near-door'
+
 import { stashBrand } from './options/mistaken'
 import { type ResolvedOptions, resolveOptions } from './options/resolved'
 import type { PgStashOptions } from './options/told'
@@ -59,6 +62,8 @@ const busyFrom = 64
 export class PgStash {
   /** The schema of its tables. */
   readonly schema: string
+  /** What this process holds near: figures, a look at the log right now, and forgetting. */
+  readonly near: NearDoor
   readonly #options: ResolvedOptions
   readonly #connections: Connections
   readonly #coalescer: Coalescer
@@ -83,7 +88,10 @@ export class PgStash {
       together: (work) => this.#connections.driver.together(work),
       onLook,
     })
-    this.#tables = new Tables(database, this.#coalescer, this.#options, new Telling())
+    const own = new OwnWrites()
+    const telling = new Telling(own)
+    this.#tables = new Tables(database, this.#coalescer, this.#options, telling)
+    this.near = new NearDoor({ database, own, telling, options: this.#options })
     this.#maintenance = new Maintenance(ownerDatabase, this.schema)
     this.#clock = this.#makeClock()
   }
@@ -110,7 +118,8 @@ export class PgStash {
   tenant(name: string | number): Tenant {
     const { maxValueBytes, onError } = this.#options
     const tenant = tenantName(name)
-    return new Tenant(tenant, this.#tables.of(tenant), { maxValueBytes, onError }, () => this.#lockKeeper())
+    const tables = this.#tables.of(tenant)
+    return new Tenant(tenant, tables, { maxValueBytes, onError }, { keeper: () => this.#lockKeeper(), near: this.near })
   }
 
   /** A namespace of the tenant `default`, for apps that have no tenants. */
@@ -261,7 +270,7 @@ export class PgStash {
   async #end(): Promise<void> {
     const keeper = await this.#keeper
     keeper?.close()
-    await Promise.all([this.#coalescer.close(), this.#clock?.stop()])
+    await Promise.all([this.#coalescer.close(), this.#clock?.stop(), this.near.end()])
     await this.#connections.close()
   }
 

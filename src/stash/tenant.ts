@@ -8,6 +8,10 @@ import { Cache, type CacheRules } from './entries/cache'
 import type { LockKeeper } from './locks/keeper'
 import type { Lock } from './locks/lock'
 import type { LockOptions, TryLockOptions } from './locks/options'
+import type { NearDoor } from './near-door'
+import { resolveNearOptions } from './options/near'
+import type { NearOptions } from './options/told'
+
 import { type TenantStats, tenantStats } from './upkeep/stats'
 
 /** Of `namespace()`. */
@@ -16,6 +20,17 @@ export interface NamespaceOptions {
   readonly version?: number | undefined
   /** Milliseconds that an entry lives when a write names no ttl; null: for ever. Default: null. */
   readonly ttl?: Ttl
+  /**
+   * Whether its entries are held in the memory of this process, and answered from there without a round trip; within the stash's `near.maxStalenessMs` of what the database has. All who use the
+   * namespace may choose for themselves. Default: false.
+   */
+  readonly near?: boolean | NearOptions | undefined
+}
+
+/** What the stash has for all its tenants, each loaded when it is asked for. */
+export interface TenantParts {
+  readonly keeper: () => Promise<LockKeeper>
+  readonly near: NearDoor
 }
 
 /** Everything of one tenant. */
@@ -24,6 +39,7 @@ export class Tenant {
   readonly tables: TenantTables
   readonly #rules: Omit<CacheRules, 'defaultTtl'>
   readonly #keeper: () => Promise<LockKeeper>
+  readonly #near: NearDoor
 
   /** Made by `stash.tenant()`. */
   constructor(
@@ -31,10 +47,11 @@ export class Tenant {
     readonly name: string,
     tables: TenantTables,
     rules: Omit<CacheRules, 'defaultTtl'>,
-    keeper: () => Promise<LockKeeper>,
+    { keeper, near }: TenantParts,
   ) {
     this.tables = tables
     this.#rules = rules
+    this.#near = near
     this.#keeper = keeper
   }
 
@@ -46,7 +63,11 @@ export class Tenant {
     assertKnown('options', options, namespaceOptionNames)
     const stored = namespaceName(name, options?.version)
     const defaultTtl = resolveTtl(options?.ttl)
-    return new Cache(this.tables.entries, addressOf(this.name, stored), { ...this.#rules, defaultTtl })
+    const near = resolveNearOptions(options?.near)
+    const address = addressOf(this.name, stored)
+    const { entries } = this.tables
+    const verbs = near && this.#near.verbs(entries, address, near)
+    return new Cache(entries, address, { ...this.#rules, defaultTtl }, verbs)
   }
 
   /** Counts what the tenant holds: reads all of its entries, and no other's. */
@@ -56,7 +77,7 @@ export class Tenant {
 
   /** Empties every namespace of the tenant, all versions, in one small write. Sessions and rate limits stay: nobody is logged out by a cache. */
   async clear(options?: CallOptions): Promise<void> {
-    await this.tables.entries.clearTenant(this.name, options)
+    await this.#near.sweepTenant(this.name, () => this.tables.entries.clearTenant(this.name, options))
   }
 
   /**
@@ -91,4 +112,4 @@ export class Tenant {
   }
 }
 
-const namespaceOptionNames: ReadonlySet<string> = new Set(['version', 'ttl'])
+const namespaceOptionNames: ReadonlySet<string> = new Set(['version', 'ttl', 'near'])

@@ -45,6 +45,8 @@ export interface NearRow {
   readonly version: number
   /** Milliseconds until it expires, when the statement was run; null for no expiry. */
   readonly leftMs: number | null
+  /** The moment, in epoch milliseconds of the database's clock; null for no expiry. */
+  readonly expiresAt: number | null
 }
 
 /** What a read for a near cache answers, of a key that is there or not. */
@@ -231,13 +233,14 @@ function recordOf(row: Found<Row>): EntryRecord | undefined {
 }
 
 function nearAnswerOf(row: Row): NearAnswer {
-  const [, isTold, format, text, version, leftMs] = row as [
+  const [, isTold, format, text, version, leftMs, expiresAt] = row as [
     number,
     boolean,
     string | null,
     string,
     number,
     number | null,
+    number | null,
   ]
-  return { isTold, row: format === null ? undefined : { format, text, version, leftMs } }
+  return { isTold, row: format === null ? undefined : { format, text, version, leftMs, expiresAt } }
 }

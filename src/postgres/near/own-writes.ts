@@ -15,11 +15,16 @@ const mostKept = 200_000
  * was lost may commit later than one thinks, and is to be treated as somebody else's.
  */
 export class OwnWrites {
+  /**
+   * Where the events of whoever holds something near stand; undefined: nobody does, and nothing is kept. A write that was acknowledged counts as of then: what was asked before is void, as by
+   * a foreign one, and what was written through since may stay.
+   */
+  stamp: (() => number) | undefined
   readonly #random = new BigUint64Array(fetchedAtOnce)
   #used = fetchedAtOnce
   /** Two halves, the younger one first: time passes without a look at each. */
-  #younger = new Set<string>()
-  #older = new Set<string>()
+  #younger = new Map<string, number>()
+  #older = new Map<string, number>()
   #turnedAt = now()
 
   /** 63 random bits, as text: drawn anew for each write, so that no two processes meet in one. */
@@ -35,17 +40,19 @@ export class OwnWrites {
 
   /** The commit of this write is known. Before anybody hears of it. */
   acknowledge(nonce: string): void {
+    if (this.stamp === undefined) return
     const time = now()
     if (time - this.#turnedAt > keptMs || this.#younger.size >= mostKept / 2) {
       this.#older = this.#younger
-      this.#younger = new Set()
+      this.#younger = new Map()
       this.#turnedAt = time
     }
-    this.#younger.add(nonce)
+    this.#younger.set(nonce, this.stamp())
   }
 
-  isAcknowledged(nonce: string): boolean {
-    return this.#younger.has(nonce) || this.#older.has(nonce)
+  /** The stamp of that moment; undefined: it was not acknowledged, or that was long ago, or it is not of this process. */
+  acknowledgedAt(nonce: string): number | undefined {
+    return this.#younger.get(nonce) ?? this.#older.get(nonce)
   }
 
   /** Its log row has been read: it comes once. */

@@ -5,13 +5,24 @@ import { indexKey, storedKey } from '../../entry/key'
 import { assertList } from '../../entry/list'
 import { expectedVersion } from '../../entry/version'
 import { InvalidArgumentError, VersionConflictError } from '../../errors'
-import type { CompareAndSetResult, EntryTable, Write, WriteResult } from '../../postgres/entries/table'
+import type { CompareAndSetResult, Write, WriteResult } from '../../postgres/entries/table'
 import { isOutage } from '../options/outage'
 import type { OnError } from '../options/told'
 import { assertPrefix, type ListOptions, listing } from './listing'
+import type { EntryVerbs, NearVerbs, ReadOptions } from './verbs'
 import { assertNewEntry, type NewEntry, type SetOptions, setNames, ttlOf, type WriteOptions, writeOf } from './writing'
 
-export type { CallOptions, CompareAndSetResult, ListOptions, NewEntry, SetOptions, Ttl, WriteOptions, WriteResult }
+export type {
+  CallOptions,
+  CompareAndSetResult,
+  ListOptions,
+  NewEntry,
+  ReadOptions,
+  SetOptions,
+  Ttl,
+  WriteOptions,
+  WriteResult,
+}
 
 /** What `getEntry` answers. */
 export interface Entry<Value = unknown> {
@@ -48,49 +59,67 @@ const notWritten = (): WriteResult => ({ version: unwritten })
  * await views.get('home') // { count: 1 }
  */
 export class Cache {
-  readonly #table: EntryTable
+  readonly #table: EntryVerbs
+  /** The same, where the namespace is held near. */
+  readonly #near: NearVerbs | undefined
   readonly #address: Address
   readonly #rules: CacheRules
 
   /** Made by `tenant.namespace()`. */
-  constructor(table: EntryTable, address: Address, rules: CacheRules) {
-    this.#table = table
+  constructor(table: EntryVerbs, address: Address, rules: CacheRules, near?: NearVerbs) {
+    this.#table = near ?? table
+    this.#near = near
     this.#address = address
     this.#rules = rules
   }
 
   /** The value, or undefined. Bytes come back as a Buffer. */
-  get<Value = unknown>(key: string, options?: CallOptions): Promise<Value | undefined> {
+  get<Value = unknown>(key: string, options?: ReadOptions): Promise<Value | undefined> {
+    if (this.#near !== undefined) return this.#getNear(this.#near, key, options)
+    return this.#get(key, options)
+  }
+
+  /** Not a word more than a hit needs: it is asked for millions of times a second. */
+  #getNear<Value>(near: NearVerbs, key: string, options: ReadOptions | undefined): Promise<Value | undefined> {
+    try {
+      const hit = near.hit(key, options) as Promise<Value | undefined> | undefined
+      return hit === undefined ? this.#get(key, options) : hit
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #get<Value>(key: string, options: ReadOptions | undefined): Promise<Value | undefined> {
     const ask = () => this.#table.get(this.#address, indexKey(key), options) as Promise<Value | undefined>
     return this.#orMiss(ask, nothing)
   }
 
   /** The values in the order of the keys, undefined where there is none. One statement, up to the batch's caps. */
-  getMany<Value = unknown>(keys: readonly string[], options?: CallOptions): Promise<(Value | undefined)[]> {
+  getMany<Value = unknown>(keys: readonly string[], options?: ReadOptions): Promise<(Value | undefined)[]> {
     const ask = () => this.#table.getMany(this.#address, indexKeys(keys), options) as Promise<(Value | undefined)[]>
     return this.#orMiss(ask, () => keys.map(nothing))
   }
 
   /** The entry with its version and expiry, or undefined. */
-  getEntry<Value = unknown>(key: string, options?: CallOptions): Promise<Entry<Value> | undefined> {
+  getEntry<Value = unknown>(key: string, options?: ReadOptions): Promise<Entry<Value> | undefined> {
     const ask = () => this.#table.getEntry(this.#address, indexKey(key), options) as Promise<Entry<Value> | undefined>
     return this.#orMiss(ask, nothing)
   }
 
   /** Whether there is an entry: expired and cleared ones are none. */
-  async has(key: string, options?: CallOptions): Promise<boolean> {
+  async has(key: string, options?: ReadOptions): Promise<boolean> {
     const [isThere] = await this.hasMany([key], options)
     return isThere as boolean
   }
 
   /** The same for each key, in their order. One statement, up to the batch's caps. */
-  hasMany(keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
+  hasMany(keys: readonly string[], options?: ReadOptions): Promise<boolean[]> {
     const ask = () => this.#table.hasMany(this.#address, indexKeys(keys), options)
     return this.#orMiss(ask, () => keys.map(() => false))
   }
 
   /** Milliseconds left; null for no expiry; undefined for no entry. */
-  ttl(key: string, options?: CallOptions): Promise<number | null | undefined> {
+  ttl(key: string, options?: ReadOptions): Promise<number | null | undefined> {
     return this.#orMiss(() => this.#table.ttl(this.#address, indexKey(key), options), nothing)
   }
 

@@ -4,7 +4,7 @@ import { type Digest, loggedDigest } from './digest'
 import { Lease } from './lease'
 import { type Epoch, type Held, Memory, type MemoryLimits, type Place } from './memory'
 import { ReadsUnderWay, type ReadUnderWay } from './reads-under-way'
-import { bytesOfText, frozenValue, isShareable } from './value'
+import { absent, keep } from './value'
 
 /** A row of the database. */
 export interface FoundRow {
@@ -110,13 +110,24 @@ export class Coherence {
   /** What memory answers; undefined: ask the database. @param graceMs how much longer than the lease, in milliseconds */
   find(place: Place, key: string, now: number, graceMs = 0): Held | undefined {
     const held = place.entries.get(key)
-    if (held === undefined || !this.isLeased(now, graceMs)) return undefined
+    return held !== undefined && this.mayAnswer(held, now, graceMs) ? held : undefined
+  }
+
+  /** Whether that is an answer now. What never will be again is dropped. */
+  mayAnswer(held: Held, now: number, graceMs = 0): boolean {
+    if (!this.isLeased(now, graceMs)) return false
     if (this.isPast(held, now) || this.isVoid(held)) {
       this.memory.drop(held.digest)
-      return undefined
+      return false
     }
-    this.memory.touch(held)
-    return held
+    this.memory.touch(held, now)
+    return true
+  }
+
+  /** A statement of this process was acknowledged, whoever asked for it: an event, by which its row in the log is dated. */
+  acknowledge(): number {
+    this.seq += 1
+    return this.seq
   }
 
   /** A call that goes to the database. */
@@ -305,7 +316,7 @@ export class Coherence {
     if (!mayEnter || place.isForgotten || this.isBeingWritten(place, digest)) return
     const deadline = read.calledAt + absentTtl
     const held = { place, key, digest, begin: this.seq, version: 0, deadline, expiry: deadline }
-    this.memory.put({ ...held, expiresAt: undefined, format: undefined, value: undefined }, 0)
+    this.memory.put({ ...held, expiresAt: undefined, kept: absent, touchedAt: read.calledAt }, 0)
   }
 
   #present(
@@ -342,11 +353,9 @@ export class Coherence {
     if (held !== undefined && held.version > version) return
     const expiry = this.deadlineOf(calledAt, leftMs)
     const deadline = Math.min(expiry, calledAt + ttl)
-    const shared = isShareable(format, isFrozen) ? frozenValue(format, text) : undefined
-    const { value, bytes } = shared ?? { value: text, bytes: bytesOfText(text) }
-    const kept = { place, key, digest, begin, version, deadline, expiry, expiresAt }
-    if (this.memory.put({ ...kept, format: shared === undefined ? format : undefined, value }, bytes))
-      this.counts.fills += 1
+    const { kept, bytes } = keep(format, text, isFrozen)
+    const entry = { place, key, digest, begin, version, deadline, expiry, expiresAt, kept, touchedAt: calledAt }
+    if (this.memory.put(entry, bytes)) this.counts.fills += 1
   }
 
   #applyRow(row: LogRow): void {

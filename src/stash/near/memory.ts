@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { Address } from '../../coalescing/address'
 import { ownCopy } from '../../entry/kept-name'
 import { type Digest, digestOf } from './digest'
+import type { KeptValue } from './value'
 
 /** Since when something is void: what began before it does not count. Tenants and namespaces have one; an entry may refer to more. */
 export interface Epoch {
@@ -30,9 +31,9 @@ export interface Held {
   readonly expiry: number
   /** The same by the clock of the database, in epoch milliseconds; null: never; undefined: not known. */
   readonly expiresAt: number | null | undefined
-  /** How `value` is to be read; undefined: it is the value, for all readers. */
-  readonly format: string | undefined
-  readonly value: unknown
+  readonly kept: KeptValue
+  /** When it was used last, about. */
+  touchedAt: number
 }
 
 /** What is known of one namespace. */
@@ -83,6 +84,8 @@ export interface MemoryLimits {
 
 /** What an entry takes beside its key and its value: measured, docs/guide/near-cache.md, "Memory". */
 const ofEntry = 420
+
+const touchEveryMs = 100
 
 /** A larger one would push out too many others. */
 const smallestShare = 64
@@ -139,8 +142,10 @@ export class Memory {
     return this.#tenants.get(digest)?.epoch
   }
 
-  /** Used just now. */
-  touch(held: Held): void {
+  /** Used just now. To be told so ten times a second is enough to know what was used longest ago, and saves a hit a fifth of its time. */
+  touch(held: Held, now: number): void {
+    if (now - held.touchedAt < touchEveryMs) return
+    held.touchedAt = now
     this.#entries.get(held.digest)
   }
 

@@ -25,6 +25,7 @@ export const ownOptionNames: readonly (keyof PgStashOptions)[] = [
   'maxValueBytes',
   'batch',
   'breaker',
+  'near',
 ]
 
 /** Of a stash, those of its pool among them. */

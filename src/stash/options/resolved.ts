@@ -8,6 +8,7 @@ import { addressOf, assertOneSource, assertPglite, assertPool } from './database
 import { definedOptions, plainOptions, plainTls } from './given'
 import { assertOptions } from './mistaken'
 import { batchNames, breakerNames, connectionOptionNames, ownOptionNames, poolOptionNames, sweeperNames } from './names'
+import { type ResolvedNearSettings, resolveNearSettings } from './near'
 import { assertEnvironment, assertOneTls, assertServerAddress } from './server-address'
 import type { OnError, PgStashOptions } from './told'
 import { bool, count, duration, oneOf, schemaName } from './values'
@@ -32,6 +33,7 @@ export interface ResolvedOptions {
   readonly maxRows: number
   readonly maxBytes: number
   readonly breaker: { readonly failures: number; readonly cooldownMs: number } | null
+  readonly near: ResolvedNearSettings
 }
 
 const mebibyte = 1024 * 1024
@@ -62,6 +64,7 @@ export function resolveOptions(given: string | PgStashOptions): ResolvedOptions 
     maxValueBytes,
     batch,
     breaker,
+    near,
     ...poolOptions
   } = options
   assertOneSource({ connectionString, pool, pglite })
@@ -99,6 +102,7 @@ export function resolveOptions(given: string | PgStashOptions): ResolvedOptions 
     maxRows: count('batch.maxRows', batch?.maxRows, 256),
     maxBytes: count('batch.maxBytes', batch?.maxBytes, 4 * mebibyte),
     breaker: breakerOf(breaker),
+    near: resolveNearSettings(near),
   })
 }
 

@@ -14,6 +14,44 @@ export interface MaintenanceConnection extends PgPoolOptions {
   readonly pool?: PgPool | undefined
 }
 
+/** What holds for all that a stash holds near, whatever its namespace. */
+export interface NearSettings {
+  /** What is held weighs at most so many bytes; what was used longest ago goes first. Default: 64 MiB. */
+  readonly maxBytes?: number | undefined
+  /** How many entries are held at most. Default: 10,000. */
+  readonly maxEntries?: number | undefined
+  /**
+   * How old an answer from memory may be, in milliseconds: it was current at some moment of that time, whatever was lost on the way. Without a look at the log for so long, reads go to
+   * the database. Default: 1,000.
+   */
+  readonly maxStalenessMs?: number | undefined
+  /** How often the log is looked at while something near is read, in milliseconds. Default: 250, or `maxStalenessMs` where that is less. */
+  readonly pollMs?: number | undefined
+  /**
+   * Whether it also listens for a bell (LISTEN), on a connection of its own, so that most changes are seen within milliseconds. It may fall silent, as it is behind PgBouncer in transaction
+   * mode: polls alone keep the bound. `auto`: with the options of the stash, as far as it is heard; a connection string: there, past a pooler; false: not at all. Default: `auto`.
+   */
+  readonly listen?: 'auto' | false | string | undefined
+}
+
+/** How a namespace is held near: answered from the memory of the process, within `maxStalenessMs` of what the database has. */
+export interface NearOptions {
+  /**
+   * An entry is answered from memory for so long at most, in milliseconds, whatever it has left to live: it bounds what writers change that tell no log, by hand or of a version before. Default:
+   * 60,000.
+   */
+  readonly ttl?: number | undefined
+  /** For how long it is remembered that there is no entry, in milliseconds; 0: not at all. Random keys would fill the memory. Default: 0. */
+  readonly absentTtl?: number | undefined
+  /**
+   * `copy`: each hit decodes the value anew, and it is the caller's. `frozen`: decoded once and frozen, however deep, for all callers; hits are several times as fast. Bytes are copied in
+   * either case. Default: `copy`.
+   */
+  readonly values?: 'copy' | 'frozen' | undefined
+  /** While the database is away memory answers for so much longer, in milliseconds, where a read of it has failed; 0: not at all. Default: 0. */
+  readonly staleIfErrorMs?: number | undefined
+}
+
 /** Everything a stash can be told. All of it is optional. */
 export interface PgStashOptions extends PgPoolOptions {
   /** A `pg.Pool` of yours. It is used, and never closed. Default: none, the other options open one. */
@@ -78,6 +116,8 @@ export interface PgStashOptions extends PgPoolOptions {
         readonly maxBytes?: number | undefined
       }
     | undefined
+  /** What is held near, of those namespaces that ask for it (option `near` of a namespace or a store). Default: as said there. */
+  readonly near?: NearSettings | undefined
   /** When calls fail at once instead of asking a database that is away; false: never. Default: after 5 failures, for a second. */
   readonly breaker?:
     | {

@@ -43,7 +43,12 @@ export function duration(field: string, value: unknown, otherwise: number): numb
 }
 
 /** @throws {InvalidArgumentError} */
-export function oneOf<T extends string>(field: string, value: unknown, allowed: readonly T[], otherwise: T): T {
+export function oneOf<T extends string | boolean>(
+  field: string,
+  value: unknown,
+  allowed: readonly T[],
+  otherwise: T,
+): T {
   if (value === undefined) return otherwise
   if (allowed.includes(value as T)) return value as T
   throw new InvalidArgumentError(field, `must be one of ${allowed.join(', ')}`, 'Leave it out for the default.')

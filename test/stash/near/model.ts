@@ -618,8 +618,7 @@ export class World {
   #answer(process: Process, op: Op): void {
     process.ops.splice(process.ops.indexOf(op), 1)
     if (op.verb !== 'get') {
-      process.coherence.seq += 1
-      process.acknowledged.set(op.nonce, process.coherence.seq)
+      process.acknowledged.set(op.nonce, process.coherence.acknowledge())
     }
     if (!op.isGivenUp) op.finish(true)
   }

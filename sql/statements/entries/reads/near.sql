@@ -1,5 +1,5 @@
 -- As near-alone.sql, of any tenants and namespaces.
-select k.ord, coalesce(n.uses & 9 = 9, false), e.format, e.value, e.version, e.expires_at - "pgstash".now_ms()
+select k.ord, coalesce(n.uses & 9 = 9, false), e.format, e.value, e.version, e.expires_at - "pgstash".now_ms(), e.expires_at
 from unnest((select $1::text[]), (select $2::text[]), (select $3::text[]))
   with ordinality as k (tenant, namespace, key, ord)
 left join lateral (

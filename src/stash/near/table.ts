@@ -1,0 +1,324 @@
+import type { Address } from '../../coalescing/address'
+import type { CallOptions } from '../../coalescing/call'
+import { InvalidArgumentError } from '../../errors'
+import { wakingNow } from '../../own-clock'
+import type {
+  Addition,
+  CompareAndSetResult,
+  ConditionalWrite,
+  EntryRecord,
+  EntryTable,
+  Listing,
+  NearAnswer,
+  Write,
+  WriteResult,
+} from '../../postgres/entries/table'
+import type { EntryVerbs, ReadOptions } from '../entries/verbs'
+import type { ResolvedNearOptions } from '../options/near'
+import { isOutage } from '../options/outage'
+import type { Coherence, FoundRow, WriteUnderWay } from './coherence'
+import type { Held, Place } from './memory'
+import { decodeFor, readKept } from './value'
+
+/** What the tables of a stash have in common. */
+export interface NearHouse {
+  readonly coherence: Coherence
+  /** A read goes to the database; rejects where nothing can be held near. undefined: that is known to go well. */
+  beforeRead(): Promise<void> | undefined
+  /** A write leaves. */
+  beforeWrite(): void
+  /** Nobody is known to tell the log of what is written here. */
+  mark(address: Address): void
+}
+
+/** What keys stored by digest begin with: `#sha256:`. */
+const digestMark = 35
+
+/** The verbs on entries of one namespace, answered from memory where that may be. */
+export class NearTable implements EntryVerbs {
+  readonly #house: NearHouse
+  readonly #coherence: Coherence
+  readonly #entries: EntryTable
+  readonly #address: Address
+  readonly #rules: ResolvedNearOptions
+  #place: Place
+
+  constructor(house: NearHouse, entries: EntryTable, address: Address, rules: ResolvedNearOptions) {
+    this.#house = house
+    this.#coherence = house.coherence
+    this.#entries = entries
+    this.#address = address
+    this.#rules = rules
+    this.#place = house.coherence.place(address)
+  }
+
+  /**
+   * What memory answers, before anything else is looked at: of a key that is held it is known to be one.
+   * @param key as the caller wrote it
+   */
+  hit(key: string, options: ReadOptions | undefined): Promise<unknown> | undefined {
+    if (typeof key !== 'string' || key.charCodeAt(0) === digestMark) return undefined
+    const held = options === undefined ? this.#find(key) : this.#findAs(key, options)
+    if (held === undefined) return undefined
+    this.#coherence.counts.hits += 1
+    return Promise.resolve(readKept(held.kept, this.#rules.isFrozen))
+  }
+
+  async get(address: Address, key: string, options?: ReadOptions): Promise<unknown> {
+    const [value] = await this.getMany(address, [key], options)
+    return value
+  }
+
+  getMany(_address: Address, keys: readonly string[], options?: ReadOptions): Promise<unknown[]> {
+    const ofRow = ({ format, text }: FoundRow) => this.#decoded(format, text)
+    return this.#read(keys, options, (held) => this.#valueOf(held), ofRow, undefined)
+  }
+
+  async getEntry(_address: Address, key: string, options?: ReadOptions): Promise<EntryRecord | undefined> {
+    const held = this.#findAs(key, options)
+    if (held?.version === 0 || held?.expiresAt !== undefined) {
+      this.#coherence.counts.hits += 1
+      return held.version === 0 ? undefined : this.#recordOf(held, this.#valueOf(held))
+    }
+    // What was written through may expire at a moment that only the database knows.
+    const [answer] = (await this.#askOrHold([key], { ...options, fresh: true })) as [NearAnswer]
+    if (answer.row === undefined) return undefined
+    const { format, text } = answer.row
+    return this.#recordOf(answer.row, this.#decoded(format, text))
+  }
+
+  hasMany(_address: Address, keys: readonly string[], options?: ReadOptions): Promise<boolean[]> {
+    return this.#read(
+      keys,
+      options,
+      ({ version }) => version > 0,
+      () => true,
+      false,
+    )
+  }
+
+  async ttl(_address: Address, key: string, options?: ReadOptions): Promise<number | null | undefined> {
+    const left = ({ version, expiry }: Held) => {
+      if (version === 0) return undefined
+      return expiry === Number.POSITIVE_INFINITY ? null : Math.max(1, Math.ceil(expiry - wakingNow()))
+    }
+    const [answer] = await this.#read([key], options, left, ({ leftMs }) => leftMs, undefined)
+    return answer
+  }
+
+  set(address: Address, write: Write, options?: CallOptions): Promise<WriteResult> {
+    return this.#write(write.key, this.#entries.set(address, write, options), write)
+  }
+
+  async setMany(address: Address, writes: readonly Write[], options?: CallOptions): Promise<WriteResult[]> {
+    const underWay = writes.map(({ key }) => this.#beginWrite(key))
+    try {
+      const results = await this.#entries.setMany(address, writes, options)
+      for (const [at, result] of results.entries()) this.#wrote(underWay.shift(), writes[at] as Write, result.version)
+      return results
+    } finally {
+      for (const write of underWay) this.#coherence.endWrite(write)
+    }
+  }
+
+  add(address: Address, write: Write, options?: CallOptions): Promise<boolean> {
+    return this.#change(write.key, () => this.#entries.add(address, write, options))
+  }
+
+  async compareAndSet(address: Address, write: ConditionalWrite, options?: CallOptions): Promise<CompareAndSetResult> {
+    return this.#change(write.key, () => this.#entries.compareAndSet(address, write, options))
+  }
+
+  increment(address: Address, addition: Addition, options?: CallOptions): Promise<number> {
+    return this.#change(addition.key, () => this.#entries.increment(address, addition, options))
+  }
+
+  touch(address: Address, key: string, ttl: number | null, options?: CallOptions): Promise<boolean> {
+    return this.#change(key, () => this.#entries.touch(address, key, ttl, options))
+  }
+
+  async deleteMany(address: Address, keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
+    const underWay = keys.map((key) => this.#beginWrite(key))
+    try {
+      return await this.#entries.deleteMany(address, keys, options)
+    } finally {
+      for (const write of underWay) this.#coherence.endWrite(write)
+    }
+  }
+
+  take(address: Address, key: string, options?: CallOptions): Promise<unknown> {
+    return this.#change(key, () => this.#entries.take(address, key, options))
+  }
+
+  clear(address: Address, options?: CallOptions): Promise<void> {
+    return this.#sweep(() => this.#entries.clear(address, options))
+  }
+
+  /** The whole namespace is read anew: no list is kept of what begins how. */
+  deletePrefix(address: Address, prefix: string, options?: CallOptions): Promise<number> {
+    return this.#sweep(() => this.#entries.deletePrefix(address, prefix, options))
+  }
+
+  keys(address: Address, listing: Listing, options?: CallOptions): AsyncGenerator<string, void> {
+    return this.#entries.keys(address, listing, options)
+  }
+
+  entries(address: Address, listing: Listing, options?: CallOptions): AsyncGenerator<[string, unknown], void> {
+    return this.#entries.entries(address, listing, options)
+  }
+
+  /** Asked for anew where it was forgotten, which happens to those not used for long. */
+  private get place(): Place {
+    if (this.#place.isForgotten) this.#place = this.#coherence.place(this.#address)
+    return this.#place
+  }
+
+  #find(key: string): Held | undefined {
+    const held = this.#place.entries.get(key)
+    return held !== undefined && this.#coherence.mayAnswer(held, wakingNow()) ? held : undefined
+  }
+
+  /** @throws {InvalidArgumentError} an option of reads that will not do */
+  #findAs(key: string, options: ReadOptions | undefined): Held | undefined {
+    if (!mayHit(options)) return undefined
+    const held = this.#find(key)
+    return held !== undefined && held.version < (options?.minVersion ?? 0) ? undefined : held
+  }
+
+  /** Each key from memory, or else from the database, all of those in one call. */
+  async #read<T>(
+    keys: readonly string[],
+    options: ReadOptions | undefined,
+    ofHeld: (held: Held) => T,
+    ofRow: (row: FoundRow) => T,
+    ofNone: T,
+  ): Promise<T[]> {
+    const held = keys.map((key) => this.#findAs(key, options))
+    const asked = keys.filter((_key, at) => held[at] === undefined)
+    this.#coherence.counts.hits += keys.length - asked.length
+    // What was found counts as of now: it may be void when the others are answered.
+    const answers = held.map((one) => (one === undefined ? ofNone : ofHeld(one)))
+    if (asked.length === 0 && keys.length > 0) return answers
+    const found = await this.#askOrHold(asked, options)
+    let next = 0
+    for (const [at, one] of held.entries()) {
+      if (one !== undefined) continue
+      const answer = found[next] as NearAnswer | Held
+      next += 1
+      if ('place' in answer) answers[at] = ofHeld(answer)
+      else if (answer.row !== undefined) answers[at] = ofRow(answer.row)
+    }
+    return answers
+  }
+
+  /** While the database is away: what is held, for a while beyond the lease. */
+  async #askOrHold(keys: readonly string[], options: ReadOptions | undefined): Promise<readonly (NearAnswer | Held)[]> {
+    try {
+      return await this.#ask(keys, options)
+    } catch (error) {
+      const { staleIfErrorMs } = this.#rules
+      if (staleIfErrorMs === 0 || options?.fresh || !isOutage(error)) throw error
+      const now = wakingNow()
+      const held = keys.map((key) => this.#coherence.find(this.#place, key, now, staleIfErrorMs))
+      if (held.some((one) => one === undefined)) throw error
+      return held as Held[]
+    }
+  }
+
+  async #ask(keys: readonly string[], options: ReadOptions | undefined): Promise<readonly NearAnswer[]> {
+    const { place } = this
+    const read = this.#coherence.beginRead()
+    this.#coherence.counts.misses += keys.length
+    try {
+      const asked = this.#entries.getNear(this.#address, keys, options)
+      const proof = this.#house.beforeRead()
+      const answers = proof === undefined ? await asked : (await Promise.all([asked, proof]))[0]
+      for (const [at, answer] of answers.entries()) {
+        this.#coherence.answered(read, place, keys[at] as string, answer, this.#rules)
+      }
+      if (answers.some(({ isTold }) => !isTold)) this.#house.mark(this.#address)
+      return answers
+    } finally {
+      this.#coherence.endRead(read)
+    }
+  }
+
+  #beginWrite(key: string): WriteUnderWay {
+    this.#house.beforeWrite()
+    return this.#coherence.beginWrite(this.place, key)
+  }
+
+  async #write(key: string, sent: Promise<WriteResult>, write: Write): Promise<WriteResult> {
+    let underWay: WriteUnderWay | undefined = this.#beginWrite(key)
+    try {
+      const result = await sent
+      this.#wrote(underWay, write, result.version)
+      underWay = undefined
+      return result
+    } finally {
+      if (underWay !== undefined) this.#coherence.endWrite(underWay)
+    }
+  }
+
+  #wrote(underWay: WriteUnderWay | undefined, { value, ttl }: Write, version: number): void {
+    if (underWay === undefined) return
+    const isSmall = value.text.length <= mostWrittenThrough
+    const expiresAt = ttl === null ? null : undefined
+    const row = { format: value.format, text: value.text, version, leftMs: ttl, expiresAt }
+    if (isSmall) this.#coherence.endWrite(underWay, row, this.#rules)
+    else this.#coherence.endWrite(underWay)
+  }
+
+  async #change<T>(key: string, send: () => Promise<T>): Promise<T> {
+    const underWay = this.#beginWrite(key)
+    try {
+      return await send()
+    } finally {
+      this.#coherence.endWrite(underWay)
+    }
+  }
+
+  async #sweep<T>(send: () => Promise<T>): Promise<T> {
+    this.#house.beforeWrite()
+    const { epoch } = this.place
+    this.#coherence.beginSweep(epoch)
+    try {
+      return await send()
+    } finally {
+      this.#coherence.endSweep(epoch)
+    }
+  }
+
+  #recordOf({ version, expiresAt }: Pick<FoundRow, 'version' | 'expiresAt'>, value: unknown): EntryRecord {
+    return { value, version, expiresAt: expiresAt as number | null }
+  }
+
+  #valueOf({ kept }: Held): unknown {
+    return readKept(kept, this.#rules.isFrozen)
+  }
+
+  #decoded(format: string, text: string): unknown {
+    return decodeFor(format, text, this.#rules.isFrozen)
+  }
+}
+
+/** Longer texts may be pieces of longer ones still, or be made of pieces; a copy costs more than a read. */
+const mostWrittenThrough = 65_536
+
+/** @throws {InvalidArgumentError} an option of reads that will not do */
+function mayHit(options: ReadOptions | undefined): boolean {
+  if (options === undefined || options === null) return true
+  const { fresh, minVersion, signal } = options
+  if (fresh !== undefined && typeof fresh !== 'boolean') {
+    throw new InvalidArgumentError('fresh', 'must be true or false', 'Leave it out for the default.')
+  }
+  if (minVersion !== undefined && !(Number.isSafeInteger(minVersion) && minVersion >= 0)) {
+    throw new InvalidArgumentError(
+      'minVersion',
+      'must be the version of an entry',
+      'Take it from the answer of a write.',
+    )
+  }
+  // Whoever asks with a signal that is no signal, or was aborted, is told so by the call.
+  return typeof options === 'object' && fresh !== true && (signal === undefined || signal?.aborted === false)
+}
