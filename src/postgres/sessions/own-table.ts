@@ -15,9 +15,9 @@ import type { CallOptions } from '../../coalescing/call'
 import type { Coalescer } from '../../coalescing/coalescer'
 import type { Lane } from '../../coalescing/lane'
 import type { LaneRules } from '../../coalescing/lane-rules'
-import type { Located } from '../../coalescing/located'
+import { type Located, sharedAddress } from '../../coalescing/located'
 import type { Telling } from '../near/telling'
-import { addressColumns, addressesOf, byPosition, type Found, isFound, tenantsAndNamespaces } from '../wire/batch-rows'
+import { addressColumns, byPosition, type Found, isFound } from '../wire/batch-rows'
 import type { Row } from '../wire/driver'
 import { type Statement, statementOf } from '../wire/statement'
 import type { StatementRunner } from '../wire/statement-runner'
@@ -182,13 +182,13 @@ function writeRules(
         writes.map(({ keptMs }) => keptMs),
         separator,
       ]
-      const { addresses } = addressesOf(requests)
+      const address = sharedAddress(requests)
       const rows = await telling.sendEither(
         requests,
-        async () =>
-          unlessRefused(await database.write(plain, [...values, ...tenantsAndNamespaces(addresses)]), telling),
+        // Those of several namespaces are few: they go by the one that looks at each.
+        async () => address && someOf(await database.write(plain, [...values, address.tenant, address.namespace])),
         (nonce) => database.write(told, [...values, nonce]),
-        () => {},
+        () => address && telling.marked.add(address),
       )
       const versions = new Map(rows.map((row) => versionAt(row)))
       return requests.map(({ address, key }) => versions.get(placeOf(address, key)))
@@ -197,12 +197,9 @@ function writeRules(
   }
 }
 
-/** Rows without an id are the marked namespaces, for whose sake nothing was written. */
-function unlessRefused(rows: readonly Row[], telling: Telling): readonly Row[] | undefined {
-  const refused = rows.filter(([, , id]) => id === null)
-  for (const [tenant, namespace] of refused)
-    telling.marked.add(addressOf(tenant as string, namespace as string, 'session'))
-  return refused.length === 0 ? rows : undefined
+/** None: the namespace is marked, and nothing was written. */
+function someOf(rows: readonly Row[]): readonly Row[] | undefined {
+  return rows.length === 0 ? undefined : rows
 }
 
 const placeOf = ({ id }: Address, key: string): string => `${id}\0${key}`

@@ -1,18 +1,12 @@
--- Sessions, each id once, in an order all processes share. $4 long ids, $5 users, $6 data, between them $11, $7 cookies, $8 ttls, $9 by how many
+-- Sessions of one tenant and namespace, each id once, in an order all processes share. $4 long ids, $5 users, $6 data, between them $11, $7 cookies, $8 ttls, $9 by how many
 -- milliseconds an expiry has to move to be worth a write, $10 for how many milliseconds the sweep spares them after their expiry. What is stored already is left alone: no
 -- row version, no lock. Answers the versions of those written; one whose data is the same keeps its version, unless it ends by this.
--- $12, $13 the tenants and namespaces, each pair once: where some are marked nothing is written, and they are answered without id and version: write-told.sql does then.
-with marked as materialized (
-  select a.tenant, a.namespace
-  from unnest((select $12::text[]), (select $13::text[])) as a (tenant, namespace)
-  cross join lateral (
-    select n.uses from "pgstash".namespace n where n.tenant = a.tenant and n.namespace = a.namespace limit 1
-  ) n
-  where n.uses & 4 <> 0
-),
-v as materialized (
+-- $12, $13 the tenant and the namespace: where it is marked nothing is written, and no row answered: write-told.sql does then. Otherwise one at least, of nulls where none was written.
+with v as materialized (
   select pg_catalog.nextval('"pgstash".version') as version, "pgstash".now_ms() as now
-  where not exists (select 1 from marked)
+  from (values (true)) as o (is_one)
+  left join "pgstash".namespace n on n.tenant = $12 and n.namespace = $13
+  where n.uses is null or n.uses & 4 = 0
 ),
 k as materialized (
   select k.*
@@ -50,6 +44,6 @@ written as (
     data = case when s.data = excluded.data then s.data else excluded.data end
   returning s.tenant, s.namespace, s.id, s.version
 )
-select w.tenant, w.namespace, w.id, w.version from written w
-union all
-select m.tenant, m.namespace, null, null from marked m
+select w.tenant, w.namespace, w.id, w.version
+from v
+left join written w on true
