@@ -268,9 +268,11 @@ export class PgStash {
   }
 
   async #end(): Promise<void> {
+    // First: from this moment on calls are refused.
+    const calls = this.#coalescer.close()
     const keeper = await this.#keeper
     keeper?.close()
-    await Promise.all([this.#coalescer.close(), this.#clock?.stop(), this.near.end()])
+    await Promise.all([calls, this.#clock?.stop(), this.near.end()])
     await this.#connections.close()
   }
 
