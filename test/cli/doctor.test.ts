@@ -60,6 +60,7 @@ describe('pgstash doctor', () => {
           'files',
           'dead-rows',
           'hot-updates',
+          'near-log',
           'sweep',
         ].map((name) => [name, 'ok']),
       ),

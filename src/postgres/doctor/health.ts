@@ -1,6 +1,7 @@
 import type { SqlFile } from '../../../sql/sql-file'
 import healthClock from '../../../sql/statements/doctor/clock.sql'
 import healthConnections from '../../../sql/statements/doctor/connections.sql'
+import healthNearLog from '../../../sql/statements/doctor/near-log.sql'
 import healthRemains from '../../../sql/statements/doctor/remains.sql'
 import healthReplicas from '../../../sql/statements/doctor/replicas.sql'
 import healthRole from '../../../sql/statements/doctor/role.sql'
@@ -74,6 +75,19 @@ export interface SweepFacts {
   readonly removed: number
   readonly isSweeping: boolean
   readonly now: number
+}
+
+/** The log of what is written in namespaces that are held near. */
+export interface NearLogFacts {
+  readonly marked: number
+  /** Of these: some transaction is older than the mark, and nobody holds anything of them yet. */
+  readonly waiting: number
+  /** A million at most. */
+  readonly rows: number
+  readonly bytes: number
+  /** Since the last turn, in milliseconds; null: nobody has read the log. */
+  readonly turnedMsAgo: number | null
+  readonly isPruning: boolean
 }
 
 /** The database's clock against this machine's, in milliseconds: ahead is positive. It lies within `uncertaintyMs` of that. */
@@ -159,6 +173,14 @@ export class Health {
       ...[boolean, number],
     ]
     return { finishedAt, turnedAt, removed, isSweeping, now }
+  }
+
+  async nearLog(): Promise<NearLogFacts> {
+    const [marked, waiting, rows, bytes, turnedMsAgo, isPruning] = (await this.#row(healthNearLog)) as [
+      ...[number, number, number, number],
+      ...[number | null, boolean],
+    ]
+    return { marked, waiting, rows, bytes, turnedMsAgo, isPruning }
   }
 
   /** Whether a sweep would remove anything. Reads the tables: for small ones. */

@@ -152,7 +152,10 @@ describeBodies('a read for a near cache', (body) => {
     expect((await ask()).flat().map((answer) => answer.isTold)).toEqual([false, false, false])
     await log.mark('acme', 'n')
     const version = (await cache.getEntry('a'))?.version
-    const there = { isTold: true, row: { format: 'j', text: '{"x":1}', version, leftMs: expect.any(Number) } }
+    const there = {
+      isTold: true,
+      row: { format: 'j', text: '{"x":1}', version, leftMs: expect.any(Number), expiresAt: expect.any(Number) },
+    }
     expect(await ask()).toEqual([[there], [there, { isTold: true, row: undefined }]])
     await cache.clear()
     expect((await ask()).flat()).toEqual(Array(3).fill({ isTold: true, row: undefined }))

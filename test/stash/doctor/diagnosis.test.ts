@@ -277,6 +277,35 @@ const cases: readonly Case[] = [
     says: /^warn: .*session/,
   },
   {
+    check: 'near-log',
+    where: 'namespaces are held near',
+    given: `insert into S.namespace (tenant, namespace, generation, uses) values ('t', '', 0, 1), ('t', 'n', 0, 9), ('t', 's', 0, 20)`,
+    after: `delete from S.namespace where uses <> 0`,
+    says: /^ok: 2 namespaces are held near; the log has 0 rows/,
+  },
+  {
+    check: 'near-log',
+    where: 'a transaction is older than a mark',
+    given: `insert into S.namespace (tenant, namespace, generation, uses) values ('t', 'n', 0, 9), ('t', 'm', 0, 1)`,
+    after: `delete from S.namespace where uses <> 0`,
+    says: /^warn: .*; 1 of them may not be held yet/,
+  },
+  {
+    check: 'near-log',
+    where: 'nobody keeps it up',
+    given: `insert into S.invalidation (kind, digests) select 'k', '{1}' from generate_series(1, 100001);
+      insert into S.incarnation (turned_at) values (S.now_ms() - 1000000)`,
+    after: 'truncate S.invalidation, S.incarnation',
+    says: /^warn: .*100,001 rows.*nobody keeps it up/,
+  },
+  {
+    check: 'near-log',
+    where: 'nobody ever read it',
+    given: `insert into S.invalidation (kind, digests) select 'k', '{1}' from generate_series(1, 100001)`,
+    after: 'truncate S.invalidation, S.incarnation',
+    says: /^warn: .*nobody keeps it up/,
+  },
+  {
     check: 'sweep',
     where: 'something has expired and nobody swept',
     given: `insert into S.counter (tenant, namespace, key, hits, reset_at, counted_at, expires_at) values ('t', 'n', 'k', 1, 1, 1, 1)`,
@@ -334,7 +363,7 @@ describe('doctor', () => {
   it('schema, role, backup: where nothing is there', async () => {
     const options = { connectionString: plain.urlOf(plain.app), schema: freshSchema() }
     expect(await look('schema', options)).toMatch(/^fail: .* is not there/)
-    for (const name of ['role', 'isolation', 'backup', 'files', 'dead-rows', 'hot-updates', 'sweep'])
+    for (const name of ['role', 'isolation', 'backup', 'files', 'dead-rows', 'hot-updates', 'near-log', 'sweep'])
       expect(await look(name, options)).toMatch(/^unknown: the schema is not there/)
   })
 
