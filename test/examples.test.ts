@@ -76,6 +76,12 @@ write here refused
 released false true
 at once 1
 `,
+  'near.mjs': `from memory { price: 10 }
+one object for all who read true
+with the version it was written as { price: 12 }
+seen within the bound of a second true
+after a clear elsewhere undefined
+`,
   'tenants.mjs': `acme red
 globex blue
 no tenant: ERR_PGSTASH_TENANT_REQUIRED

@@ -25,6 +25,7 @@ export const sideBar = [
     text: 'Guide',
     items: [
       { text: 'Entries', link: '/guide/entries' },
+      { text: 'Near cache', link: '/guide/near-cache' },
       { text: 'Versions', link: '/guide/versions' },
       { text: 'Sessions', link: '/guide/sessions' },
       { text: 'Rate limits', link: '/guide/rate-limits' },
