@@ -19,6 +19,10 @@ entry user:2 Grace
 delete by prefix 2
 after clear undefined
 `,
+  'tags.mjs': `stored [ 'the cart of Ada', 'the shelf', 'the imprint' ]
+product 7 has changed [ undefined, undefined, 'the imprint' ]
+ada has changed undefined undefined
+`,
   'keyv.mjs': `user { name: 'Ada' }
 post { title: 'On engines' }
 users after clear undefined

@@ -27,6 +27,7 @@ export const sideBar = [
       { text: 'Entries', link: '/guide/entries' },
       { text: 'Near cache', link: '/guide/near-cache' },
       { text: 'Versions', link: '/guide/versions' },
+      { text: 'Tags', link: '/guide/tags' },
       { text: 'Sessions', link: '/guide/sessions' },
       { text: 'Rate limits', link: '/guide/rate-limits' },
       { text: 'Locks', link: '/guide/locks' },

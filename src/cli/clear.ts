@@ -12,6 +12,7 @@ interface ClearFlags extends StashFlags {
   readonly tenant: string
   readonly namespace?: string
   readonly namespaceVersion?: number
+  readonly tag?: readonly string[]
   readonly sessions?: boolean
   readonly rateLimits?: boolean
   readonly dryRun?: boolean
@@ -40,6 +41,10 @@ export function clearCommand(): Command {
     .option('--tenant <name>', "whose data goes; an app without tenants has one, 'default'")
     .option('--namespace <name>', 'this namespace only; with --rate-limits: the limiter of that name')
     .option('--namespace-version <number>', 'the version of that namespace (default: none)', wholeNumber)
+    .option(
+      '--tag <name...>',
+      'only what is stored under one of these tags: of the namespace, or without one of the whole tenant',
+    )
     .option('--sessions', 'the sessions, and no entries: everybody is logged out')
     .option('--rate-limits', 'what limiters have counted, and no entries')
     .option('--dry-run', 'say how much is alive there, and clear nothing')
@@ -55,7 +60,9 @@ async function clear(flags: ClearFlags): Promise<void> {
   await withStash(flags, (stash) => run(stash, flags), { timeoutMs: longMs })
 }
 
-function assertFit({ namespace, namespaceVersion, sessions, rateLimits }: ClearFlags): void {
+function assertFit({ namespace, namespaceVersion, tag, sessions, rateLimits }: ClearFlags): void {
+  if (tag !== undefined && (sessions || rateLimits))
+    throw new UsageError('--tag goes with entries: leave --sessions and --rate-limits out.')
   if (sessions && rateLimits)
     throw new UsageError('--sessions and --rate-limits exclude each other. Run it once for each.')
   if (namespaceVersion !== undefined && (namespace === undefined || sessions || rateLimits))
@@ -70,7 +77,15 @@ async function run(stash: PgStash, flags: ClearFlags): Promise<void> {
   const { tenant, namespace, dryRun, yes, json } = flags
   const { kind, place, count, clear } = targetOf(stash, flags)
   const tell = (done: string, live: number | undefined) => {
-    const document = { isDryRun: dryRun === true, kind, tenant, namespace: namespace ?? null, live: live ?? null }
+    const tags = flags.tag === undefined ? {} : { tags: flags.tag }
+    const document = {
+      isDryRun: dryRun === true,
+      kind,
+      tenant,
+      namespace: namespace ?? null,
+      ...tags,
+      live: live ?? null,
+    }
     print(json, document, printable(`${done} ${amountOf(kind, live)} of ${place}.`))
   }
   // Of entries the count reads them all, the clear is one small write: who wants no answer does not wait for it.
@@ -88,11 +103,26 @@ function amountOf(kind: Target['kind'], live: number | undefined): string {
 function targetOf(stash: PgStash, flags: ClearFlags): Target {
   const { tenant: name, namespace, sessions, rateLimits } = flags
   const place = namespace === undefined ? `tenant ${name}` : `tenant ${name}, namespace ${storedName(flags)}`
+  if (flags.tag !== undefined) return taggedOf(stash, flags, flags.tag, place)
   if (!sessions && !rateLimits) return entriesOf(stash, flags, place)
   const kind = sessions ? 'sessions' : 'rate-limits'
   const rows = stash.tenantRows(name)
   const space = namespace ?? null
   return { kind, place, count: () => rows.count(kind, space), clear: () => rows.delete(kind, space) }
+}
+
+function taggedOf(stash: PgStash, flags: ClearFlags, tags: readonly string[], place: string): Target {
+  const tenant = stash.tenant(flags.tenant)
+  const tagged =
+    flags.namespace === undefined ? tenant : tenant.namespace(flags.namespace, { version: flags.namespaceVersion })
+  const count = () => tenant.tables.entries.countTagged(tenant.name, storedName(flags) ?? '', tags)
+  const named = `${tags.length === 1 ? 'tag' : 'tags'} ${tags.join(', ')}`
+  return {
+    kind: 'entries',
+    place: `${place}, ${named}`,
+    count,
+    clear: () => tagged.deleteByTag(tags).then(() => undefined),
+  }
 }
 
 function entriesOf(stash: PgStash, flags: ClearFlags, place: string): Target {

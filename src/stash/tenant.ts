@@ -3,6 +3,7 @@ import type { CallOptions } from '../coalescing/call'
 import { resolveTtl, type Ttl } from '../entry/expiry'
 import { assertKnown } from '../entry/known-options'
 import { namespaceName } from '../entry/namespace'
+import { tagNames } from '../entry/tags'
 import type { TenantTables } from '../postgres/tables'
 import { Cache, type CacheRules } from './entries/cache'
 import type { LockKeeper } from './locks/keeper'
@@ -78,6 +79,17 @@ export class Tenant {
   /** Empties every namespace of the tenant, all versions, in one small write. Sessions and rate limits stay: nobody is logged out by a cache. */
   async clear(options?: CallOptions): Promise<void> {
     await this.#near.sweepTenant(this.name, () => this.tables.entries.clearTenant(this.name, options))
+  }
+
+  /**
+   * Deletes every entry of the tenant, whatever its namespace, that was stored under one of the tags with `tagScope: 'tenant'`: as the namespace's `deleteByTag`, which deletes by
+   * tags of its own. Other calls of this process on the tenant's namespaces wait for it.
+   * @param tag one, or a list of up to 1,000
+   * @throws {InvalidArgumentError} tags that are none
+   */
+  async deleteByTag(tag: string | readonly string[], options?: CallOptions): Promise<void> {
+    const tags = tagNames(tag)
+    await this.#near.sweepTenant(this.name, () => this.tables.entries.deleteTenantTags(this.name, tags, options))
   }
 
   /**

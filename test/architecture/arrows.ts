@@ -26,7 +26,7 @@ export const arrows: readonly (readonly [room: string, rooms: string])[] = [
     'src/postgres',
     'src/postgres/near src/postgres/entries src/postgres/sessions src/postgres/limits src/postgres/schema src/postgres/wire @',
   ],
-  ['src/postgres/entries', 'src/postgres/near src/postgres/wire sql @'],
+  ['src/postgres/entries', 'src/postgres/near src/postgres/tags src/postgres/wire sql @'],
   ['src/postgres/sessions', 'src/postgres/near src/postgres/wire sql @'],
   ['src/postgres/upkeep', 'src/postgres/entries src/postgres/wire sql @'],
   ['src/postgres/doctor', 'src/postgres/schema src/postgres/wire src/postgres/wire/pg sql @'],

@@ -320,6 +320,31 @@ describe('pgstash cleanup and clear', () => {
     expect((await stash.tenant(tenant).stats()).live).toBe(0)
   })
 
+  it('clears what is stored under a tag, of a namespace and of the tenant', async () => {
+    const clear = (...flags: string[]) => pgstash(['clear', '--tenant', 'tagged', '--json', ...at, ...flags])
+    const cache = stash.tenant('tagged').namespace('pages')
+    await cache.setMany([
+      { key: 'a', value: 1, tags: ['x', 'y'] },
+      { key: 'b', value: 1, tags: ['y'] },
+      { key: 'c', value: 1, tags: ['x'], tagScope: 'tenant' },
+    ])
+    const ofNamespace = ['--namespace', 'pages', '--tag', 'x', 'none']
+    expect(documentOf(await clear('--dry-run', ...ofNamespace))).toEqual({
+      isDryRun: true,
+      kind: 'entries',
+      tenant: 'tagged',
+      namespace: 'pages',
+      tags: ['x', 'none'],
+      live: 1,
+    })
+    expect(documentOf(await clear('--yes', ...ofNamespace))).toMatchObject({ isDryRun: false, live: null })
+    expect(await cache.getMany(['a', 'b', 'c'])).toEqual([undefined, 1, 1])
+    expect(documentOf(await clear('--dry-run', '--tag', 'x'))).toMatchObject({ namespace: null, live: 1 })
+    await clear('--yes', '--tag', 'x')
+    expect(await cache.getMany(['a', 'b', 'c'])).toEqual([undefined, 1, undefined])
+    expect((await clear('--yes', '--tag', 'x', '--sessions')).code).toBe(2)
+  })
+
   it('clears sessions and rate limits, and nothing else', async () => {
     const clear = (...flags: string[]) => pgstash(['clear', '--tenant', tenant, '--yes', '--json', ...at, ...flags])
     expect(documentOf(await clear('--sessions', '--dry-run'))).toMatchObject({ kind: 'sessions', live: 1 })

@@ -105,6 +105,7 @@ const flagsOf: Record<string, fc.Arbitrary<string[]>[]> = {
     flag('--tenant'),
     flag('--namespace'),
     flag('--namespace-version'),
+    flag('--tag'),
     bare('--sessions'),
     bare('--rate-limits'),
     bare('--dry-run'),

@@ -4,6 +4,7 @@ interface ModelEntry {
   readonly version: number
   /** On the model's clock; undefined for ever. */
   readonly expiresAt: number | undefined
+  readonly tags: readonly string[]
 }
 
 /** A whole store in memory, for tests to hold the real one against. */
@@ -25,20 +26,26 @@ export class Model {
     return this.#live(space, key)?.version
   }
 
-  set(space: string, key: string, value: unknown, isShort: boolean): void {
-    this.#put(space, key, value, isShort)
+  set(space: string, key: string, value: unknown, isShort: boolean, tags: readonly string[] = []): void {
+    this.#put(space, key, value, isShort, tags)
   }
 
-  add(space: string, key: string, value: unknown, isShort: boolean): boolean {
+  add(space: string, key: string, value: unknown, isShort: boolean, tags: readonly string[] = []): boolean {
     if (this.has(space, key)) return false
-    this.#put(space, key, value, isShort)
+    this.#put(space, key, value, isShort, tags)
     return true
   }
 
-  compareAndSet(space: string, key: string, version: number | undefined, value: unknown): boolean {
+  compareAndSet(
+    space: string,
+    key: string,
+    version: number | undefined,
+    value: unknown,
+    tags: readonly string[] = [],
+  ): boolean {
     const entry = this.#live(space, key)
     if (entry === undefined || entry.version !== version) return false
-    this.#put(space, key, value, false)
+    this.#put(space, key, value, false, tags)
     return true
   }
 
@@ -50,7 +57,8 @@ export class Model {
     const sum = (before as number) + by
     if (!Number.isSafeInteger(sum)) return undefined
     this.#version += 1
-    this.#space(space).set(key, { value: sum, version: this.#version, expiresAt: entry?.expiresAt })
+    const { expiresAt, tags } = entry ?? { expiresAt: undefined, tags: [] }
+    this.#space(space).set(key, { value: sum, version: this.#version, expiresAt, tags })
     return sum
   }
 
@@ -79,6 +87,17 @@ export class Model {
     return doomed.length
   }
 
+  /** A tag of the whole tenant is called `tenant:` and its name. */
+  deleteByTag(space: string, tags: readonly string[]): void {
+    for (const [key, entry] of [...this.#space(space)])
+      if (entry.tags.some((tag) => tags.includes(tag))) this.#space(space).delete(key)
+  }
+
+  deleteTenantTag(tenant: string, tags: readonly string[]): void {
+    const wide = tags.map((tag) => `tenant:${tag}`)
+    for (const space of [...this.#spaces.keys()]) if (space.startsWith(`${tenant}/`)) this.deleteByTag(space, wide)
+  }
+
   clear(space: string): void {
     this.#spaces.delete(space)
   }
@@ -97,10 +116,10 @@ export class Model {
     return [...this.#space(space).keys()].filter((key) => this.has(space, key)).sort()
   }
 
-  #put(space: string, key: string, value: unknown, isShort: boolean): void {
+  #put(space: string, key: string, value: unknown, isShort: boolean, tags: readonly string[]): void {
     this.#version += 1
     const expiresAt = isShort ? this.#now + 1 : undefined
-    this.#space(space).set(key, { value, version: this.#version, expiresAt })
+    this.#space(space).set(key, { value, version: this.#version, expiresAt, tags })
   }
 
   #live(space: string, key: string): ModelEntry | undefined {

@@ -7,6 +7,7 @@ import { Model } from './model'
 /** Few names, so that programs meet on the same keys. */
 const tenants = ['a', 'b', 'c']
 const namespaces = ['x', 'y']
+const tagNames = ['a', 'b', 'c']
 const keys = ['k', 'k1', 'k2', 'other', `k${'long'.repeat(500)}`]
 
 /** What the database of the test refuses by a trigger: an entry that fails among good neighbours. */
@@ -18,16 +19,36 @@ const pause = 1_550
 
 export type Step =
   | { readonly verb: 'get' | 'has' | 'getEntry' | 'delete' | 'take'; readonly at: Place }
-  | { readonly verb: 'set' | 'add'; readonly at: Place; readonly value: unknown; readonly isShort: boolean }
-  | { readonly verb: 'compareAndSet'; readonly at: Place; readonly value: unknown; readonly isStale: boolean }
+  | {
+      readonly verb: 'set' | 'add'
+      readonly at: Place
+      readonly value: unknown
+      readonly isShort: boolean
+      readonly tagged: Tagged
+    }
+  | {
+      readonly verb: 'compareAndSet'
+      readonly at: Place
+      readonly value: unknown
+      readonly isStale: boolean
+      readonly tagged: Tagged
+    }
   | { readonly verb: 'increment'; readonly at: Place; readonly by: number }
   | { readonly verb: 'touch'; readonly at: Place; readonly isShort: boolean }
   | { readonly verb: 'getMany' | 'deleteMany'; readonly at: Place; readonly keys: readonly string[] }
-  | { readonly verb: 'setMany'; readonly at: Place; readonly entries: readonly { key: string; value: unknown }[] }
+  | {
+      readonly verb: 'setMany'
+      readonly at: Place
+      readonly entries: readonly { key: string; value: unknown; tagged: Tagged }[]
+    }
   | { readonly verb: 'clear' | 'keys'; readonly at: Place }
+  | { readonly verb: 'deleteByTag' | 'deleteTenantTag'; readonly at: Place; readonly tags: readonly string[] }
   | { readonly verb: 'deleteByPrefix'; readonly at: Place; readonly prefix: string }
   | { readonly verb: 'clearTenant'; readonly at: Place }
   | { readonly verb: 'expire' }
+
+/** What an entry is tagged with; undefined: nothing is said of tags. */
+type Tagged = { readonly tags: readonly string[]; readonly tagScope: 'namespace' | 'tenant' } | undefined
 
 interface Place {
   readonly tenant: string
@@ -40,6 +61,14 @@ const place: fc.Arbitrary<Place> = fc.record({
   namespace: fc.constantFrom(...namespaces),
   key: fc.constantFrom(...keys),
 })
+
+const tagged: fc.Arbitrary<Tagged> = fc.option(
+  fc.record({
+    tags: fc.array(fc.constantFrom(...tagNames), { maxLength: 3 }),
+    tagScope: fc.constantFrom('namespace', 'namespace', 'tenant'),
+  }),
+  { nil: undefined, freq: 1 },
+)
 
 const value = fc.oneof(
   { weight: 3, arbitrary: fc.integer({ min: -5, max: 5 }) },
@@ -57,10 +86,10 @@ export function steps(withTime: boolean): fc.Arbitrary<Step[]> {
       weight: 6,
       arbitrary: fc.record({ verb: fc.constantFrom('get', 'has', 'getEntry', 'delete', 'take'), at: place }),
     },
-    { weight: 6, arbitrary: fc.record({ verb: fc.constantFrom('set', 'add'), at: place, value, isShort }) },
+    { weight: 6, arbitrary: fc.record({ verb: fc.constantFrom('set', 'add'), at: place, value, isShort, tagged }) },
     {
       weight: 2,
-      arbitrary: fc.record({ verb: fc.constant('compareAndSet'), at: place, value, isStale: fc.boolean() }),
+      arbitrary: fc.record({ verb: fc.constant('compareAndSet'), at: place, value, isStale: fc.boolean(), tagged }),
     },
     {
       weight: 2,
@@ -73,10 +102,18 @@ export function steps(withTime: boolean): fc.Arbitrary<Step[]> {
       arbitrary: fc.record({
         verb: fc.constant('setMany'),
         at: place,
-        entries: fc.array(fc.record({ key: fc.constantFrom(...keys), value }), { maxLength: 6 }),
+        entries: fc.array(fc.record({ key: fc.constantFrom(...keys), value, tagged }), { maxLength: 6 }),
       }),
     },
     { weight: 1, arbitrary: fc.record({ verb: fc.constantFrom('clear', 'keys', 'clearTenant'), at: place }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        verb: fc.constantFrom('deleteByTag', 'deleteByTag', 'deleteTenantTag'),
+        at: place,
+        tags: fc.array(fc.constantFrom(...tagNames), { minLength: 1, maxLength: 2 }),
+      }),
+    },
     {
       weight: 1,
       arbitrary: fc.record({ verb: fc.constant('deleteByPrefix'), at: place, prefix: fc.constantFrom('k', 'k1', 'o') }),
@@ -135,14 +172,14 @@ export class Run {
       case 'take':
         return check(cache.take(at.key), model.take(space, at.key), step)
       case 'set': {
-        const answer = cache.set(at.key, step.value, ttl(step.isShort))
-        model.set(space, at.key, step.value, step.isShort)
+        const answer = cache.set(at.key, step.value, { ...ttl(step.isShort), ...step.tagged })
+        model.set(space, at.key, step.value, step.isShort, modelTags(step.tagged))
         return this.#learn(answer, model.version(space, at.key) as number)
       }
       case 'add':
         return check(
-          cache.add(at.key, step.value, ttl(step.isShort)),
-          model.add(space, at.key, step.value, step.isShort),
+          cache.add(at.key, step.value, { ...ttl(step.isShort), ...step.tagged }),
+          model.add(space, at.key, step.value, step.isShort, modelTags(step.tagged)),
           step,
         )
       case 'compareAndSet':
@@ -164,10 +201,16 @@ export class Run {
           step,
         )
       case 'setMany': {
-        const answer = cache.setMany(step.entries)
-        for (const { key, value } of step.entries) model.set(space, key, value, false)
+        const answer = cache.setMany(step.entries.map(({ key, value, tagged }) => ({ key, value, ...tagged })))
+        for (const { key, value, tagged } of step.entries) model.set(space, key, value, false, modelTags(tagged))
         return async () => void (await answer)
       }
+      case 'deleteByTag':
+        model.deleteByTag(space, step.tags)
+        return check(cache.deleteByTag(step.tags), undefined, step)
+      case 'deleteTenantTag':
+        model.deleteTenantTag(at.tenant, step.tags)
+        return check(this.#stash.tenant(this.#prefix + at.tenant).deleteByTag(step.tags), undefined, step)
       case 'clear':
         model.clear(space)
         return check(cache.clear(), undefined, step)
@@ -194,8 +237,9 @@ export class Run {
     const current = this.#model.version(space, key)
     const known = current === undefined ? undefined : this.#versions.get(current)
     const isFitting = known !== undefined && !step.isStale
-    const answer = cache.compareAndSet(key, isFitting ? known : 1, step.value)
-    const expected = isFitting && this.#model.compareAndSet(space, key, current, step.value)
+    const answer = cache.compareAndSet(key, isFitting ? known : 1, step.value, step.tagged)
+    const tags = modelTags(step.tagged)
+    const expected = isFitting && this.#model.compareAndSet(space, key, current, step.value, tags)
     const version = this.#model.version(space, key)
     return async () => {
       const { ok, version: given } = await answer
@@ -247,6 +291,10 @@ export class Run {
     return this.#stash.tenant(this.#prefix + tenant).namespace(namespace)
   }
 }
+
+/** The model calls a tag of the whole tenant by another name. */
+const modelTags = (tagged: Tagged): string[] =>
+  tagged?.tags.map((tag) => (tagged.tagScope === 'tenant' ? `tenant:${tag}` : tag)) ?? []
 
 const ttl = (isShort: boolean) => ({ ttl: isShort ? shortTtl : null })
 

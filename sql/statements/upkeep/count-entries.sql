@@ -10,7 +10,8 @@ left join "pgstash".namespace n on n.tenant = e.tenant and n.namespace = e.names
 cross join lateral (
   select
     coalesce(e.expires_at <= "pgstash".now_ms(), false) as is_expired,
-    e.generation < coalesce(t.generation, 0) + coalesce(n.generation, 0) as is_cleared,
+    greatest(e.generation, ~e.generation) < coalesce(t.generation, 0) + coalesce(n.generation, 0)
+      or (e.generation < 0 and not "pgstash".tags_hold(e.tenant, e.tags)) as is_cleared,
     pg_catalog.octet_length(e.value) as bytes,
     -- Powers of ten, from 100 bytes on.
     greatest(2, pg_catalog.ceil(pg_catalog.log(greatest(1, pg_catalog.octet_length(e.value)))))::integer as size_class

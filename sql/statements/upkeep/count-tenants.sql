@@ -4,5 +4,6 @@ from "pgstash".entry e
 left join "pgstash".namespace t on t.tenant = e.tenant and t.namespace = ''
 left join "pgstash".namespace n on n.tenant = e.tenant and n.namespace = e.namespace
 where (e.expires_at is null or e.expires_at > "pgstash".now_ms())
-  and e.generation >= coalesce(t.generation, 0) + coalesce(n.generation, 0)
+  and greatest(e.generation, ~e.generation) >= coalesce(t.generation, 0) + coalesce(n.generation, 0)
+  and (e.generation >= 0 or "pgstash".tags_hold(e.tenant, e.tags))
 group by e.tenant

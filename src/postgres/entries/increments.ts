@@ -25,6 +25,14 @@ export function incrementRules(
   const lone = statementOf(incrementEntry, schema)
   const loneTold = statementOf(incrementEntryTold, schema)
   const statement = statementOf(incrementEntries, schema)
+  const runAll = async (requests: readonly Asked<Addition, number>[]) => {
+    const longKeys = requests.map(({ first }) => first.payload.longKey)
+    const ttls = requests.map(({ first }) => first.payload.ttl)
+    const amounts = requests.map((request) => totalOf(request))
+    const values = [...addressColumns(requests), longKeys, amounts, ttls]
+    const rows = await telling.send(requests, (nonce) => database.write(statement, [...values, nonce]))
+    return byPosition(rows, requests.length).map((row) => (row === undefined ? undefined : Number(row[1])))
+  }
   const runOne = async (request: Asked<Addition, number>) => {
     const { address, key, first } = request
     const { longKey, ttl } = first.payload
@@ -39,7 +47,9 @@ export function incrementRules(
       (nonce) => database.write(loneTold, [...values, nonce]),
       ([row]) => row?.[1] && telling.marked.add(address),
     )
-    return [row === undefined ? undefined : Number(row[0])]
+    if (row !== undefined) return [Number(row[0])]
+    // No integer; or it is tagged: the statement for many looks at its tags.
+    return runAll([request])
   }
   return {
     operation: 'increment',
@@ -47,15 +57,7 @@ export function incrementRules(
     isShared: true,
     mayJoin: (request, { amount }) => isMonotonic(request.first.payload.amount, amount) && isExact(request, amount),
     isRefused: (sum) => sum === undefined,
-    run: async (requests) => {
-      if (requests.length === 1) return runOne(requests[0] as Asked<Addition, number>)
-      const longKeys = requests.map(({ first }) => first.payload.longKey)
-      const ttls = requests.map(({ first }) => first.payload.ttl)
-      const amounts = requests.map((request) => totalOf(request))
-      const values = [...addressColumns(requests), longKeys, amounts, ttls]
-      const rows = await telling.send(requests, (nonce) => database.write(statement, [...values, nonce]))
-      return byPosition(rows, requests.length).map((row) => (row === undefined ? undefined : Number(row[1])))
-    },
+    run: (requests) => (requests.length === 1 ? runOne(requests[0] as Asked<Addition, number>) : runAll(requests)),
     answer: (sum, request, position) => {
       if (sum === undefined) throw new NotAnIntegerError()
       return sum - totalOf(request, position + 1)

@@ -8,6 +8,7 @@ import readEntries from '../../../sql/statements/entries/reads/whole.sql'
 import readEntry from '../../../sql/statements/entries/reads/whole-alone.sql'
 import type { LaneRules } from '../../coalescing/lane-rules'
 import { type Located, sharedAddress } from '../../coalescing/located'
+import { type Tagging, tagged } from '../tags/tagging'
 import { addressColumns, byPosition, type Found } from '../wire/batch-rows'
 import type { Row } from '../wire/driver'
 import { type Statement, statementOf } from '../wire/statement'
@@ -16,58 +17,80 @@ import type { StatementRunner } from '../wire/statement-runner'
 /** Answers a row, whose first column is its position in the batch, or undefined. */
 type ReadRules = LaneRules<null, Found<Row>, Found<Row>>
 
-/** Rows of position, format, value. A lone read, and reads of one namespace, have statements of their own, which cost less. */
-export function valueRules(database: StatementRunner, schema: string): ReadRules {
+/** Reads a batch; rows as the lane answers them. */
+type Read = (requests: readonly Located[]) => Promise<Found<Row>[]>
+
+/**
+ * Rows of position, format, value. A lone read, and reads of one namespace, have statements of their own, which cost less. None of these looks at tags: a tagged entry is
+ * answered by a mark, and asked for again; from then on all reads of its namespace look at tags.
+ */
+export function valueRules(database: StatementRunner, schema: string, tagging: Tagging): ReadRules {
   const ofOneNamespace = statementOf(readNamespace, schema)
-  const rules = readRules('get', database, statementOf(readValues, schema), statementOf(readValue, schema))
-  return {
-    ...rules,
-    run: async (requests) => {
-      const address = requests.length === 1 ? undefined : sharedAddress(requests)
-      if (address === undefined) return rules.run(requests)
-      const keys = requests.map(({ key }) => key)
-      return byPosition(await database.read(ofOneNamespace, [address.tenant, address.namespace, keys]), keys.length)
-    },
+  const readMany = manyWith(database, statementOf(readValues, schema))
+  const readOne = oneWith(database, statementOf(readValue, schema))
+  const read: Read = async (requests) => {
+    if (requests.length === 1) return readOne(requests)
+    const address = sharedAddress(requests)
+    if (address === undefined) return readMany(requests)
+    const keys = requests.map(({ key }) => key)
+    return byPosition(await database.read(ofOneNamespace, [address.tenant, address.namespace, keys]), keys.length)
   }
+  const readTagged: Read = async (requests) => {
+    const { one, many } = await tagging.reads()
+    return (requests.length === 1 ? oneWith(database, one) : manyWith(database, many))(requests)
+  }
+  return readRules('get', withTags(tagging, read, readTagged))
 }
 
-/** Rows of position, format, value, version, expiry. */
-export function entryRules(database: StatementRunner, schema: string): ReadRules {
-  return readRules('getEntry', database, statementOf(readEntries, schema), statementOf(readEntry, schema))
+/** Rows of position, format, value, version, expiry. The statement for many looks at tags. */
+export function entryRules(database: StatementRunner, schema: string, tagging: Tagging): ReadRules {
+  const readMany = manyWith(database, statementOf(readEntries, schema))
+  const readOne = oneWith(database, statementOf(readEntry, schema))
+  const read: Read = (requests) => (requests.length === 1 ? readOne : readMany)(requests)
+  return readRules('getEntry', withTags(tagging, read, readMany))
 }
 
 /** Rows of position, milliseconds left. */
 export function ttlRules(database: StatementRunner, schema: string): ReadRules {
-  return readRules('has', database, statementOf(readTtls, schema))
+  return readRules('has', manyWith(database, statementOf(readTtls, schema)))
 }
 
-/** @param lone for one key; its row has no position */
-function readRules(operation: string, database: StatementRunner, statement: Statement, lone?: Statement): ReadRules {
-  const runAll = async (requests: readonly Located[]) =>
-    byPosition(await database.read(statement, addressColumns(requests)), requests.length)
-  const runOne = async ({ address, key }: Located) => {
-    const [row] = await database.read(lone as Statement, [address.tenant, address.namespace, key])
-    // Put there, so that all read alike.
+function readRules(operation: string, read: Read): ReadRules {
+  return { operation, isRead: true, isShared: true, run: read, answer: (row) => row }
+}
+
+/** @param format which column has it */
+function withTags({ namespaces }: Tagging, read: Read, readTagged: Read, format = 1): Read {
+  const isTagged = (row: Found<Row>) => row?.[format] === tagged
+  return async (requests) => {
+    if (namespaces.holdAny(requests)) return readTagged(requests)
+    const rows = await read(requests)
+    if (!rows.some(isTagged)) return rows
+    for (let at = 0; at < rows.length; at += 1) if (isTagged(rows[at])) namespaces.add(requests[at] as Located)
+    return readTagged(requests)
+  }
+}
+
+function manyWith(database: StatementRunner, statement: Statement): Read {
+  return async (requests) => byPosition(await database.read(statement, addressColumns(requests)), requests.length)
+}
+
+/** For one key; its row has no position, and gets one, so that all read alike. */
+function oneWith(database: StatementRunner, statement: Statement): Read {
+  return async (requests) => {
+    const { address, key } = requests[0] as Located
+    const [row] = await database.read(statement, [address.tenant, address.namespace, key])
     return [row && [1, ...row]]
   }
-  return {
-    operation,
-    isRead: true,
-    isShared: true,
-    run: (requests) =>
-      lone !== undefined && requests.length === 1 ? runOne(requests[0] as Located) : runAll(requests),
-    answer: (row) => row,
-  }
 }
 
-/** Rows of position, whether the namespace is told, format, value, version, milliseconds left; one for each key. */
-export function nearRules(database: StatementRunner, schema: string): LaneRules<null, Row, Row> {
-  const { run, ...rules } = readRules(
-    'get',
-    database,
-    statementOf(readNear, schema),
-    statementOf(readNearAlone, schema),
-  )
+/** Rows of position, whether the namespace is told, format, value, version, milliseconds left, the tags of a tagged one; one for each key. */
+export function nearRules(database: StatementRunner, schema: string, tagging: Tagging): LaneRules<null, Row, Row> {
+  const readMany = manyWith(database, statementOf(readNear, schema))
+  const readOne = oneWith(database, statementOf(readNearAlone, schema))
+  const read: Read = (requests) => (requests.length === 1 ? readOne : readMany)(requests)
+  const readTagged: Read = async (requests) => manyWith(database, (await tagging.reads()).near)(requests)
+  const { run, ...rules } = readRules('get', withTags(tagging, read, readTagged, 2))
   return {
     ...rules,
     run: run as LaneRules<null, Row, Row>['run'],

@@ -9,6 +9,7 @@ import { decodeValue } from '../../entry/codec'
 import type { StoredKey } from '../../entry/key'
 import { CallAbortedError } from '../../errors'
 import type { Telling } from '../near/telling'
+import { Tagging } from '../tags/tagging'
 import { type Found, isFound } from '../wire/batch-rows'
 import type { Row } from '../wire/driver'
 import { type Statement, statementOf } from '../wire/statement'
@@ -47,6 +48,8 @@ export interface NearRow {
   readonly leftMs: number | null
   /** The moment, in epoch milliseconds of the database's clock; null for no expiry. */
   readonly expiresAt: number | null
+  /** The numbers of its tags, as decimal texts: it is void when one of them is. Empty: untagged. */
+  readonly tags: readonly string[]
 }
 
 /** What a read for a near cache answers, of a key that is there or not. */
@@ -68,6 +71,7 @@ export class EntryTable {
   readonly #telling: Telling
   readonly #coalescer: Coalescer
   readonly #listing: EntryListing
+  readonly #tagging: Tagging
   readonly #clear: Statement
   readonly #count: Statement
 
@@ -88,15 +92,16 @@ export class EntryTable {
     this.#telling = telling
     this.#coalescer = coalescer
     this.#listing = new EntryListing(database, schema, telling)
+    this.#tagging = new Tagging(database, schema)
     this.#clear = statementOf(clearNamespace, schema)
     this.#count = statementOf(countTenant, schema)
-    this.#values = coalescer.lane(valueRules(database, schema))
-    this.#entries = coalescer.lane(entryRules(database, schema))
-    this.#near = coalescer.lane(nearRules(database, schema))
+    this.#values = coalescer.lane(valueRules(database, schema, this.#tagging))
+    this.#entries = coalescer.lane(entryRules(database, schema, this.#tagging))
+    this.#near = coalescer.lane(nearRules(database, schema, this.#tagging))
     this.#ttls = coalescer.lane(ttlRules(database, schema))
-    this.#writes = coalescer.lane(writeRules(database, schema, telling))
-    this.#adds = coalescer.lane(addRules(database, schema, telling))
-    this.#comparisons = coalescer.lane(compareRules(database, schema, telling))
+    this.#writes = coalescer.lane(writeRules(database, schema, telling, this.#tagging))
+    this.#adds = coalescer.lane(addRules(database, schema, telling, this.#tagging))
+    this.#comparisons = coalescer.lane(compareRules(database, schema, telling, this.#tagging))
     this.#additions = coalescer.lane(incrementRules(database, schema, telling))
     this.#touches = coalescer.lane(touchRules(database, schema, telling))
     this.#deletes = coalescer.lane(deleteRules(database, schema, telling))
@@ -173,6 +178,23 @@ export class EntryTable {
     return this.#coalescer.aloneInTenant('clearTenant', address, () => this.#bump(address), options)
   }
 
+  /** One small write for each tag, however many entries there are. Answers the numbers of tags that are void now. */
+  deleteByTag(address: Address, tags: readonly string[], options?: CallOptions): Promise<readonly string[]> {
+    return this.#coalescer.aloneIn('deleteByTag', address, () => this.#deleteByTag(address, tags), options)
+  }
+
+  /** The same of the tags of the whole tenant. */
+  deleteTenantTags(tenant: string, tags: readonly string[], options?: CallOptions): Promise<readonly string[]> {
+    const address = addressOf(tenant, '')
+    const work = () => this.#deleteByTag(address, tags)
+    return this.#coalescer.aloneInTenant('deleteByTenantTag', address, work, options)
+  }
+
+  /** Live entries under one of the tags, of the whole tenant where the namespace is ''; by hand: it reads all entries there. */
+  async countTagged(tenant: string, namespace: string, tags: readonly string[]): Promise<number> {
+    return (await this.#tagging.writes()).count(tenant, namespace, tags)
+  }
+
   /** In steps; the time limit counts for each. Answers how many live entries went. */
   deletePrefix(address: Address, prefix: string, options?: CallOptions): Promise<number> {
     const work = (onStep: () => void) => this.#listing.deletePrefix(address, prefix, onStep)
@@ -209,6 +231,12 @@ export class EntryTable {
     return (await this.#database.read(this.#count, [tenant])).map(countOf)
   }
 
+  async #deleteByTag(address: Address, tags: readonly string[]): Promise<readonly string[]> {
+    const statements = await this.#tagging.writes()
+    const rows = await this.#telling.sendIn(address, (nonce) => statements.deleteByTag(address, tags, nonce))
+    return numbersOf(rows[0]?.[0] as string | null)
+  }
+
   async #bump(address: Address): Promise<void> {
     const { tenant, namespace } = address
     await this.#telling.sendIn(address, (nonce) => this.#database.write(this.#clear, [tenant, namespace, nonce]))
@@ -232,8 +260,15 @@ function recordOf(row: Found<Row>): EntryRecord | undefined {
   return { value: decodeValue(format, text), version, expiresAt }
 }
 
+const none: readonly string[] = Object.freeze([])
+
+/** Of an array of numbers, as PostgreSQL writes it. */
+function numbersOf(array: string | null | undefined): readonly string[] {
+  return array === null || array === undefined ? none : array.slice(1, -1).split(',')
+}
+
 function nearAnswerOf(row: Row): NearAnswer {
-  const [, isTold, format, text, version, leftMs, expiresAt] = row as [
+  const [, isTold, format, text, version, leftMs, expiresAt, given] = row as [
     number,
     boolean,
     string | null,
@@ -241,6 +276,8 @@ function nearAnswerOf(row: Row): NearAnswer {
     number,
     number | null,
     number | null,
+    string | null | undefined,
   ]
-  return { isTold, row: format === null ? undefined : { format, text, version, leftMs, expiresAt } }
+  const tags = numbersOf(given)
+  return { isTold, row: format === null ? undefined : { format, text, version, leftMs, expiresAt, tags } }
 }

@@ -16,7 +16,9 @@ import { sharedAddress } from '../../coalescing/located'
 import type { Asked } from '../../coalescing/request'
 import type { EncodedValue } from '../../entry/codec'
 import type { StoredKey } from '../../entry/key'
+import type { Tags } from '../../entry/tags'
 import type { Telling } from '../near/telling'
+import type { Tagging } from '../tags/tagging'
 import { addressColumns, addressesOf, byPosition, type Found, isFound, tenantsAndNamespaces } from '../wire/batch-rows'
 import type { Row } from '../wire/driver'
 import { type Statement, statementOf } from '../wire/statement'
@@ -27,6 +29,8 @@ import { joinTexts } from '../wire/text-list'
 export interface Write extends StoredKey {
   readonly value: EncodedValue
   readonly ttl: number | null
+  /** undefined: none. */
+  readonly tags?: Tags | undefined
 }
 
 /** A write that asks for the version the entry must still have. */
@@ -50,6 +54,7 @@ export function writeRules(
   database: StatementRunner,
   schema: string,
   telling: Telling,
+  tagging: Tagging,
 ): LaneRules<Write, number, number> {
   const lone = pairOf(writeValue, writeValueTold, schema)
   const ofOneNamespace = pairOf(writeNamespace, writeNamespaceTold, schema)
@@ -94,15 +99,24 @@ export function writeRules(
         if (isTold === 't') telling.marked.add(addresses[at] as Address)
     })
   }
+  const runTagged = async (requests: readonly Asked<Write, number>[]) => {
+    const writes = requests.map((request) => request.last.payload)
+    const shares = requests.map((request) => request.sharers.length)
+    const values = [...addressColumns(requests), ...writeColumns(writes), unlessAll(1, shares)]
+    const tagged = await tagging.writes()
+    const rows = await telling.send(requests, (nonce) => tagged.run('set', values, requests, tagsOf(writes), nonce))
+    return rows.map((row) => row[0] as number)
+  }
   return {
     operation: 'set',
     isRead: false,
     isShared: true,
     bytesOf: ({ value }) => value.text.length,
-    run: async (requests) =>
-      requests.length === 1
-        ? runOne(requests[0] as Asked<Write, number>)
-        : versionsOf(requests, (await runAll(requests)) as readonly VersionRow[]),
+    run: async (requests) => {
+      if (requests.some(({ last }) => last.payload.tags !== undefined)) return runTagged(requests)
+      if (requests.length === 1) return runOne(requests[0] as Asked<Write, number>)
+      return versionsOf(requests, (await runAll(requests)) as readonly VersionRow[])
+    },
     // The last set has the row's version, each one before it one less.
     answer: (version, request, position) => version - (request.sharers.length - 1 - position),
   }
@@ -140,6 +154,7 @@ export function addRules(
   database: StatementRunner,
   schema: string,
   telling: Telling,
+  tagging: Tagging,
 ): LaneRules<Write, boolean, boolean> {
   const statement = statementOf(addEntries, schema)
   return {
@@ -150,7 +165,12 @@ export function addRules(
     run: async (requests) => {
       const writes = requests.map((request) => request.first.payload)
       const values = [...addressColumns(requests), ...writeColumns(writes)]
-      const rows = await telling.send(requests, (nonce) => database.write(statement, [...values, nonce]))
+      const tagged = areTagged(writes) ? await tagging.writes() : undefined
+      const rows = await telling.send(requests, (nonce) =>
+        tagged === undefined
+          ? database.write(statement, [...values, nonce])
+          : tagged.run('add', values, requests, tagsOf(writes), nonce),
+      )
       return byPosition(rows, requests.length).map(isFound)
     },
     answer: (isAdded, _request, position) => isAdded && position === 0,
@@ -162,6 +182,7 @@ export function compareRules(
   database: StatementRunner,
   schema: string,
   telling: Telling,
+  tagging: Tagging,
 ): LaneRules<ConditionalWrite, CompareAndSetResult, Found<Row>> {
   const statement = statementOf(compareAndSetEntries, schema)
   return {
@@ -175,7 +196,12 @@ export function compareRules(
       const [, ...columns] = writeColumns(writes)
       const versions = writes.map(({ version }) => version)
       const values = [...addressColumns(requests), ...columns, versions]
-      const rows = await telling.send(requests, (nonce) => database.write(statement, [...values, nonce]))
+      const tagged = areTagged(writes) ? await tagging.writes() : undefined
+      const rows = await telling.send(requests, (nonce) =>
+        tagged === undefined
+          ? database.write(statement, [...values, nonce])
+          : tagged.run('compareAndSet', values, requests, tagsOf(writes), nonce),
+      )
       return byPosition(rows, requests.length)
     },
     answer: (row) => ({ ok: row?.[1] === true, version: (row?.[2] as number | null) ?? undefined }),
@@ -245,6 +271,10 @@ export function takeRules(
     },
   }
 }
+
+const areTagged = (writes: readonly Write[]): boolean => writes.some(({ tags }) => tags !== undefined)
+
+const tagsOf = (writes: readonly Write[]): (Tags | undefined)[] => writes.map(({ tags }) => tags)
 
 /** long_key[], format[], value[], ttl[]; null in the place of an array that holds only the usual. */
 function writeColumns(writes: readonly Write[]): (unknown[] | null)[] {

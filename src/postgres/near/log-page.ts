@@ -1,12 +1,12 @@
-/** What a log row concerns: keys, whole namespaces, whole tenants, everything. */
-export type LogKind = 'k' | 'n' | 't' | 'a'
+/** What a log row concerns: keys, whole namespaces, whole tenants, tags, everything. */
+export type LogKind = 'k' | 'n' | 't' | 'g' | 'a'
 
 /** What one statement changed. */
 export interface LogRow {
   readonly kind: LogKind
   /** By it a process knows its own; null: a writer without `near`. */
   readonly nonce: string | null
-  /** As `keyDigest`, `namespaceDigest` and `tenantDigest` make them. */
+  /** As `keyDigest`, `namespaceDigest` and `tenantDigest` make them; of tags: their numbers, which are void. */
   readonly digests: readonly string[]
 }
 

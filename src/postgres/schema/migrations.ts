@@ -14,6 +14,7 @@ import exactGcra from '../../../sql/migrations/0013_exact_gcra.sql'
 import userSessionsByKey from '../../../sql/migrations/0014_user_sessions_by_key.sql'
 import invalidationLog from '../../../sql/migrations/0015_invalidation_log.sql'
 import locks from '../../../sql/migrations/0016_locks.sql'
+import tags from '../../../sql/migrations/0017_tags.sql'
 import type { SqlFile } from '../../../sql/sql-file'
 
 export { latestMigration } from './latest'
@@ -36,6 +37,7 @@ export const migrations: readonly Migration[] = [
   userSessionsByKey,
   invalidationLog,
   locks,
+  tags,
 ].map(numbered)
 
 export interface Migration {

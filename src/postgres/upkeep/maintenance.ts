@@ -1,5 +1,6 @@
 import keepLog from '../../../sql/statements/near/keep.sql'
 import checkReadOnly from '../../../sql/statements/schema/check-read-only.sql'
+import sweepTags from '../../../sql/statements/tags/sweep.sql'
 import countEntries from '../../../sql/statements/upkeep/count-entries.sql'
 import countExpiring from '../../../sql/statements/upkeep/count-expiring.sql'
 import countLocks from '../../../sql/statements/upkeep/count-locks.sql'
@@ -56,8 +57,8 @@ export interface LiveAndExpired {
   readonly expired: number
 }
 
-/** What is swept. Rows of sessions and counters are dead by their expiry alone; a lock's is an hour later. */
-export type SweptTable = 'entry' | 'session' | 'counter' | 'lock'
+/** What is swept. Rows of sessions and counters are dead by their expiry alone; a lock's is an hour later, and a tag's an hour after all that may be under it. */
+export type SweptTable = 'entry' | 'session' | 'counter' | 'lock' | 'tag'
 
 /** A range of blocks that is the caller's to sweep: from <= block < to. */
 export interface Claim {
@@ -131,6 +132,7 @@ export class Maintenance {
       session: statementOf(sweepSessions, schema),
       counter: statementOf(sweepCounters, schema),
       lock: statementOf(sweepLocks, schema),
+      tag: statementOf(sweepTags, schema),
     }
   }
 

@@ -48,7 +48,8 @@ export function hotUpdates(tables: readonly TableFacts[], { tracksCounts, isRepl
   if (tables.length === 0) return noTables
   if (isReplica) return countedElsewhere
   if (!tracksCounts) return uncounted
-  const updated = tables.filter(({ updates }) => updates > noticedRows)
+  // A deletion by tag changes what is looked tags up by: none of those is HOT.
+  const updated = tables.filter(({ name, updates }) => name !== 'tag' && updates > noticedRows)
   if (updated.length === 0) return ok('too few updates yet to tell')
   const told = updated
     .map((table) => `${table.name} ${percent(hotShare(table))} of ${number(table.updates)}`)

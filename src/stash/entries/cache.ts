@@ -3,6 +3,7 @@ import type { CallOptions } from '../../coalescing/call'
 import { resolveTtl, type Ttl } from '../../entry/expiry'
 import { indexKey, storedKey } from '../../entry/key'
 import { assertList } from '../../entry/list'
+import { type TagScope, tagNames } from '../../entry/tags'
 import { expectedVersion } from '../../entry/version'
 import { InvalidArgumentError, VersionConflictError } from '../../errors'
 import type { CompareAndSetResult, Write, WriteResult } from '../../postgres/entries/table'
@@ -10,7 +11,18 @@ import { isOutage } from '../options/outage'
 import type { OnError } from '../options/told'
 import { assertPrefix, type ListOptions, listing } from './listing'
 import type { EntryVerbs, NearVerbs, ReadOptions } from './verbs'
-import { assertNewEntry, type NewEntry, type SetOptions, setNames, ttlOf, type WriteOptions, writeOf } from './writing'
+import {
+  assertNewEntry,
+  type NewEntry,
+  type SetOptions,
+  setNames,
+  type TaggedWriteOptions,
+  type TagOptions,
+  taggedNames,
+  ttlOf,
+  type WriteOptions,
+  writeOf,
+} from './writing'
 
 export type {
   CallOptions,
@@ -19,6 +31,9 @@ export type {
   NewEntry,
   ReadOptions,
   SetOptions,
+  TaggedWriteOptions,
+  TagOptions,
+  TagScope,
   Ttl,
   WriteOptions,
   WriteResult,
@@ -124,7 +139,7 @@ export class Cache {
   }
 
   /**
-   * Stores the value, replacing what was there, its expiry too.
+   * Stores the value, replacing what was there, its expiry and its tags too.
    * @throws {VersionConflictError} with `ifVersion`: the entry has another version, or is gone
    */
   set(key: string, value: unknown, options?: SetOptions): Promise<WriteResult> {
@@ -133,7 +148,8 @@ export class Cache {
     } catch (error) {
       return Promise.reject(error)
     }
-    const ask = () => this.#table.set(this.#address, this.#write(key, value, ttlOf(options, setNames)), options)
+    const ask = () =>
+      this.#table.set(this.#address, this.#write(key, value, ttlOf(options, setNames), options), options)
     return this.#orMiss(ask, notWritten)
   }
 
@@ -142,7 +158,7 @@ export class Cache {
     const ask = () => {
       const writes = assertList('entries', entries).map((entry) => {
         const { key, value, ttl } = assertNewEntry(entry)
-        return this.#write(key, value, ttl)
+        return this.#write(key, value, ttl, entry)
       })
       return this.#table.setMany(this.#address, writes, options)
     }
@@ -150,8 +166,8 @@ export class Cache {
   }
 
   /** Stores the value if there is none: expired and cleared count as none. True when stored. */
-  async add(key: string, value: unknown, options?: WriteOptions): Promise<boolean> {
-    return this.#table.add(this.#address, this.#write(key, value, ttlOf(options)), options)
+  async add(key: string, value: unknown, options?: TaggedWriteOptions): Promise<boolean> {
+    return this.#table.add(this.#address, this.#write(key, value, ttlOf(options, taggedNames), options), options)
   }
 
   /** Stores the value if the entry still has `version`; otherwise answers the version it has now. */
@@ -159,9 +175,12 @@ export class Cache {
     key: string,
     version: number,
     value: unknown,
-    options?: WriteOptions,
+    options?: TaggedWriteOptions,
   ): Promise<CompareAndSetResult> {
-    const write = { ...this.#write(key, value, ttlOf(options)), version: expectedVersion(version) }
+    const write = {
+      ...this.#write(key, value, ttlOf(options, taggedNames), options),
+      version: expectedVersion(version),
+    }
     return this.#table.compareAndSet(this.#address, write, options)
   }
 
@@ -210,6 +229,19 @@ export class Cache {
     return this.#table.deletePrefix(this.#address, prefix, options)
   }
 
+  /**
+   * Deletes every entry of the namespace that was stored under one of the tags, in one small write for each tag, however many entries these are. What was stored before it is
+   * gone with its answer, for every process; what is stored afterwards, under the same tags, is not concerned. Other calls of this process on the namespace wait for it.
+   * @param tag one, or a list of up to 1,000
+   *
+   * @example
+   * await views.set('home', html, { tags: ['user:42', 'products'] })
+   * await views.deleteByTag('user:42')
+   */
+  async deleteByTag(tag: string | readonly string[], options?: CallOptions): Promise<void> {
+    await this.#table.deleteByTag(this.#address, tagNames(tag), options)
+  }
+
   /** Empties the namespace in one small write, whatever it holds. */
   async clear(options?: CallOptions): Promise<void> {
     await this.#table.clear(this.#address, options)
@@ -226,14 +258,15 @@ export class Cache {
   }
 
   async #setIf(expected: number, key: string, value: unknown, options: SetOptions): Promise<WriteResult> {
-    const checked = { ttl: ttlOf(options, setNames), signal: options.signal }
+    const { tags, tagScope, signal } = options
+    const checked = { ttl: ttlOf(options, setNames), tags, tagScope, signal }
     const { ok, version } = await this.compareAndSet(key, expected, value, checked)
     if (!ok) throw new VersionConflictError(expected, version)
     return { version: version as number }
   }
 
-  #write(key: string, value: unknown, ttl: Ttl): Write {
-    return writeOf(key, value, this.#ttl(ttl), this.#rules.maxValueBytes)
+  #write(key: string, value: unknown, ttl: Ttl, options: TagOptions | undefined): Write {
+    return writeOf(key, value, this.#ttl(ttl), options, this.#rules.maxValueBytes)
   }
 
   #ttl(ttl: Ttl): number | null {

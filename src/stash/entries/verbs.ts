@@ -25,6 +25,7 @@ type Verb =
   | 'take'
   | 'clear'
   | 'deletePrefix'
+  | 'deleteByTag'
   | 'keys'
   | 'entries'
 
@@ -114,6 +115,10 @@ export class LoadingVerbs implements NearVerbs {
 
   deletePrefix(...asked: Parameters<EntryVerbs['deletePrefix']>) {
     return this.#then((open) => open.deletePrefix(...asked))
+  }
+
+  deleteByTag(...asked: Parameters<EntryVerbs['deleteByTag']>) {
+    return this.#then((open) => open.deleteByTag(...asked))
   }
 
   async *keys(...asked: Parameters<EntryVerbs['keys']>): AsyncGenerator<string, void> {

@@ -3,6 +3,7 @@ import { encodeValue } from '../../entry/codec'
 import type { Ttl } from '../../entry/expiry'
 import { storedKey } from '../../entry/key'
 import { assertKnown } from '../../entry/known-options'
+import { type TagScope, type Tags, tagsOf } from '../../entry/tags'
 import { InvalidArgumentError } from '../../errors'
 import type { Write } from '../../postgres/entries/table'
 
@@ -12,14 +13,27 @@ export interface WriteOptions extends CallOptions {
   readonly ttl?: Ttl
 }
 
+/** What an entry is tagged with: `deleteByTag` deletes by it. */
+export interface TagOptions {
+  /**
+   * Up to 128 names of up to 256 characters. Each costs every read of the entry a look-up (see the guide, Tags). Default: none, and a write without tags takes those of the entry away.
+   */
+  readonly tags?: readonly string[] | undefined
+  /** Which deletion they are for: `'namespace'`, that of the namespace; `'tenant'`, that of the tenant, for all its namespaces. Default: `'namespace'`. */
+  readonly tagScope?: TagScope | undefined
+}
+
+/** Of `add` and `compareAndSet`. */
+export interface TaggedWriteOptions extends WriteOptions, TagOptions {}
+
 /** Of `set`. */
-export interface SetOptions extends WriteOptions {
+export interface SetOptions extends TaggedWriteOptions {
   /** Only if the entry still has this version, as `getEntry` or a write answered it. Default: whatever version it has. */
   readonly ifVersion?: number | undefined
 }
 
 /** One entry of `setMany`. */
-export interface NewEntry {
+export interface NewEntry extends TagOptions {
   /** Any well-formed string without NUL. */
   readonly key: string
   /** JSON data, a string, an integer or bytes. */
@@ -29,8 +43,9 @@ export interface NewEntry {
 }
 
 const writeNames: ReadonlySet<string> = new Set(['ttl', 'signal'])
-export const setNames: ReadonlySet<string> = new Set([...writeNames, 'ifVersion'])
-const entryNames: ReadonlySet<string> = new Set(['key', 'value', 'ttl'])
+export const taggedNames: ReadonlySet<string> = new Set([...writeNames, 'tags', 'tagScope'])
+export const setNames: ReadonlySet<string> = new Set([...taggedNames, 'ifVersion'])
+const entryNames: ReadonlySet<string> = new Set(['key', 'value', 'ttl', 'tags', 'tagScope'])
 
 /**
  * A number in the place of the options is another library's habit, and would make an entry that never expires; so would a misspelt name.
@@ -57,8 +72,16 @@ export function assertNewEntry(entry: NewEntry): NewEntry {
   return entry
 }
 
-/** As the table takes it. @throws {InvalidArgumentError} a key or a value that will not do */
-export function writeOf(key: string, value: unknown, ttl: number | null, maxValueBytes: number): Write {
+/** As the table takes it. @throws {InvalidArgumentError} a key, a value or tags that will not do */
+export function writeOf(
+  key: string,
+  value: unknown,
+  ttl: number | null,
+  options: TagOptions | undefined,
+  maxValueBytes: number,
+): Write {
   const stored = storedKey(key)
-  return { key: stored.key, longKey: stored.longKey, value: encodeValue(value, maxValueBytes), ttl }
+  const tags: Tags | undefined =
+    options?.tags === undefined && options?.tagScope === undefined ? undefined : tagsOf(options.tags, options.tagScope)
+  return { key: stored.key, longKey: stored.longKey, value: encodeValue(value, maxValueBytes), ttl, tags }
 }

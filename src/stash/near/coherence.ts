@@ -15,6 +15,8 @@ export interface FoundRow {
   readonly leftMs: number | null
   /** Epoch milliseconds by the same clock; null: never; undefined: not known. */
   readonly expiresAt?: number | null | undefined
+  /** The numbers of its tags, as decimal texts. Empty or undefined: it has none. */
+  readonly tags?: readonly string[] | undefined
 }
 
 /** What the database answers of a key. */
@@ -70,7 +72,13 @@ export interface CoherenceOptions extends MemoryLimits {
 }
 
 /** Any other means everything: also what a later version of this package has to tell. */
-const knownKinds: ReadonlySet<string> = new Set(['k', 'n', 't'])
+const knownKinds: ReadonlySet<string> = new Set(['k', 'n', 't', 'g'])
+
+/** What the number of a tag takes, about. */
+const bytesOfTag = 64
+
+/** Numbers of tags that are known to be void. More: everything is void, and none has to be known. */
+const mostVoidTags = 10_000
 
 /**
  * The rules by which memory stays coherent, docs/guide/near-cache.md, "The rules": no clock but the process's own, no database. Events are numbered: whatever began before something was
@@ -95,6 +103,8 @@ export class Coherence {
   position: LogPosition | undefined
   readonly reads = new ReadsUnderWay()
   readonly #writes = new Map<Digest, Pending>()
+  /** A number that is void never comes back: what has it is void, whenever it was read. */
+  readonly #voidTags = new Set<string>()
   protected readonly options: CoherenceOptions
 
   constructor(options: CoherenceOptions) {
@@ -224,6 +234,13 @@ export class Coherence {
     epoch.at = this.seq
   }
 
+  protected voidTags(numbers: readonly string[]): void {
+    for (const number of numbers) this.#voidTags.add(number)
+    if (this.#voidTags.size <= mostVoidTags) return
+    this.voidEpoch(this.memory.epoch)
+    this.#voidTags.clear()
+  }
+
   protected isLeased(now: number, graceMs: number): boolean {
     return this.lease.holdsAt(now, graceMs)
   }
@@ -233,7 +250,11 @@ export class Coherence {
   }
 
   protected isVoid(held: Held): boolean {
-    return held.place.isVoidSince(held.begin)
+    return held.place.isVoidSince(held.begin) || (held.tags !== undefined && this.isVoidByTag(held.tags))
+  }
+
+  protected isVoidByTag(tags: readonly string[]): boolean {
+    return this.#voidTags.size > 0 && tags.some((tag) => this.#voidTags.has(tag))
   }
 
   /** Whether something that covers the key was voided after the read began. */
@@ -316,7 +337,7 @@ export class Coherence {
     if (!mayEnter || place.isForgotten || this.isBeingWritten(place, digest)) return
     const deadline = read.calledAt + absentTtl
     const held = { place, key, digest, begin: this.seq, version: 0, deadline, expiry: deadline }
-    this.memory.put({ ...held, expiresAt: undefined, kept: absent, touchedAt: read.calledAt }, 0)
+    this.memory.put({ ...held, expiresAt: undefined, tags: undefined, kept: absent, touchedAt: read.calledAt }, 0)
   }
 
   #present(
@@ -345,23 +366,29 @@ export class Coherence {
     digest: Digest,
     begin: number,
     calledAt: number,
-    { format, text, version, leftMs, expiresAt }: FoundRow,
+    { format, text, version, leftMs, expiresAt, tags: given }: FoundRow,
     { ttl, isFrozen }: HoldRules,
   ): void {
     if (place.isForgotten || place.isBeingSwept) return
+    const tags = given === undefined || given.length === 0 ? undefined : given
+    if (tags !== undefined && this.isVoidByTag(tags)) return
     const held = this.memory.of(digest)
     if (held !== undefined && held.version > version) return
     const expiry = this.deadlineOf(calledAt, leftMs)
     const deadline = Math.min(expiry, calledAt + ttl)
     const { kept, bytes } = keep(format, text, isFrozen)
-    const entry = { place, key, digest, begin, version, deadline, expiry, expiresAt, kept, touchedAt: calledAt }
-    if (this.memory.put(entry, bytes)) this.counts.fills += 1
+    const entry = { place, key, digest, begin, version, deadline, expiry, expiresAt, tags, kept, touchedAt: calledAt }
+    if (this.memory.put(entry, bytes + bytesOfTag * (tags?.length ?? 0))) this.counts.fills += 1
   }
 
   #applyRow(row: LogRow): void {
     const at = this.voidedAt(row)
     this.counts.invalidations += row.digests.length
     if (!knownKinds.has(row.kind)) this.#voidSince(this.memory.epoch, at)
+    if (row.kind === 'g') {
+      this.voidTags(row.digests)
+      return
+    }
     for (const decimals of row.digests) {
       const digest = loggedDigest(decimals)
       if (row.kind === 'k') this.voidKey(digest, at)

@@ -31,6 +31,8 @@ export interface Held {
   readonly expiry: number
   /** The same by the clock of the database, in epoch milliseconds; null: never; undefined: not known. */
   readonly expiresAt: number | null | undefined
+  /** The numbers of its tags; undefined: it has none. */
+  readonly tags: readonly string[] | undefined
   readonly kept: KeptValue
   /** When it was used last, about. */
   touchedAt: number

@@ -159,6 +159,11 @@ export class NearTable implements EntryVerbs {
     return this.#sweep(() => this.#entries.deletePrefix(address, prefix, options))
   }
 
+  /** Here all of the namespace is read anew; elsewhere what is under the tags. */
+  deleteByTag(address: Address, tags: readonly string[], options?: CallOptions): Promise<readonly string[]> {
+    return this.#sweep(() => this.#entries.deleteByTag(address, tags, options))
+  }
+
   keys(address: Address, listing: Listing, options?: CallOptions): AsyncGenerator<string, void> {
     return this.#entries.keys(address, listing, options)
   }
@@ -260,12 +265,13 @@ export class NearTable implements EntryVerbs {
     }
   }
 
-  #wrote(underWay: WriteUnderWay | undefined, { value, ttl }: Write, version: number): void {
+  #wrote(underWay: WriteUnderWay | undefined, { value, ttl, tags }: Write, version: number): void {
     if (underWay === undefined) return
-    const isSmall = value.text.length <= mostWrittenThrough
+    // The answer does not tell the numbers of its tags.
+    const mayEnter = tags === undefined && value.text.length <= mostWrittenThrough
     const expiresAt = ttl === null ? null : undefined
     const row = { format: value.format, text: value.text, version, leftMs: ttl, expiresAt }
-    if (isSmall) this.#coherence.endWrite(underWay, row, this.#rules)
+    if (mayEnter) this.#coherence.endWrite(underWay, row, this.#rules)
     else this.#coherence.endWrite(underWay)
   }
 

@@ -15,7 +15,7 @@ const url = inject('postgresUrl')
 
 /** Before PostgreSQL 15 a view looks as its owner does, past the policies, so an application may not ask it. */
 const hasView = inject('postgresMajor') >= 15
-const tables = ['entry', 'namespace', 'session', 'counter', ...(hasView ? ['live_entry'] : [])]
+const tables = ['entry', 'namespace', 'session', 'counter', 'tag', ...(hasView ? ['live_entry'] : [])]
 
 describe('row-level security, seen by the app role in plain SQL', () => {
   let isolated: IsolatedSchema

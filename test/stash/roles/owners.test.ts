@@ -6,7 +6,7 @@ const url = inject('postgresUrl')
 
 const isolationOf = async (stash: PgStash) => (await stash.doctor()).checks.find((check) => check.name === 'isolation')
 
-const tables = ['entry', 'namespace', 'session', 'counter', 'sweep', 'migration']
+const tables = ['entry', 'namespace', 'session', 'counter', 'tag', 'sweep', 'migration']
 
 /** What becomes of the owner; OTHER is to be the owner afterwards. */
 const moves: readonly [name: string, move: string, hasFunctions: boolean][] = [

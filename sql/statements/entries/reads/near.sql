@@ -1,5 +1,5 @@
 -- As near-alone.sql, of any tenants and namespaces.
-select k.ord, coalesce(n.uses & 9 = 9, false), e.format, e.value, e.version, e.expires_at - "pgstash".now_ms(), e.expires_at
+select k.ord, coalesce(n.uses & 9 = 9, false), case when e.generation < 0 then '#'::"char" else e.format end, e.value, e.version, e.expires_at - "pgstash".now_ms(), e.expires_at
 from unnest((select $1::text[]), (select $2::text[]), (select $3::text[]))
   with ordinality as k (tenant, namespace, key, ord)
 left join lateral (
@@ -12,4 +12,4 @@ left join lateral (
   select e.format, e.value, e.version, e.expires_at, e.generation from "pgstash".entry e
   where e.tenant = k.tenant and e.namespace = k.namespace and e.key = k.key limit 1
 ) e on (e.expires_at is null or e.expires_at > "pgstash".now_ms())
-  and e.generation = coalesce(t.generation, 0) + coalesce(n.generation, 0)
+  and greatest(e.generation, ~e.generation) = coalesce(t.generation, 0) + coalesce(n.generation, 0)

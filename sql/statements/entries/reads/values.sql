@@ -1,5 +1,5 @@
 -- Values of any tenants and namespaces.
-select k.ord, e.format, e.value
+select k.ord, case when e.generation < 0 then '#'::"char" else e.format end as format, e.value
 from unnest((select $1::text[]), (select $2::text[]), (select $3::text[]))
   with ordinality as k (tenant, namespace, key, ord)
 cross join lateral (
@@ -13,4 +13,4 @@ left join lateral (
   select n.generation from "pgstash".namespace n where n.tenant = k.tenant and n.namespace = k.namespace limit 1
 ) n on true
 where (e.expires_at is null or e.expires_at > "pgstash".now_ms())
-  and e.generation = coalesce(t.generation, 0) + coalesce(n.generation, 0)
+  and greatest(e.generation, ~e.generation) = coalesce(t.generation, 0) + coalesce(n.generation, 0)

@@ -1,5 +1,5 @@
 -- One addition: for a lone caller. As increment_entries, for one row; the amount in $5, the ttl in $6. Where the namespace is marked it writes nothing and answers no row:
--- told/increment-alone.sql does then.
+-- told/increment-alone.sql does then. Neither writes what is tagged: that is left to increment_entries.
 insert into "pgstash".entry as e
   (tenant, namespace, key, generation, version, format, expires_at, written_at, long_key, value)
 select
@@ -17,7 +17,7 @@ on conflict (tenant, namespace, key) do update set
   written_at = excluded.written_at,
   value = case when e.expires_at <= excluded.written_at or e.generation < excluded.generation
     then excluded.value else (e.value::bigint + excluded.value::bigint)::text end
-where case
+where e.generation >= 0 and case
   when e.expires_at <= excluded.written_at or e.generation < excluded.generation then true
   when e.format = 'i' then abs(e.value::bigint + excluded.value::bigint) <= 9007199254740991
   else false

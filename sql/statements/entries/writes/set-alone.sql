@@ -9,7 +9,7 @@ from (values (true)) as o (is_one)
 left join "pgstash".namespace n on n.tenant = $1 and n.namespace = $2
 where n.uses is null or n.uses & 3 = 0
 on conflict (tenant, namespace, key) do update set
-  generation = greatest(e.generation, excluded.generation),
+  generation = greatest(e.generation, ~e.generation, excluded.generation),
   version = case
     when e.version < excluded.version - excluded.version % 64::bigint then excluded.version
     else pg_catalog.nextval('"pgstash".version') + excluded.version % 64::bigint
@@ -17,5 +17,6 @@ on conflict (tenant, namespace, key) do update set
   format = excluded.format,
   expires_at = excluded.expires_at,
   written_at = excluded.written_at,
-  value = excluded.value
+  value = excluded.value,
+  tags = null
 returning e.version

@@ -1,7 +1,8 @@
--- Every row of a tenant, its generations too: only for a tenant that nobody writes to any more. Answers how many rows of entries, sessions and counters there were.
+-- Every row of a tenant, its generations and tags too: only for a tenant that nobody writes to any more. Answers how many rows of entries, sessions and counters there were.
 with e as (delete from "pgstash".entry where tenant = $1 returning 1),
   s as (delete from "pgstash".session where tenant = $1 returning 1),
   c as (delete from "pgstash".counter where tenant = $1 returning 1),
+  a as (delete from "pgstash".tag where tenant = $1 returning 1),
   -- With the marks of its namespaces: whoever holds something of them lets go of all, and marks them anew.
   t as (
     insert into "pgstash".invalidation (kind, digests)

@@ -20,7 +20,7 @@ written as (
     written_at = excluded.written_at,
     value = case when e.expires_at <= excluded.written_at or e.generation < excluded.generation
       then excluded.value else (e.value::bigint + excluded.value::bigint)::text end
-  where case
+  where e.generation >= 0 and case
     when e.expires_at <= excluded.written_at or e.generation < excluded.generation then true
     when e.format = 'i' then abs(e.value::bigint + excluded.value::bigint) <= 9007199254740991
     else false

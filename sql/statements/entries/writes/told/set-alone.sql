@@ -16,7 +16,7 @@ select
   pg_catalog.nextval('"pgstash".version') + $8::bigint - 1, $5::"char", "pgstash".now_ms() + $7::bigint, "pgstash".now_ms(), $4, $6
 from n
 on conflict (tenant, namespace, key) do update set
-  generation = greatest(e.generation, excluded.generation),
+  generation = greatest(e.generation, ~e.generation, excluded.generation),
   version = case
     when e.version < excluded.version - excluded.version % 64::bigint then excluded.version
     else pg_catalog.nextval('"pgstash".version') + excluded.version % 64::bigint
@@ -24,5 +24,6 @@ on conflict (tenant, namespace, key) do update set
   format = excluded.format,
   expires_at = excluded.expires_at,
   written_at = excluded.written_at,
-  value = excluded.value
+  value = excluded.value,
+  tags = null
 returning e.version, (select n.is_told from n)

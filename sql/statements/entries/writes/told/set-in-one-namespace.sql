@@ -27,7 +27,7 @@ written as (
   ) with ordinality as k (key, long_key, format, value, ttl, writes, ord)
   order by k.ord
   on conflict (tenant, namespace, key) do update set
-    generation = greatest(e.generation, excluded.generation),
+    generation = greatest(e.generation, ~e.generation, excluded.generation),
     version = case
       when e.version < excluded.version - excluded.version % 64::bigint then excluded.version
       else pg_catalog.nextval('"pgstash".version') + excluded.version % 64::bigint
@@ -35,7 +35,8 @@ written as (
     format = excluded.format,
     expires_at = excluded.expires_at,
     written_at = excluded.written_at,
-    value = excluded.value
+    value = excluded.value,
+    tags = null
   returning e.key, e.version
 )
 select v.base as version, null as tenant, null as namespace, null as key, v.is_told from v

@@ -33,7 +33,7 @@ written as (
   ) with ordinality as k (tenant, namespace, key, long_key, format, value, ttl, writes, place, ord)
   order by k.ord
   on conflict (tenant, namespace, key) do update set
-    generation = greatest(e.generation, excluded.generation),
+    generation = greatest(e.generation, ~e.generation, excluded.generation),
     version = case
       when e.version < excluded.version - excluded.version % 64::bigint then excluded.version
       else pg_catalog.nextval('"pgstash".version') + excluded.version % 64::bigint
@@ -41,7 +41,8 @@ written as (
     format = excluded.format,
     expires_at = excluded.expires_at,
     written_at = excluded.written_at,
-    value = excluded.value
+    value = excluded.value,
+    tags = null
   returning e.tenant, e.namespace, e.key, e.version
 )
 select v.base as version, null as tenant, null as namespace, null as key, pg_catalog.array_to_string(v.are_told, ',') as are_told from v

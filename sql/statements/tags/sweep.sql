@@ -1,0 +1,1 @@
+select "pgstash".sweep_tags($1, $2)
