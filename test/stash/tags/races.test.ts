@@ -237,6 +237,62 @@ describePostgres('tags beside writes', (body) => {
     await Promise.all([one.end(), other.end()])
   })
 
+  it('processes of a version without tags see a tagged entry as absent, and what they store has none', async () => {
+    const { stash, cache } = await opened()
+    const { schema } = stash
+    await cache.set('k', 5, { tags: ['a'] })
+    // These were the statements of versions before.
+    const old = (sql: string) => body.sql(sql.replaceAll('pgstash.', `${schema}.`))
+    expect(await old(`select value from pgstash.read_value('default', 'n', 'k')`)).toEqual([])
+    expect(
+      await old(
+        `select value from pgstash.entry e where key = 'k' and e.generation = pgstash.generation_of('default', 'n')`,
+      ),
+    ).toEqual([])
+    // Those that are functions know of tags.
+    expect(await old(`select ttl from pgstash.read_ttls(array['default'], array['n'], array['k'])`)).toEqual([[null]])
+    expect(
+      await old(
+        `select ord from pgstash.touch_entries(array['default'], array['n'], array['k'], array[null]::bigint[])`,
+      ),
+    ).toHaveLength(1)
+    await old(`select pgstash.write_value('default', 'n', 'k', null, 'i', '6', null, 1)`)
+    await cache.deleteByTag('a')
+    expect(await cache.get('k')).toBe(6)
+  })
+
+  it('a tag is kept for as long as something may be under it, and an hour more', async () => {
+    const { stash, cache } = await opened()
+    const { schema } = stash
+    // An hour, as of the database's clock.
+    let hours = 0
+    await body.script(`create table ${schema}.clock (hours integer); insert into ${schema}.clock values (0);
+      create or replace function ${schema}.now_ms() returns bigint language sql volatile as
+      $$ select floor(extract(epoch from clock_timestamp()) * 1000)::bigint + (select hours from ${schema}.clock) * 3600000::bigint $$`)
+    const after = async (passed: number) => {
+      hours += passed
+      await body.sql(`update ${schema}.clock set hours = ${hours}`)
+      await body.sql(`select ${schema}.sweep_tags(0, 10000)`)
+      return (await body.sql(`select tag from ${schema}.tag order by tag collate "C"`)).flat()
+    }
+    const ttl = 2.5 * 3_600_000
+    await cache.set('short', 1, { tags: ['short', 'both'], ttl })
+    await cache.set('touched', 1, { tags: ['touched', 'both'], ttl })
+    await cache.set('ever', 1, { tags: ['ever'] })
+    expect(await cache.touch('touched', 10 * ttl)).toBe(true)
+    expect(await after(3)).toEqual(['both', 'ever', 'short', 'touched'])
+    expect(await cache.getMany(['short', 'touched', 'ever'])).toEqual([undefined, 1, 1])
+    expect(await after(4)).toEqual(['both', 'ever', 'touched'])
+    expect(await after(17)).toEqual(['both', 'ever', 'touched'])
+    expect(await cache.getMany(['touched', 'ever'])).toEqual([1, 1])
+    await cache.deleteByTag(['ever', 'both'])
+    // Of the clock of the machine, which did not go on.
+    expect(await after(0)).toEqual(['touched'])
+    expect(await cache.getMany(['touched', 'ever'])).toEqual([undefined, undefined])
+    await cache.set('again', 1, { tags: ['both'] })
+    expect(await cache.get('again')).toBe(1)
+  })
+
   describe('transactions that delete by the same tags, each in its own order', () => {
     const deadlocks = async (removal?: Removal) => {
       const { stash } = await opened(removal)
