@@ -6,6 +6,7 @@ import listSessions from '../../../sql/statements/sessions/own/list.sql'
 import listUserSessions from '../../../sql/statements/sessions/own/list-of-user.sql'
 import readSessions from '../../../sql/statements/sessions/own/read.sql'
 import readSession from '../../../sql/statements/sessions/own/read-alone.sql'
+import readNear from '../../../sql/statements/sessions/own/read-near.sql'
 import replaceSessions from '../../../sql/statements/sessions/own/replace.sql'
 import touchSessions from '../../../sql/statements/sessions/own/touch.sql'
 import writeSessions from '../../../sql/statements/sessions/own/write.sql'
@@ -24,6 +25,13 @@ import type { StatementRunner } from '../wire/statement-runner'
 import { joinTexts } from '../wire/text-list'
 import type { Replaced, SessionKnowledge, SessionTouch, SessionWrite, StoredSession, UserSessionTable } from './table'
 
+/** What a read for a near cache answers, of a session that is there or not. */
+export interface NearSession {
+  readonly session: StoredSession | undefined
+  /** Whether every write of this namespace's sessions that is not in this answer's snapshot is one that logs. Otherwise the answer may not be kept. */
+  readonly isTold: boolean
+}
+
 interface ConditionalWrite extends SessionWrite {
   readonly known: SessionKnowledge
 }
@@ -38,6 +46,7 @@ export class OwnSessionTable implements UserSessionTable {
   readonly #database: StatementRunner
   readonly #coalescer: Coalescer
   readonly #reads: Lane<null, Found<Row>>
+  readonly #nearReads: Lane<null, Row>
   readonly #writes: Lane<SessionWrite, number | undefined>
   readonly #replacements: Lane<ConditionalWrite, Replaced>
   readonly #touches: Lane<SessionTouch, void>
@@ -48,6 +57,7 @@ export class OwnSessionTable implements UserSessionTable {
     this.#database = database
     this.#coalescer = coalescer
     this.#reads = coalescer.lane(readRules(database, schema))
+    this.#nearReads = coalescer.lane(nearRules(database, schema))
     this.#writes = coalescer.lane(writeRules(database, schema, telling))
     this.#replacements = coalescer.lane(replaceRules(database, schema, telling))
     this.#touches = coalescer.lane(touchRules(database, schema, telling))
@@ -63,6 +73,15 @@ export class OwnSessionTable implements UserSessionTable {
 
   read(address: Address, key: string, options?: CallOptions): Promise<StoredSession | undefined> {
     return this.#coalescer.one(this.#reads, address, { key, payload: null }, (row) => foundAt(key, row), options)
+  }
+
+  /** As `read`, for a near cache. */
+  readNear(address: Address, key: string, options?: CallOptions): Promise<NearSession> {
+    const answer = ([, isTold, ...stored]: Row): NearSession => ({
+      isTold: isTold as boolean,
+      session: foundAt(key, stored[0] === null ? undefined : [1, ...stored]),
+    })
+    return this.#coalescer.one(this.#nearReads, address, { key, payload: null }, answer, options)
   }
 
   write(address: Address, write: SessionWrite, options?: CallOptions): Promise<number | undefined> {
@@ -152,6 +171,20 @@ function readRules(database: StatementRunner, schema: string): LaneRules<null, F
         ? runOne(requests[0] as Located)
         : byPosition(await database.read(statement, addressColumns(requests)), requests.length),
     answer: (row) => row,
+  }
+}
+
+/** Rows of position, whether the namespace is told, data, cookie, milliseconds left, version; one for each session that is asked for. */
+function nearRules(database: StatementRunner, schema: string): LaneRules<null, Row, Row> {
+  const statement = statementOf(readNear, schema)
+  return {
+    operation: 'session.get',
+    isRead: true,
+    isShared: true,
+    run: async (requests) =>
+      byPosition(await database.read(statement, addressColumns(requests)), requests.length) as readonly Row[],
+    answer: (row) => row,
+    isHit: (row) => row[2] !== null,
   }
 }
 

@@ -162,7 +162,34 @@ describeBodies('a read for a near cache', (body) => {
     await cache.set('a', 'for ever')
     expect((await ask())[0][0]?.row).toMatchObject({ text: 'for ever', leftMs: null })
   })
+
+  it('does so of sessions', async () => {
+    const schema = freshSchema()
+    const log = await openLog({ ...body.connection(), schema })
+    const { addressOf } = await import('../../../src/coalescing/address')
+    const { OwnSessionTable } = await import('../../../src/postgres/sessions/own-table')
+    const { Sessions } = await import('../../../src/stash/sessions/store')
+    const table = (await tablesOf(body, schema)).of('acme').of(OwnSessionTable)
+    const sessions = new Sessions({ stash: body.open({ schema, sweeper: false }), tenant: 'acme', namespace: 'n' })
+    const expires = new Date(Date.now() + 600_000)
+    await sessions.set('s', { cookie: { originalMaxAge: 600_000, expires }, user: 'ada' })
+    const ask = (id: string) => table.readNear(addressOf('acme', 'n', 'session'), id)
+    // Of entries, that is.
+    await log.mark('acme', 'n')
+    expect(await ask('s')).toMatchObject({ isTold: false, session: { id: 's' } })
+    await log.mark('acme', 'n', 'sessions')
+    const [there, none] = await Promise.all([ask('s'), ask('none')])
+    expect(there).toEqual({
+      isTold: true,
+      session: await table.read(addressOf('acme', 'n', 'session'), 's').then(anyLeft),
+    })
+    expect(none).toEqual({ isTold: true, session: undefined })
+    await sessions.destroy('s')
+    expect(await ask('s')).toEqual({ isTold: true, session: undefined })
+  })
 })
+
+const anyLeft = <T extends object>(stored: T | undefined) => ({ ...stored, leftMs: expect.any(Number) })
 
 async function tablesOf(body: Body, schema: string) {
   const { Tables } = await import('../../../src/postgres/tables')
