@@ -49,6 +49,7 @@ export type {
   MaintenanceConnection,
   NearOptions,
   NearSettings,
+  NearStoreOptions,
   OnError,
   PgStashOptions,
 } from './stash/options/told'

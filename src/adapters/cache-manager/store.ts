@@ -9,7 +9,8 @@ import { resolveTenant } from '../../entry/tenant'
 import { InvalidArgumentError, NotCacheableError } from '../../errors'
 import type { Cache } from '../../stash/entries/cache'
 import { holdStash, storeOptions } from '../../stash/held-stash'
-import type { PgStashOptions } from '../../stash/options/told'
+import { splitNear } from '../../stash/options/near'
+import type { NearStoreOptions, PgStashOptions } from '../../stash/options/told'
 import type { PgStash, TenantSource } from '../../stash/pg-stash'
 import { factory4 } from './version-4'
 
@@ -17,7 +18,7 @@ export type { PgCacheManager4Store } from './version-4'
 export type { TenantSource }
 
 /** What the store is told, in `caching(pgStore, { … })` or `new PgCacheManagerStore({ … })`. */
-export interface PgCacheManagerOptions extends PgStashOptions {
+export interface PgCacheManagerOptions extends Omit<PgStashOptions, 'near'> {
   /** A stash to share. Default: the connection options among these open one, which `disconnect()` closes. */
   readonly stash?: PgStash | undefined
   /**
@@ -29,6 +30,11 @@ export interface PgCacheManagerOptions extends PgStashOptions {
   readonly namespace?: string | undefined
   /** Counts deploys: two versions of a namespace do not see each other's entries. Default: none. */
   readonly version?: number | undefined
+  /**
+   * Whether entries are held in the memory of this process, and answered from there without a round trip; within the stash's `near.maxStalenessMs` of what the database has. A store that
+   * opens its own stash takes what holds for that (`maxBytes`, …) among these. Default: false.
+   */
+  readonly near?: boolean | NearStoreOptions | undefined
   /** Milliseconds that an entry lives when a write names no ttl; 0: for ever. Default: for ever. */
   readonly ttl?: number | undefined
   /** Whether a value may be stored; a write of another one throws. Default: everything but undefined. */
@@ -42,7 +48,7 @@ export interface PgCacheManagerOptions extends PgStashOptions {
 const defaultNamespace = 'cache'
 
 const storeOptionNames = [
-  ...['tenant', 'namespace', 'version', 'ttl', 'isCacheable'],
+  ...['tenant', 'namespace', 'version', 'ttl', 'isCacheable', 'near'],
   ...['refreshThreshold', 'onBackgroundRefreshError'],
 ]
 
@@ -67,15 +73,18 @@ export class PgCacheManagerStore {
   /** @throws {InvalidArgumentError} naming the option that will not do */
   constructor(options: PgCacheManagerOptions | string = {}) {
     const given = typeof options === 'string' ? { connectionString: options } : options
-    const { tenant, namespace, version, ttl, isCacheable, refreshThreshold, onBackgroundRefreshError, ...connection } =
-      storeOptions(given, storeOptionNames)
+    const { tenant, namespace, version, ttl, isCacheable, near, ...others } = storeOptions(given, storeOptionNames)
+    // cache-manager's own: nothing to the stash.
+    const { refreshThreshold, onBackgroundRefreshError, ...connection } = others
     assertIsCacheable(isCacheable)
-    const { stash, release } = holdStash(connection)
+    const { held, settings } = splitNear(near)
+    const { stash, release } = holdStash({ ...connection, ...settings })
     this.client = stash
     this.#release = release
     this.#ttl = ttl
     this.isCacheable = isCacheable ?? ((value) => value !== undefined)
-    const open = () => stash.tenant(resolveTenant(tenant)).namespace(namespace ?? defaultNamespace, { version })
+    const open = () =>
+      stash.tenant(resolveTenant(tenant)).namespace(namespace ?? defaultNamespace, { version, near: held })
     this.#cacheNow = typeof tenant === 'function' ? open : always(open())
     lifeOf(ttl)
   }

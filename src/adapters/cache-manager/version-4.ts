@@ -6,7 +6,7 @@ import { storeOptions } from '../../stash/held-stash'
 export type Callback<T> = (error: unknown, result?: T) => void
 
 /** Of the store, and cache-manager's own. */
-const storeOptionNames = ['store', 'tenant', 'namespace', 'version', 'ttl', 'isCacheable']
+const storeOptionNames = ['store', 'tenant', 'namespace', 'version', 'ttl', 'isCacheable', 'near']
 
 /** cache-manager 4: ttl in seconds. */
 export interface Options4 {

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from '../../errors'
 import { storeOptions } from '../../stash/held-stash'
 import { isStash } from '../../stash/is-stash'
-import type { PgStashOptions } from '../../stash/options/told'
+import type { NearStoreOptions, PgStashOptions } from '../../stash/options/told'
 import type { PgStash, TenantSource } from '../../stash/pg-stash'
 import type { KeyvContract } from './attachments'
 
@@ -13,6 +13,11 @@ export interface KeyvPgStoreOptions {
   readonly namespace?: string | undefined
   /** Counts deploys: two versions of a namespace do not see each other's entries. Default: none. */
   readonly version?: number | undefined
+  /**
+   * Whether entries are held in the memory of this process, and answered from there without a round trip; within the stash's `near.maxStalenessMs` of what the database has. A store that
+   * opens its own stash takes what holds for that (`maxBytes`, …) among these. Default: false.
+   */
+  readonly near?: boolean | NearStoreOptions | undefined
   /** The major of Keyv, where the store should not find out by itself. Default: it notices which of them calls. */
   readonly contract?: KeyvContract | undefined
 }
@@ -21,14 +26,14 @@ export interface KeyvPgStoreOptions {
 export type KeyvPgStoreSource =
   | PgStash
   | string
-  | (PgStashOptions &
+  | (Omit<PgStashOptions, 'near'> &
       KeyvPgStoreOptions & {
         /** A stash to share. */
         readonly stash?: PgStash | undefined
       })
 
 /** Options of {@link createKeyv}: those of the store, of its connection, and `keyv` for Keyv's own. */
-export type CreateKeyvOptions<KeyvOptions> = PgStashOptions &
+export type CreateKeyvOptions<KeyvOptions> = Omit<PgStashOptions, 'near'> &
   KeyvPgStoreOptions & {
     /** A stash to share. Default: the connection options among these open one. */
     readonly stash?: PgStash | undefined
@@ -36,7 +41,9 @@ export type CreateKeyvOptions<KeyvOptions> = PgStashOptions &
     readonly keyv?: KeyvOptions | undefined
   }
 
-export const storeOptionNames: ReadonlySet<string> = new Set(['tenant', 'namespace', 'version', 'contract'])
+export const storeOptionNames: ReadonlySet<string> = new Set([
+  ...['tenant', 'namespace', 'version', 'contract', 'near'],
+])
 
 /** undefined: a stash, a connection string, or nothing. */
 export function inlineOptions(

@@ -11,8 +11,11 @@ import { assertList } from '../../entry/list'
 import { resolveTenant } from '../../entry/tenant'
 import { InvalidArgumentError } from '../../errors'
 import type { Cache } from '../../stash/entries/cache'
-import { holdStash, storeOptions } from '../../stash/held-stash'
+import { holdStash, type StashSource, storeOptions } from '../../stash/held-stash'
+import { isStash } from '../../stash/is-stash'
 import { plainOptions } from '../../stash/options/given'
+import { splitNear } from '../../stash/options/near'
+import type { NearSettings } from '../../stash/options/told'
 import type { PgStash, TenantSource } from '../../stash/pg-stash'
 import { type Attachment, Attachments, type KeyvContract } from './attachments'
 import { keyv6Capabilities } from './capabilities'
@@ -83,13 +86,18 @@ export class KeyvPgStore {
   constructor(source?: KeyvPgStoreSource, options?: KeyvPgStoreOptions) {
     const inline = inlineOptions(source)
     assertKnown('options', options, storeOptionNames)
-    const { tenant, namespace, version, contract, ...connection } = {
+    const { tenant, namespace, version, contract, near, ...connection } = {
       ...inline,
       ...(options && plainOptions(options, storeOptionNames)),
     }
-    this.#options = { tenant, namespace: assertNamespace(namespace), version, contract }
+    const { held, settings } = splitNear(near)
+    this.#options = { tenant, namespace: assertNamespace(namespace), version, contract, near: held }
     this.#attachments = new Attachments(contractOf(contract), (namespace) => this.#stored(namespace))
-    const { stash, release } = holdStash(inline === undefined ? (source as PgStash | string | undefined) : connection)
+    const { stash, release } = holdStash(
+      inline === undefined
+        ? withNear(source as PgStash | string | undefined, settings)
+        : { ...connection, ...settings },
+    )
     this.#stash = stash
     this.#release = release
     // Names that will not do are told here, not at the first call.
@@ -252,11 +260,11 @@ export class KeyvPgStore {
   }
 
   #cache(namespace: string): Cache {
-    const { tenant, version } = this.#options
+    const { tenant, version, near } = this.#options
     const known = this.#caches.get(namespace)
     if (known !== undefined) return known
     const own = typeof tenant === 'function' ? namespace : ownCopy(namespace)
-    const cache = this.#stash.tenant(resolveTenant(tenant)).namespace(own, { version })
+    const cache = this.#stash.tenant(resolveTenant(tenant)).namespace(own, { version, near })
     if (typeof tenant === 'function') return cache
     if (this.#caches.size >= cachesKept) this.#caches.clear()
     this.#caches.set(own, cache)
@@ -288,6 +296,12 @@ export function createKeyv<Keyv, KeyvOptions>(
   if (typeof given === 'string') return new Keyv(new KeyvPgStore(given))
   const { keyv, ...options } = storeOptions(given, [...storeOptionNames, 'keyv'])
   return new Keyv(new KeyvPgStore(options), keyv)
+}
+
+/** What holds for a stash is nothing to one that is there, which refuses it. */
+function withNear(source: PgStash | string | undefined, settings: { near?: NearSettings }): StashSource | undefined {
+  if (settings.near === undefined) return source
+  return isStash(source) ? { stash: source, ...settings } : { connectionString: source, ...settings }
 }
 
 function assertEntry(entry: KeyvPgStoreEntry): KeyvPgStoreEntry {

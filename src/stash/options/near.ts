@@ -1,7 +1,7 @@
 import { assertKnown } from '../../entry/known-options'
 import { InvalidArgumentError } from '../../errors'
 import { assertAddress } from './server-address'
-import type { NearOptions, NearSettings } from './told'
+import type { NearOptions, NearSettings, NearStoreOptions } from './told'
 import { count, duration, oneOf } from './values'
 
 /** What holds for all that a stash holds near. */
@@ -76,6 +76,17 @@ function listenOf(listen: NearSettings['listen']): 'auto' | false | string {
     "must be 'auto', false or a connection string",
     'Leave it out for the default.',
   )
+}
+
+/** What a store is told, apart: what its namespace holds near, and what its own stash is told. */
+export function splitNear(given: boolean | NearStoreOptions | undefined): {
+  readonly held: boolean | NearOptions | undefined
+  readonly settings: { near?: NearSettings }
+} {
+  if (typeof given !== 'object' || given === null) return { held: given, settings: {} }
+  const ofStash = Object.entries(given).filter(([name]) => settingNames.has(name))
+  const held = Object.fromEntries(Object.entries(given).filter(([name]) => !settingNames.has(name)))
+  return { held, settings: ofStash.length === 0 ? {} : { near: Object.fromEntries(ofStash) } }
 }
 
 /** Milliseconds; 0, which is the default, for not at all. */

@@ -52,6 +52,9 @@ export interface NearOptions {
   readonly staleIfErrorMs?: number | undefined
 }
 
+/** Of a store: how its entries are held near, and what holds for all that its own stash holds. */
+export interface NearStoreOptions extends NearOptions, NearSettings {}
+
 /** Everything a stash can be told. All of it is optional. */
 export interface PgStashOptions extends PgPoolOptions {
   /** A `pg.Pool` of yours. It is used, and never closed. Default: none, the other options open one. */
