@@ -6,6 +6,7 @@
 
 import { type LabelRules, type NamedStash, namedStashes, type StashesSource } from '../stash/named-stashes'
 import type { OperationMetrics } from '../stash/upkeep/metrics'
+import type { NearStats } from '../stash/upkeep/near-stats'
 
 export type { StashesSource }
 
@@ -51,6 +52,29 @@ const gauges: readonly Figure[] = [
   ['pgstash.call.duration.p99', '99 of 100 calls took no longer, since the start.', 'ms', ({ p99Ms }) => p99Ms],
 ]
 
+type NearFigure = readonly [
+  name: string,
+  description: string,
+  unit: string,
+  value: (near: NearStats) => number | undefined,
+]
+
+/** Of what is held near, where something is. */
+const nearCounters: readonly NearFigure[] = [
+  ['pgstash.near.hits', 'Keys answered from memory.', '{key}', ({ hits }) => hits],
+  ['pgstash.near.misses', 'Keys near that the database was asked for.', '{key}', ({ misses }) => misses],
+  ['pgstash.near.fills', 'Answers and own writes that entered memory.', '{entry}', ({ fills }) => fills],
+  ['pgstash.near.discarded_fills', 'Answers that did not.', '{entry}', ({ discardedFills }) => discardedFills],
+  ['pgstash.near.invalidations', 'What the log told of.', '{event}', ({ invalidations }) => invalidations],
+  ['pgstash.near.drops', 'How often all was forgotten.', '{event}', ({ drops }) => drops.incarnation + drops.pruned],
+]
+
+const nearGauges: readonly NearFigure[] = [
+  ['pgstash.near.entries', 'Entries in memory.', '{entry}', ({ entries }) => entries],
+  ['pgstash.near.bytes', 'What they weigh.', 'By', ({ bytes }) => bytes],
+  ['pgstash.near.checked', 'How long ago the log was looked at.', 'ms', ({ checkedMsAgo }) => checkedMsAgo],
+]
+
 const attributeRules: LabelRules = {
   field: 'attributes',
   taken: ['operation', 'state'],
@@ -77,33 +101,42 @@ export function observeStash(
   const observe: BatchCallback = (result) => {
     for (const stash of stashes) observeOne(stash, instruments, result)
   }
-  const observables = [...instruments.perOperation.map(({ of }) => of), instruments.connections] as never[]
+  const { perOperation, near, connections } = instruments
+  const observables = [...[...perOperation, ...near].map(({ of }) => of), connections] as never[]
   meter.addBatchObservableCallback(observe, observables)
   return () => meter.removeBatchObservableCallback(observe, observables)
 }
 
 interface Instruments {
   readonly perOperation: readonly { readonly of: unknown; readonly value: Figure[3] }[]
+  readonly near: readonly { readonly of: unknown; readonly value: NearFigure[3] }[]
   readonly connections: unknown
 }
 
 function instrumentsOf(meter: OpenTelemetryMeter): Instruments {
-  const make = (figures: readonly Figure[], kind: 'createObservableCounter' | 'createObservableGauge') =>
-    figures.map(([name, description, unit, value]) => ({ of: meter[kind](name, { description, unit }), value }))
+  const make = <Value>(
+    figures: readonly (readonly [name: string, description: string, unit: string, value: Value])[],
+    kind: 'createObservableCounter' | 'createObservableGauge',
+  ) => figures.map(([name, description, unit, value]) => ({ of: meter[kind](name, { description, unit }), value }))
   const perOperation = [...make(counters, 'createObservableCounter'), ...make(gauges, 'createObservableGauge')]
   const connections = meter.createObservableGauge('pgstash.pool.connections', {
     description: 'Connections of the pool, and statements that wait for one.',
     unit: '{connection}',
   })
-  return { perOperation, connections }
+  const near = [...make(nearCounters, 'createObservableCounter'), ...make(nearGauges, 'createObservableGauge')]
+  return { perOperation, near, connections }
 }
 
 function observeOne(
   { stash, labels }: NamedStash,
-  { perOperation, connections }: Instruments,
+  { perOperation, near, connections }: Instruments,
   result: Parameters<BatchCallback>[0],
 ): void {
-  const { operations, pool } = stash.metrics()
+  const { operations, pool, near: held } = stash.metrics()
+  for (const { of, value } of held === undefined ? [] : near) {
+    const reached = value(held as NearStats)
+    if (reached !== undefined) result.observe(of as never, reached, labels)
+  }
   for (const operation of operations) {
     for (const { of, value } of perOperation) {
       const reached = value(operation)

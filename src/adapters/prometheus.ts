@@ -6,6 +6,7 @@
 
 import { type LabelRules, namedStashes, type StashesSource } from '../stash/named-stashes'
 import type { OperationMetrics, StashMetrics } from '../stash/upkeep/metrics'
+import type { NearStats } from '../stash/upkeep/near-stats'
 
 export type { StashesSource }
 
@@ -49,7 +50,12 @@ export function prometheusText(source: StashesSource, labels: Readonly<Record<st
 }
 
 function familiesOf(metrics: StashMetrics): Family[] {
-  return [...counterFamilies(metrics), latencyFamily(metrics), ...gaugeFamilies(metrics)]
+  return [
+    ...counterFamilies(metrics),
+    latencyFamily(metrics),
+    ...gaugeFamilies(metrics),
+    ...(metrics.near === undefined ? [] : nearFamilies(metrics.near)),
+  ]
 }
 
 interface Family {
@@ -131,6 +137,47 @@ function gaugeFamilies({ callsUnderWay, pool }: StashMetrics): Family[] {
     ],
   }
   return [underWay, connections]
+}
+
+/** Of what is held near, where something is. */
+const nearFigures: readonly (readonly [
+  name: string,
+  type: 'counter' | 'gauge',
+  help: string,
+  value: (near: NearStats) => number | undefined,
+])[] = [
+  ['near_hits_total', 'counter', 'Keys answered from memory.', ({ hits }) => hits],
+  ['near_misses_total', 'counter', 'Keys near that the database was asked for.', ({ misses }) => misses],
+  ['near_fills_total', 'counter', 'Answers and own writes that entered memory.', ({ fills }) => fills],
+  [
+    'near_discarded_fills_total',
+    'counter',
+    'Answers that did not, for something was written meanwhile.',
+    ({ discardedFills }) => discardedFills,
+  ],
+  [
+    'near_invalidations_total',
+    'counter',
+    'Keys, namespaces and tenants that the log told of.',
+    ({ invalidations }) => invalidations,
+  ],
+  ['near_drops_total', 'counter', 'How often all was forgotten.', ({ drops }) => drops.incarnation + drops.pruned],
+  ['near_entries', 'gauge', 'Entries in memory.', ({ entries }) => entries],
+  ['near_bytes', 'gauge', 'What they weigh.', ({ bytes }) => bytes],
+  [
+    'near_checked_seconds',
+    'gauge',
+    'How long ago the log was looked at.',
+    ({ checkedMsAgo }) => checkedMsAgo && checkedMsAgo / 1_000,
+  ],
+  ['near_listening', 'gauge', '1 where the bell is heard, else 0.', ({ isListening }) => Number(isListening)],
+]
+
+function nearFamilies(near: NearStats): Family[] {
+  return nearFigures.map(([name, type, help, read]) => {
+    const value = read(near)
+    return { name: `pgstash_${name}`, type, help, samples: value === undefined ? [] : [{ labels: {}, value }] }
+  })
 }
 
 function textOf({ name, type, help, samples }: Family): string {

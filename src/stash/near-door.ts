@@ -7,9 +7,10 @@ import type { Telling } from '../postgres/near/telling'
 import type { Database } from '../postgres/schema/database'
 import type { PgPoolOptions } from '../postgres/wire/pg/driver'
 import { LoadingVerbs, type NearVerbs } from './entries/verbs'
-import type { Near, NearStats } from './near/house'
+import type { Near } from './near/house'
 import type { ResolvedNearOptions } from './options/near'
 import type { ResolvedOptions } from './options/resolved'
+import type { NearStats } from './upkeep/near-stats'
 
 interface NearNeeds {
   readonly database: Database
@@ -48,6 +49,11 @@ export class NearDoor {
   /** Hits, misses, what is held, and when the log was looked at last. Asks nobody. */
   stats(): NearStats {
     return this.#near?.stats() ?? nothing
+  }
+
+  /** Whether something was ever held near. */
+  get isUsed(): boolean {
+    return this.#near !== undefined
   }
 
   /** Looks at the log now: what any process was acknowledged before this call is seen after it. Does nothing where nothing is held near. */

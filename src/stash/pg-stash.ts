@@ -251,7 +251,8 @@ export class PgStash {
   /** How this process does: calls, hits, statements, latencies, connections. Asks nobody, and costs nothing. */
   metrics(): StashMetrics {
     const { meters, callsUnderWay } = this.#coalescer
-    return metricsOf(meters.all(), callsUnderWay, this.#connections.driver.poolUse())
+    const near = this.near.isUsed ? this.near.stats() : undefined
+    return metricsOf(meters.all(), { callsUnderWay, pool: this.#connections.driver.poolUse(), near })
   }
 
   /** Answers what is under way, then ends the pool if it opened it. Calls after this reject with {@link StashClosedError}. */

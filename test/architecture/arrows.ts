@@ -18,7 +18,7 @@ export const arrows: readonly (readonly [room: string, rooms: string])[] = [
   ],
   ['src/stash/locks', 'src/stash/options src/postgres src/postgres/locks @'],
   ['src/stash/entries', 'src/stash/options src/postgres/entries @'],
-  ['src/stash/near', 'src/stash/options src/stash/entries src/postgres/near src/postgres/entries @'],
+  ['src/stash/near', 'src/stash/options src/stash/entries src/stash/upkeep src/postgres/near src/postgres/entries @'],
   ['src/stash/doctor', 'src/stash/options src/postgres/doctor src/postgres/schema src/postgres/wire @'],
   ['src/stash/options', 'src/stash/upkeep src/postgres/schema src/postgres/wire src/postgres/wire/pg @'],
   ['src/stash/upkeep', 'src/postgres src/postgres/upkeep src/postgres/entries src/postgres/wire @'],

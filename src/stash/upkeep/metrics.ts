@@ -1,5 +1,6 @@
 import { latencyBoundsMs, type Meter } from '../../coalescing/meter'
 import type { PoolUse } from '../../postgres/wire/driver'
+import type { NearStats } from './near-stats'
 
 /** How one verb did in this process, since the stash was made. */
 export interface OperationMetrics {
@@ -46,11 +47,16 @@ export interface StashMetrics {
   readonly callsUnderWay: number
   /** undefined where the pool does not tell. */
   readonly pool: PoolUse | undefined
+  /** What is held near; undefined: nothing ever was. */
+  readonly near: NearStats | undefined
 }
 
 export type { PoolUse }
 
-export function metricsOf(meters: readonly Meter[], callsUnderWay: number, pool: PoolUse | undefined): StashMetrics {
+export function metricsOf(
+  meters: readonly Meter[],
+  { callsUnderWay, pool, near }: Pick<StashMetrics, 'callsUnderWay' | 'pool' | 'near'>,
+): StashMetrics {
   const used = meters.filter(({ calls, batches }) => calls > 0 || batches > 0)
   const reads = used.filter(({ operation }) => !operation.startsWith('limit.'))
   const sum = (of: readonly Meter[], field: 'hits' | 'misses' | 'carried' | 'batches') =>
@@ -61,6 +67,7 @@ export function metricsOf(meters: readonly Meter[], callsUnderWay: number, pool:
     callsPerStatement: ratio(sum(used, 'carried'), sum(used, 'batches')),
     callsUnderWay,
     pool,
+    near,
   }
 }
 
