@@ -81,7 +81,7 @@ const bytesOfTag = 64
 const mostVoidTags = 10_000
 
 /**
- * The rules by which memory stays coherent, docs/guide/near-cache.md, "The rules": no clock but the process's own, no database. Events are numbered: whatever began before something was
+ * The rules by which memory stays coherent, docs/guide/near-cache.md, "The races it closes": no clock but the process's own, no database. Events are numbered: whatever began before something was
  * voided, be it read or held, does not count any more.
  *
  * test/stash/near/model.test.ts runs them over a small database that does everything wrong it may, and takes each of them away in turn.
