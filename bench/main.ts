@@ -10,7 +10,9 @@ import { compare, type Line } from './workloads/comparison'
 import { latency } from './workloads/latency'
 import { memory } from './workloads/memory'
 import { usersMix } from './workloads/mixed'
-import { near } from './workloads/near'
+import { nearHeap } from './workloads/near/heap'
+import { nearIdle } from './workloads/near/idle'
+import { near } from './workloads/near/rows'
 import { overwrites } from './workloads/overwrites'
 import { rateLimits } from './workloads/rate-limits'
 import { sessions } from './workloads/sessions'
@@ -29,6 +31,8 @@ const parts: readonly ((settings: Settings) => Promise<Verdict[]>)[] = [
   sessions,
   rateLimits,
   usersMix,
+  nearHeap,
+  nearIdle,
 ]
 
 const settings = readSettings()

@@ -8,6 +8,8 @@ import { Redis } from 'ioredis'
 /** A cache with a tier in memory, or one to compare such with. */
 export interface NearCache {
   readonly name: string
+  /** Whether it answers from memory, once it has what it is asked for. */
+  readonly isNear?: boolean
   get(key: string): Promise<unknown>
   set(key: string, value: object): Promise<unknown>
   /** Empties what it used, and closes. */
@@ -24,6 +26,7 @@ export async function cacheable(redisUrl: string): Promise<NearCache> {
   const cache = new Cacheable({ secondary })
   return {
     name: 'cacheable',
+    isNear: true,
     get: (key) => cache.get(key),
     set: (key, value) => cache.set(key, value),
     close: async () => {
@@ -52,6 +55,7 @@ export async function bentocache(redisUrl: string, isByReference: boolean): Prom
   })
   return {
     name,
+    isNear: true,
     get: (key) => cache.get({ key }),
     set: (key, value) => cache.set({ key, value }),
     close: async () => {

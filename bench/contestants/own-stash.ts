@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { PgStash } from 'pgstash'
+import { PgStash, type PgStashOptions } from 'pgstash'
 import { runSql } from '../measuring/run-sql'
 import type { Settings } from '../measuring/settings'
 
@@ -16,6 +16,7 @@ export async function withOwnStash<T>(
   name: string,
   isUnlogged: boolean,
   work: (own: OwnStash) => Promise<T>,
+  options: PgStashOptions = {},
 ): Promise<T> {
   const schema = `pgstash_bench_${name}`
   await runSql(databaseUrl, `drop schema if exists ${schema} cascade`)
@@ -26,6 +27,7 @@ export async function withOwnStash<T>(
     unlogged: isUnlogged,
     timeoutMs: 120_000,
     sweeper: false,
+    ...options,
   })
   const client = new pg.Client(databaseUrl)
   await client.connect()

@@ -7,7 +7,7 @@ import { runSql } from './run-sql'
 export interface Settings {
   readonly databaseUrl: string
   readonly redisUrl: string
-  /** Within a minute: fewer rows, short turns. */
+  /** Within two minutes or so: fewer rows, short turns. */
   readonly isQuick: boolean
   readonly turns: number
   readonly turnMs: number

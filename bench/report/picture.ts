@@ -19,7 +19,8 @@ const stores: Readonly<Record<string, string>> = {
 }
 /** Named beside their bars. */
 const others: Readonly<Record<string, string>> = {
-  'pgstash, near': '#79a6f6',
+  'pgstash, near, copy': '#79a6f6',
+  'pgstash, near, frozen': '#a9c6fa',
   cacheable: '#dd8a5a',
   bentocache: '#e0b34f',
   'memory stores': '#3f9c6d',

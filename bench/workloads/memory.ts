@@ -1,6 +1,5 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { withOwnStash } from '../contestants/own-stash'
+import { heapBytes } from '../measuring/heap'
 import type { Settings } from '../measuring/settings'
 import type { Verdict } from '../measuring/verdict'
 
@@ -32,12 +31,4 @@ async function run(cache: Cache, operations: number): Promise<void> {
     }
   }
   await Promise.all(Array.from({ length: 256 }, caller))
-}
-
-function heapBytes(): number {
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void
-  collect()
-  collect()
-  return process.memoryUsage().heapUsed
 }
