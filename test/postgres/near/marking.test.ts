@@ -154,7 +154,14 @@ describeBodies('a read for a near cache', (body) => {
     const version = (await cache.getEntry('a'))?.version
     const there = {
       isTold: true,
-      row: { format: 'j', text: '{"x":1}', version, leftMs: expect.any(Number), expiresAt: expect.any(Number) },
+      row: {
+        format: 'j',
+        text: '{"x":1}',
+        version,
+        leftMs: expect.any(Number),
+        expiresAt: expect.any(Number),
+        tags: [],
+      },
     }
     expect(await ask()).toEqual([[there], [there, { isTold: true, row: undefined }]])
     await cache.clear()
