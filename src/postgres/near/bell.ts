@@ -17,11 +17,3 @@ export interface Bell {
   /** Listens and rings no longer; may be started again. */
   stop(): Promise<void>
 }
-
-/** Where nothing can listen, or nobody wants it to. */
-export const silentBell: Bell = {
-  isHearing: false,
-  start() {},
-  ring() {},
-  async stop() {},
-}
