@@ -39,11 +39,8 @@ export function incrementRules(
     const values = [address.tenant, address.namespace, key, longKey, totalOf(request), ttl]
     const [row] = await telling.sendEither(
       [request],
-      // Also where what is there is no integer: that is then said by the other one.
-      async () => {
-        const rows = await database.write(lone, values)
-        return rows.length === 0 ? undefined : rows
-      },
+      // No row also where what is there is no integer: that is then said by the other one.
+      () => database.write(lone, values),
       (nonce) => database.write(loneTold, [...values, nonce]),
       ([row]) => row?.[1] && telling.marked.add(address),
     )

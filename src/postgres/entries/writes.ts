@@ -67,7 +67,7 @@ export function writeRules(
   ) =>
     telling.sendEither(
       requests,
-      async () => someOf(await database.write(plain, values)),
+      () => database.write(plain, values),
       (nonce) => database.write(told, [...values, nonce]),
       learn,
     )
@@ -130,10 +130,6 @@ interface Pair {
 
 function pairOf(plain: SqlFile, told: SqlFile, schema: string): Pair {
   return { plain: statementOf(plain, schema), told: statementOf(told, schema) }
-}
-
-function someOf(rows: readonly Row[]): readonly Row[] | undefined {
-  return rows.length === 0 ? undefined : rows
 }
 
 type VersionRow = readonly [version: number, tenant: string, namespace: string, key: string]

@@ -31,18 +31,18 @@ export class Telling {
 
   /**
    * For a verb whose usual statement does not log: it writes nothing where a namespace is marked, and is not sent where that is known.
-   * @param plain answers undefined where it wrote nothing
+   * @param plain answers no rows where it wrote nothing; undefined: it is not sent
    * @param told the same statement, but for what it logs
    * @param learn what its answer says of the namespaces, for the next time
    */
   async sendEither(
     requests: readonly Located[],
-    plain: () => Promise<readonly Row[] | undefined>,
+    plain: () => Promise<readonly Row[]> | undefined,
     told: SendTelling,
     learn: (rows: readonly Row[]) => void,
   ): Promise<readonly Row[]> {
     const rows = this.#knows(requests) ? undefined : await plain()
-    if (rows !== undefined) return rows
+    if (rows !== undefined && rows.length > 0) return rows
     const logged = await this.sendTold(told)
     learn(logged)
     return logged

@@ -219,7 +219,7 @@ function writeRules(
       const rows = await telling.sendEither(
         requests,
         // Those of several namespaces are few: they go by the one that looks at each.
-        async () => address && someOf(await database.write(plain, [...values, address.tenant, address.namespace])),
+        () => address && database.write(plain, [...values, address.tenant, address.namespace]),
         (nonce) => database.write(told, [...values, nonce]),
         () => address && telling.marked.add(address),
       )
@@ -228,11 +228,6 @@ function writeRules(
     },
     answer: (version) => version,
   }
-}
-
-/** None: the namespace is marked, and nothing was written. */
-function someOf(rows: readonly Row[]): readonly Row[] | undefined {
-  return rows.length === 0 ? undefined : rows
 }
 
 const placeOf = ({ id }: Address, key: string): string => `${id}\0${key}`
