@@ -87,7 +87,6 @@ export interface NearLogFacts {
   readonly bytes: number
   /** Since the last turn, in milliseconds; null: nobody has read the log. */
   readonly turnedMsAgo: number | null
-  readonly isPruning: boolean
 }
 
 /** The database's clock against this machine's, in milliseconds: ahead is positive. It lies within `uncertaintyMs` of that. */
@@ -176,11 +175,11 @@ export class Health {
   }
 
   async nearLog(): Promise<NearLogFacts> {
-    const [marked, waiting, rows, bytes, turnedMsAgo, isPruning] = (await this.#row(healthNearLog)) as [
+    const [marked, waiting, rows, bytes, turnedMsAgo] = (await this.#row(healthNearLog)) as [
       ...[number, number, number, number],
-      ...[number | null, boolean],
+      number | null,
     ]
-    return { marked, waiting, rows, bytes, turnedMsAgo, isPruning }
+    return { marked, waiting, rows, bytes, turnedMsAgo }
   }
 
   /** Whether a sweep would remove anything. Reads the tables: for small ones. */
