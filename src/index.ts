@@ -52,7 +52,6 @@ export type {
   OnError,
   PgStashOptions,
 } from './stash/options/told'
-
 export type { TenantSource } from './stash/pg-stash'
 export { PgStash } from './stash/pg-stash'
 export type { DestroyByUserOptions, ListedSession, SessionData, SessionsOptions } from './stash/sessions/store'

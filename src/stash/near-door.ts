@@ -56,7 +56,12 @@ export class NearDoor {
     return this.#near !== undefined
   }
 
-  /** Looks at the log now: what any process was acknowledged before this call is seen after it. Does nothing where nothing is held near. */
+  /**
+   * Looks at the log now: what any process was acknowledged before this call is seen after it. Does nothing where nothing is held near.
+   * @throws {StashClosedError} after `close()`
+   * @throws {NearCacheError} the log cannot be read, and never was
+   * @throws {ConnectionError} nobody answers
+   */
   async sync(): Promise<void> {
     if (this.#isClosed) throw new StashClosedError()
     await (await this.#opening)?.sync()

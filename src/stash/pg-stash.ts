@@ -17,7 +17,6 @@ import type { LockKeeper } from './locks/keeper'
 import type { Lock } from './locks/lock'
 import type { LockOptions, TryLockOptions } from './locks/options'
 import { NearDoor } from './near-door'
-
 import { stashBrand } from './options/mistaken'
 import { type ResolvedOptions, resolveOptions } from './options/resolved'
 import type { PgStashOptions } from './options/told'
@@ -160,7 +159,9 @@ export class PgStash {
    * await stash.withLock('nightly report', async ({ token, signal }) => {
    *   await writeReport({ token, signal })
    * })
+   * @throws {InvalidArgumentError} a name or an option that will not do
    * @throws {LockTimeoutError} somebody else held it for `waitMs`; `work` was not run
+   * @throws {CallAbortedError} by the signal, before it was got; `work` was not run
    * @throws {LockLostError} it was lost while `work`, which ended without an error, was at it
    */
   withLock<T>(name: string, work: (lock: Lock) => T | Promise<T>, options?: LockOptions): Promise<T> {

@@ -12,7 +12,6 @@ import type { LockOptions, TryLockOptions } from './locks/options'
 import type { NearDoor } from './near-door'
 import { resolveNearOptions } from './options/near'
 import type { NearOptions } from './options/told'
-
 import { type TenantStats, tenantStats } from './upkeep/stats'
 
 /** Of `namespace()`. */
@@ -115,7 +114,9 @@ export class Tenant {
 
   /**
    * Runs `work` under the lock, and releases it whatever becomes of it; answers, or throws, what `work` does.
+   * @throws {InvalidArgumentError} a name or an option that will not do
    * @throws {LockTimeoutError} somebody else held it for `waitMs`; `work` was not run
+   * @throws {CallAbortedError} by the signal, before it was got; `work` was not run
    * @throws {LockLostError} it was lost while `work`, which ended without an error, was at it
    */
   async withLock<T>(name: string, work: (lock: Lock) => T | Promise<T>, options?: LockOptions): Promise<T> {

@@ -44,7 +44,7 @@ export interface NearOptions {
   /** For how long it is remembered that there is no entry, in milliseconds; 0: not at all. Random keys would fill the memory. Default: 0. */
   readonly absentTtl?: number | undefined
   /**
-   * `copy`: each hit decodes the value anew, and it is the caller's. `frozen`: decoded once and frozen, however deep, for all callers; hits are several times as fast. Bytes are copied in
+   * `copy`: each hit answers a copy, and it is the caller's. `frozen`: decoded once and frozen, however deep, for all callers; hits are several times as fast. Bytes are copied in
    * either case. Default: `copy`.
    */
   readonly values?: 'copy' | 'frozen' | undefined
