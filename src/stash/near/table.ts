@@ -81,7 +81,9 @@ export class NearTable implements EntryVerbs {
       return held.version === 0 ? undefined : this.#recordOf(held, this.#valueOf(held))
     }
     // What was written through may expire at a moment that only the database knows.
-    const [answer] = (await this.#askOrHold([key], { ...options, fresh: true })) as [NearAnswer]
+    const isWhole = ({ version, expiresAt }: Held) => version === 0 || expiresAt !== undefined
+    const [answer] = (await this.#askOrHold([key], options, isWhole)) as [NearAnswer | Held]
+    if ('place' in answer) return answer.version === 0 ? undefined : this.#recordOf(answer, this.#valueOf(answer))
     if (answer.row === undefined) return undefined
     const { format, text } = answer.row
     return this.#recordOf(answer.row, this.#decoded(format, text))
@@ -216,16 +218,24 @@ export class NearTable implements EntryVerbs {
     return answers
   }
 
-  /** While the database is away: what is held, for a while beyond the lease. */
-  async #askOrHold(keys: readonly string[], options: ReadOptions | undefined): Promise<readonly (NearAnswer | Held)[]> {
+  /**
+   * While the database is away: what is held, for a while beyond the lease.
+   * @param isEnough whether that answers what is asked
+   */
+  async #askOrHold(
+    keys: readonly string[],
+    options: ReadOptions | undefined,
+    isEnough: (held: Held) => boolean = () => true,
+  ): Promise<readonly (NearAnswer | Held)[]> {
     try {
       return await this.#ask(keys, options)
     } catch (error) {
       const { staleIfErrorMs } = this.#rules
       if (staleIfErrorMs === 0 || options?.fresh || !isOutage(error)) throw error
       const now = wakingNow()
+      const least = options?.minVersion ?? 0
       const held = keys.map((key) => this.#coherence.find(this.#place, key, now, staleIfErrorMs))
-      if (held.some((one) => one === undefined)) throw error
+      if (held.some((one) => one === undefined || one.version < least || !isEnough(one))) throw error
       return held as Held[]
     }
   }
