@@ -42,7 +42,7 @@ export { rateLimitHeaders } from './stash/limits/result'
 export type { Lock } from './stash/locks/lock'
 export type { LockOptions, TryLockOptions } from './stash/locks/options'
 export type { NearMessage } from './stash/near/feed'
-export type { NearDoor } from './stash/near-door'
+export type { HeldNear } from './stash/near-door'
 export type {
   Isolation,
   MaintenanceConnection,

@@ -3,6 +3,7 @@ import { StashClosedError } from '../errors'
 import type { EntryTable } from '../postgres/entries/table'
 import type { Bell } from '../postgres/near/bell'
 import type { OwnWrites } from '../postgres/near/own-writes'
+import type { Ringer } from '../postgres/near/ringer'
 import type { Telling } from '../postgres/near/telling'
 import type { Database } from '../postgres/schema/database'
 import type { PgPoolOptions } from '../postgres/wire/pg/driver'
@@ -34,9 +35,25 @@ const nothing: NearStats = {
   isListening: false,
 }
 
+/** What a stash says of what it holds near, over all its namespaces. */
+export interface HeldNear {
+  /** Hits, misses, what is held, and when the log was looked at last. Asks nobody. */
+  stats(): NearStats
+  /**
+   * Looks at the log now: what any process was acknowledged before this call is seen after it. Does nothing where nothing is held near.
+   * @throws {StashClosedError} after `close()`
+   * @throws {NearCacheError} the log cannot be read, and never was
+   * @throws {ConnectionError} nobody answers
+   */
+  sync(): Promise<void>
+  /** Forgets all that is held in this process. The database keeps what it has. */
+  clear(): void
+}
+
 /** What a stash holds near of its namespaces. It is loaded, and the log is read, once one of them asks for it: `namespace(name, { near: true })`. */
-export class NearDoor {
+export class NearDoor implements HeldNear {
   readonly #needs: NearNeeds
+  #ringer: Promise<Ringer> | undefined
   #near: Near | undefined
   #opening: Promise<Near> | undefined
   #isClosed = false
@@ -44,9 +61,9 @@ export class NearDoor {
   /** Made by the stash. */
   constructor(needs: NearNeeds) {
     this.#needs = needs
+    needs.telling.onTold = () => this.#ringForOthers()
   }
 
-  /** Hits, misses, what is held, and when the log was looked at last. Asks nobody. */
   stats(): NearStats {
     return this.#near?.stats() ?? nothing
   }
@@ -56,18 +73,11 @@ export class NearDoor {
     return this.#near !== undefined
   }
 
-  /**
-   * Looks at the log now: what any process was acknowledged before this call is seen after it. Does nothing where nothing is held near.
-   * @throws {StashClosedError} after `close()`
-   * @throws {NearCacheError} the log cannot be read, and never was
-   * @throws {ConnectionError} nobody answers
-   */
   async sync(): Promise<void> {
     if (this.#isClosed) throw new StashClosedError()
     await (await this.#opening)?.sync()
   }
 
-  /** Forgets all that is held in this process. The database keeps what it has. */
   clear(): void {
     this.#near?.clear()
   }
@@ -86,7 +96,21 @@ export class NearDoor {
   /** With the stash. */
   async end(): Promise<void> {
     this.#isClosed = true
+    await this.#silenceRinger()
     await (await this.#opening?.catch(() => undefined))?.close()
+  }
+
+  /** Nothing is near in this process, but somewhere it is: they look at once where they hear of it. */
+  #ringForOthers(): void {
+    const { database, options } = this.#needs
+    if (this.#isClosed || options.near.listen === false || options.pglite !== undefined) return
+    this.#ringer ??= import('../postgres/near/ringer').then(({ Ringer }) => new Ringer(database, options.schema))
+    this.#ringer.then((ringer) => ringer.ring()).catch(() => {})
+  }
+
+  async #silenceRinger(): Promise<void> {
+    const ringer = await this.#ringer?.catch(() => undefined)
+    ringer?.stop()
   }
 
   /** What could not be loaded is not there: asked for again, it will not be either. */
@@ -103,6 +127,7 @@ export class NearDoor {
     const bell = await this.#bell()
     this.#near = new Near({ log, bell, own, settings, schema })
     telling.onTold = () => bell?.ring()
+    await this.#silenceRinger()
     return this.#near
   }
 

@@ -16,7 +16,7 @@ import type { Cache } from './entries/cache'
 import type { LockKeeper } from './locks/keeper'
 import type { Lock } from './locks/lock'
 import type { LockOptions, TryLockOptions } from './locks/options'
-import { NearDoor } from './near-door'
+import { type HeldNear, NearDoor } from './near-door'
 import { stashBrand } from './options/mistaken'
 import { type ResolvedOptions, resolveOptions } from './options/resolved'
 import type { PgStashOptions } from './options/told'
@@ -62,7 +62,8 @@ export class PgStash {
   /** The schema of its tables. */
   readonly schema: string
   /** What this process holds near: figures, a look at the log right now, and forgetting. */
-  readonly near: NearDoor
+  readonly near: HeldNear
+  readonly #near: NearDoor
   readonly #options: ResolvedOptions
   readonly #connections: Connections
   readonly #coalescer: Coalescer
@@ -90,7 +91,8 @@ export class PgStash {
     const own = new OwnWrites()
     const telling = new Telling(own)
     this.#tables = new Tables(database, this.#coalescer, this.#options, telling)
-    this.near = new NearDoor({ database, own, telling, options: this.#options })
+    this.#near = new NearDoor({ database, own, telling, options: this.#options })
+    this.near = this.#near
     this.#maintenance = new Maintenance(ownerDatabase, this.schema)
     this.#clock = this.#makeClock()
   }
@@ -118,7 +120,12 @@ export class PgStash {
     const { maxValueBytes, onError } = this.#options
     const tenant = tenantName(name)
     const tables = this.#tables.of(tenant)
-    return new Tenant(tenant, tables, { maxValueBytes, onError }, { keeper: () => this.#lockKeeper(), near: this.near })
+    return new Tenant(
+      tenant,
+      tables,
+      { maxValueBytes, onError },
+      { keeper: () => this.#lockKeeper(), near: this.#near },
+    )
   }
 
   /** A namespace of the tenant `default`, for apps that have no tenants. */
@@ -252,7 +259,7 @@ export class PgStash {
   /** How this process does: calls, hits, statements, latencies, connections. Asks nobody, and costs nothing. */
   metrics(): StashMetrics {
     const { meters, callsUnderWay } = this.#coalescer
-    const near = this.near.isUsed ? this.near.stats() : undefined
+    const near = this.#near.isUsed ? this.#near.stats() : undefined
     return metricsOf(meters.all(), { callsUnderWay, pool: this.#connections.driver.poolUse(), near })
   }
 
@@ -274,7 +281,7 @@ export class PgStash {
     const calls = this.#coalescer.close()
     const keeper = await this.#keeper
     keeper?.close()
-    await Promise.all([calls, this.#clock?.stop(), this.near.end()])
+    await Promise.all([calls, this.#clock?.stop(), this.#near.end()])
     await this.#connections.close()
   }
 

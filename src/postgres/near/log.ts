@@ -39,6 +39,14 @@ export class InvalidationLog {
    * @throws the errors of this package only
    */
   async poll(since: LogPosition | undefined): Promise<LogPage> {
+    const page = await this.#read(since)
+    if (since !== undefined) return page
+    // Only this one looks at rows: who has no right to them is told at once.
+    const { position, pruned } = await this.#read(page.position)
+    return { position, pruned, rows: [], lost: undefined }
+  }
+
+  async #read(since: LogPosition | undefined): Promise<LogPage> {
     const values = since === undefined ? [null, null] : [since.xmax, since.xip.join(',')]
     for (let attempt = 1; ; attempt += 1) {
       const [head, ...rows] = await this.#runner.read(this.#poll, values)

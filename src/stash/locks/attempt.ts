@@ -15,6 +15,12 @@ export interface Got {
   readonly askedAt: number
 }
 
+interface Asked {
+  readonly got: Got | undefined
+  /** Of somebody else's lease, in milliseconds. */
+  readonly leftMs: number
+}
+
 /** One caller's waiting for one lock: asks, pauses, asks again. */
 export class Attempt implements Waiter {
   readonly #table: LockTable
@@ -82,7 +88,14 @@ export class Attempt implements Waiter {
     this.#giving.because(new StashClosedError())
   }
 
-  async #ask(isWaiting: boolean): Promise<{ got: Got | undefined; leftMs: number }> {
+  /** Once more where the lease was over when the answer came, as after the first connection has been made: whoever holds a lock may ask again for it. */
+  async #ask(isWaiting: boolean): Promise<Asked> {
+    const asked = await this.#askOnce(isWaiting)
+    const isPast = asked.got !== undefined && wakingNow() - asked.got.askedAt >= this.#terms.leaseMs
+    return isPast ? this.#askOnce(isWaiting) : asked
+  }
+
+  async #askOnce(isWaiting: boolean): Promise<Asked> {
     const askedAt = wakingNow()
     this.#isAsking = true
     const asking = this.#table.take(this.#claim, this.#terms.leaseMs, isWaiting)

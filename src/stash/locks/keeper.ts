@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import { LockLostError, StashClosedError } from '../../errors'
+import { InvalidArgumentError, LockLostError, StashClosedError } from '../../errors'
 import { type LockClaim, LockTable } from '../../postgres/locks/table'
 import type { TenantTables } from '../../postgres/tables'
 import { isOutage } from '../options/outage'
@@ -39,6 +39,9 @@ export class LockKeeper {
     work: (lock: Lock) => T | Promise<T>,
     options?: LockOptions,
   ): Promise<T> {
+    if (typeof work !== 'function') {
+      throw new InvalidArgumentError('work', 'must be a function', 'Pass withLock(name, work, options).')
+    }
     const lock = await this.lock(scope, name, options)
     try {
       const answer = await work(lock)

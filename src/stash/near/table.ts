@@ -1,5 +1,6 @@
 import type { Address } from '../../coalescing/address'
 import type { CallOptions } from '../../coalescing/call'
+import { assertKnown } from '../../entry/known-options'
 import { InvalidArgumentError } from '../../errors'
 import { wakingNow } from '../../own-clock'
 import type {
@@ -321,9 +322,13 @@ export class NearTable implements EntryVerbs {
 /** Longer texts may be pieces of longer ones still, or be made of pieces; a copy costs more than a read. */
 const mostWrittenThrough = 65_536
 
+/** One that is misspelt would be answered from memory, where somebody asked for better. */
+const readOptionNames: ReadonlySet<string> = new Set(['fresh', 'minVersion', 'signal'])
+
 /** @throws {InvalidArgumentError} an option of reads that will not do */
 function mayHit(options: ReadOptions | undefined): boolean {
   if (options === undefined || options === null) return true
+  assertKnown('options', options, readOptionNames)
   const { fresh, minVersion, signal } = options
   if (fresh !== undefined && typeof fresh !== 'boolean') {
     throw new InvalidArgumentError('fresh', 'must be true or false', 'Leave it out for the default.')

@@ -24,6 +24,18 @@ describePostgres('a holder whose process stood still', (body) => {
     await heard
   })
 
+  it('is not given a lock that is over already, for the first connection took as long', async () => {
+    // It makes the schema too.
+    const lock = await body.open().lock('cold', { leaseMs: 400 })
+    expect(lock.isHeld).toBe(true)
+  })
+
+  it('takes no lock for work that is none', async () => {
+    const stash = body.open()
+    await expect(stash.withLock('w', undefined as never)).rejects.toThrow('work must be a function')
+    expect(await stash.tryLock('w')).toBeDefined()
+  })
+
   it('counts from before the request left, not from its answer', async () => {
     const stash = body.open()
     await stash.ready()

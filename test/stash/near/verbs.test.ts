@@ -4,20 +4,7 @@ import type { NearOptions, PgStashOptions } from '../../../src/stash/options/tol
 import type { PgStash } from '../../../src/stash/pg-stash'
 import { describeEveryBody } from '../../support/bodies'
 import { sleep } from '../../support/sleep'
-
-/** Reads until the value comes from memory. */
-async function warmed(stash: PgStash, cache: Cache, key: string): Promise<void> {
-  await expect
-    .poll(
-      async () => {
-        const { hits } = stash.near.stats()
-        await cache.get(key)
-        return stash.near.stats().hits - hits
-      },
-      { timeout: 10_000, interval: 5 },
-    )
-    .toBe(1)
-}
+import { warmed } from './warmed'
 
 async function hitsOf(stash: PgStash, work: () => Promise<unknown>): Promise<number> {
   const { hits } = stash.near.stats()
