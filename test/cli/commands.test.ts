@@ -224,6 +224,28 @@ describe('pgstash stats', () => {
     expect(one).toMatchObject({ tenant: 'stats', namespace: 'other', live: 1, expired: 0 })
   })
 
+  it('tells of the log of what is held near, where something is', async () => {
+    expect((await pgstash(['stats', ...at])).stdout).not.toContain('held near')
+    const none = { namespaces: 0, rows: 0, reachesMsBack: null }
+    expect(documentOf(await pgstash(['stats', '--json', ...at]))).toMatchObject({ nearLog: none })
+    const near = new PgStash({ connectionString: inject('postgresUrl'), schema, sweeper: false })
+    const cache = near.tenant('near').namespace('views', { near: true })
+    await cache.get('home')
+    await expect.poll(() => near.near.stats().warming, { timeout: 10_000 }).toBe(0)
+    await cache.set('home', 1)
+    await cache.delete('home')
+    await near.near.sync()
+    // The first turn is made aside, after a look at the log.
+    await expect.poll(async () => (await near.stats()).nearLog.reachesMsBack, { timeout: 10_000 }).toBeTypeOf('number')
+    await near.close()
+    expect((await pgstash(['stats', ...at])).stdout).toMatch(
+      /held near: 1 namespace; log of [1-9]\d* rows?, [\d.]+ KiB, from \d+ s ago on\nlast sweep: none yet/,
+    )
+    const { nearLog } = documentOf(await pgstash(['stats', '--json', ...at])) as { nearLog: Record<string, number> }
+    expect(nearLog).toMatchObject({ namespaces: 1, rows: expect.any(Number), bytes: expect.any(Number) })
+    expect(nearLog.reachesMsBack).toBeGreaterThanOrEqual(0)
+  })
+
   it('watches until it is interrupted, one screen below the other where there is no terminal', async () => {
     const { code, stdout, stderr } = await pgstash(['stats', '--watch', '0.2', ...at], { interruptOn: 'none yet\n' })
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })

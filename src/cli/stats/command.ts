@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { InvalidArgumentError } from '../../errors'
 import type { PgStash } from '../../stash/pg-stash'
-import type { TenantStats } from '../../stash/upkeep/stats'
+import type { StashStats, TenantStats } from '../../stash/upkeep/stats'
 import { UsageError } from '../console/failure'
 import { seconds } from '../console/flag-values'
 import { percent } from '../console/quantity'
@@ -77,7 +77,10 @@ async function picture(stash: PgStash, { tenant, namespace, exact }: StatsFlags)
   if (tenant !== undefined) return ofTenant(stash, tenant, namespace)
   const all = await stash.stats({ exact })
   if (namespace === undefined)
-    return { document: { schema, ...all, lastSweep: all.lastSweep ?? null }, screen: stashScreen(schema, all) }
+    return {
+      document: { schema, ...all, nearLog: jsonOf(all.nearLog), lastSweep: all.lastSweep ?? null },
+      screen: stashScreen(schema, all),
+    }
   const { isEstimate, sampledShare } = all
   const held = narrowed(all, namespace)
   const how = isEstimate ? `an estimate: ${percent(sampledShare)} of the blocks were read` : 'counted whole'
@@ -98,6 +101,11 @@ async function ofTenant(stash: PgStash, tenant: string, namespace: string | unde
     ...held,
   }
   return { document, screen: heldScreen(title, held, 'counted whole') }
+}
+
+/** JSON has no undefined. */
+function jsonOf(log: StashStats['nearLog']): object {
+  return { ...log, reachesMsBack: log.reachesMsBack ?? null }
 }
 
 /** `views` and its versions, which are stored as `views@v2`. */

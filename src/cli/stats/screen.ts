@@ -32,7 +32,19 @@ export function heldScreen(title: string, held: TenantStats, how: string): strin
 }
 
 function overview(stats: StashStats): string {
-  const { live, expired, cleared, sessions, rateLimits, locks, tableBytes, indexBytes, isUnlogged, lastSweep } = stats
+  const {
+    live,
+    expired,
+    cleared,
+    sessions,
+    rateLimits,
+    locks,
+    tableBytes,
+    indexBytes,
+    isUnlogged,
+    nearLog,
+    lastSweep,
+  } = stats
   const rows = [
     ['', 'live', 'expired', 'cleared', 'values', 'on disk'],
     ['entries', ...[live, expired, cleared].map(number), bytes(stats.bytes), bytes(tableBytes + indexBytes)],
@@ -47,8 +59,14 @@ function overview(stats: StashStats): string {
     columns(rows),
     '',
     `entries on disk: ${bytes(tableBytes)} table, ${bytes(indexBytes)} index, ${isUnlogged ? 'unlogged' : 'logged'}`,
+    ...(nearLog.namespaces > 0 || nearLog.rows > 0 ? [told(nearLog)] : []),
     `last sweep: ${sweep}`,
   ].join('\n')
+}
+
+function told({ namespaces, rows, bytes: onDisk, reachesMsBack }: StashStats['nearLog']): string {
+  const back = reachesMsBack === undefined ? 'nobody has read it yet' : `from ${ago(Date.now() - reachesMsBack)} on`
+  return `held near: ${counted(namespaces, 'namespace', 'namespaces')}; log of ${counted(rows, 'row', 'rows')}, ${bytes(onDisk)}, ${back}`
 }
 
 function sizes({ sizeClasses }: StashStats): string {

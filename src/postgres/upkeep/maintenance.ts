@@ -1,4 +1,5 @@
 import keepLog from '../../../sql/statements/near/keep.sql'
+import measureLog from '../../../sql/statements/near/measure.sql'
 import checkReadOnly from '../../../sql/statements/schema/check-read-only.sql'
 import sweepTags from '../../../sql/statements/tags/sweep.sql'
 import countEntries from '../../../sql/statements/upkeep/count-entries.sql'
@@ -50,6 +51,18 @@ export interface LockCount {
   readonly held: number
   /** On disk, with indexes. */
   readonly bytes: number
+}
+
+/** What the processes that hold near are told by. */
+export interface NearLogCount {
+  /** Namespaces, of all tenants, whose writes are logged: they are held near, or were once. */
+  readonly namespaces: number
+  /** Rows of the log; a million at most. */
+  readonly rows: number
+  /** On disk, with indexes. */
+  readonly bytes: number
+  /** How far back the log reaches, in milliseconds, to 20 seconds; undefined: nobody has read it yet. A minute or two where it is kept up. */
+  readonly reachesMsBack: number | undefined
 }
 
 export interface LiveAndExpired {
@@ -106,6 +119,7 @@ export class Maintenance {
   readonly #findQuotaCut: Statement
   readonly #keepLog: Statement
   readonly #finishSweep: Statement
+  readonly #measureLog: Statement
   readonly #measureTable: Statement
   readonly #readSweep: Statement
   readonly #sweeps: Readonly<Record<SweptTable, Statement>>
@@ -126,6 +140,7 @@ export class Maintenance {
     this.#readSweep = statementOf(readSweep, schema)
     this.#takeSweepLease = statementOf(takeSweepLease, schema)
     this.#checkReadOnly = statementOf(checkReadOnly, schema)
+    this.#measureLog = statementOf(measureLog, schema)
     this.#measureTable = statementOf(measureTable, schema)
     this.#sweeps = {
       entry: statementOf(sweepBlocks, schema),
@@ -196,6 +211,13 @@ export class Maintenance {
     const [row] = await this.#database.read(this.#countLocks, [])
     const [held, bytes] = row as [number, number]
     return { held, bytes }
+  }
+
+  /** The log of what is held near. */
+  async nearLog(): Promise<NearLogCount> {
+    const [row] = await this.#database.read(this.#measureLog, [])
+    const [namespaces, rows, bytes, reachesMsBack] = row as [number, number, number, number | null]
+    return { namespaces, rows, bytes, reachesMsBack: reachesMsBack ?? undefined }
   }
 
   /** Reads the whole table. */

@@ -1,6 +1,13 @@
 import { assertKnown } from '../../entry/known-options'
 import { type NamespaceCount, totalOf } from '../../postgres/entries/namespace-count'
-import type { LastSweep, LiveAndExpired, LockCount, Maintenance, SizedCount } from '../../postgres/upkeep/maintenance'
+import type {
+  LastSweep,
+  LiveAndExpired,
+  LockCount,
+  Maintenance,
+  NearLogCount,
+  SizedCount,
+} from '../../postgres/upkeep/maintenance'
 
 /** What a tenant holds, counted now. */
 export interface TenantStats {
@@ -52,6 +59,8 @@ export interface StashStats extends TenantStats {
   }
   /** Of all tenants. */
   readonly locks: LockCount
+  /** The log that tells processes what to forget of what they hold near. What this process holds is `near.stats()`. */
+  readonly nearLog: NearLogCount
   /** The last whole turn of any process; undefined: there was none. */
   readonly lastSweep: LastSweep | undefined
 }
@@ -74,10 +83,11 @@ export async function stats(maintenance: Maintenance, options: StatsOptions = {}
   const { blocks, sessionBytes, sessionBlocks, counterBytes, counterBlocks, ...size } = await maintenance.size()
   const shareOf = (all: number) => (exact ? 1 : Math.min(1, sampledBlocks / Math.max(1, all)))
   const [share, ofSessions, ofCounters] = [shareOf(blocks), shareOf(sessionBlocks), shareOf(counterBlocks)]
-  const [sampled, expiring, locks, lastSweep] = await Promise.all([
+  const [sampled, expiring, locks, nearLog, lastSweep] = await Promise.all([
     maintenance.count(share * 100),
     maintenance.countExpiring(ofSessions * 100, ofCounters * 100),
     maintenance.countLocks(),
+    maintenance.nearLog(),
     maintenance.lastSweep(),
   ])
   const counts = sampled.map((count) => scaled(count, share))
@@ -91,6 +101,7 @@ export async function stats(maintenance: Maintenance, options: StatsOptions = {}
     sessions: { ...scaledRows(expiring.sessions, ofSessions), bytes: sessionBytes },
     rateLimits: { ...scaledRows(expiring.counters, ofCounters), bytes: counterBytes },
     locks,
+    nearLog,
     lastSweep,
   }
 }
