@@ -1,5 +1,4 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Cache } from '../../../src/stash/entries/cache'
 import type { NearOptions, PgStashOptions } from '../../../src/stash/options/told'
 import type { PgStash } from '../../../src/stash/pg-stash'
 import { describeEveryBody } from '../../support/bodies'
