@@ -3,7 +3,7 @@ import { expect, inject, it } from 'vitest'
 import type { PgPool } from '../../src/postgres/wire/pg/driver'
 import type { PgStashOptions } from '../../src/stash/options/told'
 import { PgStash } from '../../src/stash/pg-stash'
-import { freshSchema } from '../support/bodies'
+import { madeSchema } from '../support/bodies'
 import { PlainPool } from '../support/plain-pool'
 
 const timeoutMs = 400
@@ -34,7 +34,12 @@ it.each(Object.keys(pools))(
   'over %s, a loop that stands still for longer than the time limit costs no call',
   async (name) => {
     const { options, end } = (pools[name] as (typeof pools)[string])()
-    const stash = new PgStash({ ...options, schema: freshSchema(), timeoutMs, sweeper: false })
+    const stash = new PgStash({
+      ...options,
+      schema: await madeSchema(inject('postgresUrl')),
+      timeoutMs,
+      sweeper: false,
+    })
     await stash.migrate()
     const cache = stash.namespace('blocked')
     await cache.set('k', 0)

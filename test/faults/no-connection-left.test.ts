@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { PgStash } from '../../src/stash/pg-stash'
-import { freshSchema } from '../support/bodies'
+import { madeSchema } from '../support/bodies'
 import { Load } from '../support/load'
 import { TestServer } from '../support/servers/postgres'
 import { sleep } from '../support/sleep'
@@ -11,7 +11,7 @@ const timeoutMs = 500
 describe("a caller's pool whose only client somebody holds", () => {
   const open = async () => {
     const pool = new pg.Pool({ connectionString: inject('postgresUrl'), max: 1 })
-    const stash = new PgStash({ pool, schema: freshSchema(), timeoutMs, breaker: false })
+    const stash = new PgStash({ pool, schema: await madeSchema(inject('postgresUrl')), timeoutMs, breaker: false })
     const close = async () => {
       await stash.close()
       await pool.end()

@@ -6,7 +6,7 @@ import { RateLimiter } from '../../src/stash/limits/rate-limiter'
 import type { PgStashOptions } from '../../src/stash/options/told'
 import { PgStash } from '../../src/stash/pg-stash'
 import { Sessions } from '../../src/stash/sessions/store'
-import { freshSchema } from '../support/bodies'
+import { freshSchema, madeSchema } from '../support/bodies'
 import { Load, type Report } from '../support/load'
 import { FaultyProxy } from '../support/servers/faulty-proxy'
 import { sleep } from '../support/sleep'
@@ -79,7 +79,7 @@ it('a connection that is not made in time: nothing was sent, and the error says 
 it('a server that answers the start and then no query: calls end in time, and are served once it answers', async () => {
   const proxy = await FaultyProxy.before(inject('postgresUrl'))
   closing.push(() => proxy.close())
-  const stash = new PgStash({ connectionString: proxy.url, schema: freshSchema(), timeoutMs })
+  const stash = new PgStash({ connectionString: proxy.url, schema: await madeSchema(inject('postgresUrl')), timeoutMs })
   closing.push(() => stash.close())
   const load = await Load.on(stash)
   for (let round = 0; round < 2; round += 1) {
@@ -100,7 +100,7 @@ it('a server that answers the start and then no query: calls end in time, and ar
 it('a pool that is closed meanwhile closes within the time limit', async () => {
   const proxy = await FaultyProxy.before(inject('postgresUrl'))
   closing.push(() => proxy.close())
-  const stash = new PgStash({ connectionString: proxy.url, schema: freshSchema(), timeoutMs })
+  const stash = new PgStash({ connectionString: proxy.url, schema: await madeSchema(inject('postgresUrl')), timeoutMs })
   await stash.namespace('a').set('k', 1)
   proxy.freeze()
   const call = stash.namespace('a').get('k')
