@@ -27,7 +27,10 @@ describe('row-level security, seen by the app role in plain SQL', () => {
     const stash = isolated.open()
     for (const tenant of ['a', 'b']) {
       await stash.tenant(tenant).namespace('n').set('k', tenant)
-      await stash.tenant(tenant).namespace('n').set('tagged', tenant, { tags: ['t'] })
+      await stash
+        .tenant(tenant)
+        .namespace('n')
+        .set('tagged', tenant, { tags: ['t'] })
       await stash.tenant(tenant).namespace('cleared').clear()
       await new Sessions({ stash, tenant }).set('s', { n: 1 })
       await new RateLimiter({ stash, tenant, limit: 5, windowMs: 60_000 }).consume('k')
