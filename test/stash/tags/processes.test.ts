@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, inject, it } from 'vitest'
 import { freshSchema } from '../../support/bodies'
 import { rounds } from '../../support/depth'
-import { type BuiltPackage, builtPackage, type Removal } from '../../support/without'
+import { type BuiltPackage, builtPackage, type Removal } from '../../support/rules/removals'
 import { type Findings, judge, type Told } from './history'
 
 /** More is found by more: `TAG_SECONDS=60`. */
