@@ -43,7 +43,7 @@ export class Call<T> implements Waiting {
     this.#resolve = resolve
     this.#reject = reject
     deadlines.add(this, this.madeAt)
-    if (signal !== undefined) this.#listen(signal)
+    if (signal !== undefined) this.listen(signal)
   }
 
   succeed(value: T): void {
@@ -79,7 +79,7 @@ export class Call<T> implements Waiting {
     return true
   }
 
-  #listen(signal: AbortSignal): void {
+  protected listen(signal: AbortSignal): void {
     if (signal.aborted) this.abandon(undefined, signal.reason)
     else this.#stopListening = callsOf(signal).add(this as Call<unknown>)
   }

@@ -78,6 +78,27 @@ export class Coalescer {
     })
   }
 
+  /** One key, asked by somebody who hears of the answer before the caller does. */
+  watched<Payload, Answer, T>(
+    lane: Lane<Payload, Answer>,
+    address: Address,
+    item: Item<Payload>,
+    watch: Watch<Answer, T>,
+    options?: CallOptions,
+  ): Promise<T> {
+    if (this.#isClosed) return Promise.reject(new StashClosedError())
+    const signal = signalOf(options)
+    return new Promise<T>((resolve, reject) => {
+      const { meter } = lane
+      const call = new WatchedCall(this.#deadlines, meter, address, resolve, reject, signal, item.payload, watch)
+      try {
+        if (!call.isSettled) lane.ask(address, item.key, call)
+      } catch (error) {
+        call.fail(error)
+      }
+    })
+  }
+
   /**
    * Many keys, answered together, in the order given. Where one fails, the others still go their way, and then the call
    * rejects with the first failure.
@@ -208,6 +229,58 @@ class OneKeyCall<Payload, Answer, T> extends Call<T> implements Sharer<Payload, 
 
   receive(answer: Answer): void {
     this.succeed(this.#translate(answer))
+  }
+}
+
+/** What somebody who watches a call is told. */
+export interface Watch<Answer, T> {
+  /** Before it is asked. What is refused at once never begins. */
+  begin(): void
+  /** While the caller waits. Answers what the caller is told; may throw. */
+  answered(answer: Answer): T
+  /** Once, last, if it began: it has been answered, or has failed, or nobody waits any more. */
+  end(): void
+}
+
+class WatchedCall<Payload, Answer, T> extends Call<T> implements Sharer<Payload, Answer> {
+  #watch: Watch<Answer, T> | undefined
+
+  constructor(
+    deadlines: Deadlines,
+    meter: Meter,
+    address: Address,
+    resolve: (value: T) => void,
+    reject: (error: unknown) => void,
+    signal: AbortSignal | undefined,
+    readonly payload: Payload,
+    watch: Watch<Answer, T>,
+  ) {
+    super(deadlines, meter, address, resolve, reject)
+    this.#watch = watch
+    watch.begin()
+    // An aborted one fails at once, and the watch ends.
+    if (signal !== undefined) this.listen(signal)
+  }
+
+  get call(): Call<unknown> {
+    return this as Call<unknown>
+  }
+
+  receive(answer: Answer): void {
+    const watch = this.#watch
+    if (watch === undefined) return
+    this.succeed(watch.answered(answer))
+    this.#end()
+  }
+
+  override fail(error: unknown): void {
+    super.fail(error)
+    this.#end()
+  }
+
+  #end(): void {
+    this.#watch?.end()
+    this.#watch = undefined
   }
 }
 

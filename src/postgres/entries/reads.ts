@@ -1,5 +1,6 @@
 import readNear from '../../../sql/statements/entries/reads/near.sql'
 import readNearAlone from '../../../sql/statements/entries/reads/near-alone.sql'
+import readNearOfOne from '../../../sql/statements/entries/reads/near-of-one-namespace.sql'
 import readTtls from '../../../sql/statements/entries/reads/ttls.sql'
 import readValue from '../../../sql/statements/entries/reads/value.sql'
 import readValues from '../../../sql/statements/entries/reads/values.sql'
@@ -13,6 +14,7 @@ import { addressColumns, byPosition, type Found } from '../wire/batch-rows'
 import type { Row } from '../wire/driver'
 import { type Statement, statementOf } from '../wire/statement'
 import type { StatementRunner } from '../wire/statement-runner'
+import { type NearAnswer, nearAnswerOf } from './near-answer'
 
 /** Answers a row, whose first column is its position in the batch, or undefined. */
 type ReadRules = LaneRules<null, Found<Row>, Found<Row>>
@@ -25,16 +27,11 @@ type Read = (requests: readonly Located[]) => Promise<Found<Row>[]>
  * answered by a mark, and asked for again; from then on all reads of its namespace look at tags.
  */
 export function valueRules(database: StatementRunner, schema: string, tagging: Tagging): ReadRules {
-  const ofOneNamespace = statementOf(readNamespace, schema)
-  const readMany = manyWith(database, statementOf(readValues, schema))
-  const readOne = oneWith(database, statementOf(readValue, schema))
-  const read: Read = async (requests) => {
-    if (requests.length === 1) return readOne(requests)
-    const address = sharedAddress(requests)
-    if (address === undefined) return readMany(requests)
-    const keys = requests.map(({ key }) => key)
-    return byPosition(await database.read(ofOneNamespace, [address.tenant, address.namespace, keys]), keys.length)
-  }
+  const read = byCrowd(database, {
+    one: statementOf(readValue, schema),
+    ofOneNamespace: statementOf(readNamespace, schema),
+    many: statementOf(readValues, schema),
+  })
   const readTagged: Read = async (requests) => {
     const { one, many } = await tagging.reads()
     return (requests.length === 1 ? oneWith(database, one) : manyWith(database, many))(requests)
@@ -71,6 +68,25 @@ function withTags({ namespaces }: Tagging, read: Read, readTagged: Read, format 
   }
 }
 
+/** Statements that answer the same of a lone key, of keys of one namespace, and of any keys. */
+interface ReadStatements {
+  readonly one: Statement
+  readonly ofOneNamespace: Statement
+  readonly many: Statement
+}
+
+function byCrowd(database: StatementRunner, { one, ofOneNamespace, many }: ReadStatements): Read {
+  const readOne = oneWith(database, one)
+  const readMany = manyWith(database, many)
+  return async (requests) => {
+    if (requests.length === 1) return readOne(requests)
+    const address = sharedAddress(requests)
+    if (address === undefined) return readMany(requests)
+    const keys = requests.map(({ key }) => key)
+    return byPosition(await database.read(ofOneNamespace, [address.tenant, address.namespace, keys]), keys.length)
+  }
+}
+
 function manyWith(database: StatementRunner, statement: Statement): Read {
   return async (requests) => byPosition(await database.read(statement, addressColumns(requests)), requests.length)
 }
@@ -84,17 +100,26 @@ function oneWith(database: StatementRunner, statement: Statement): Read {
   }
 }
 
-/** Rows of position, whether the namespace is told, format, value, version, milliseconds left, the tags of a tagged one; one for each key. */
-export function nearRules(database: StatementRunner, schema: string, tagging: Tagging): LaneRules<null, Row, Row> {
-  const readMany = manyWith(database, statementOf(readNear, schema))
-  const readOne = oneWith(database, statementOf(readNearAlone, schema))
-  const read: Read = (requests) => (requests.length === 1 ? readOne : readMany)(requests)
+/** Whether the namespace is told; what was found, with its version, the milliseconds left, the tags of a tagged one. */
+export function nearRules(
+  database: StatementRunner,
+  schema: string,
+  tagging: Tagging,
+): LaneRules<null, NearAnswer, Row> {
+  const read = byCrowd(database, {
+    one: statementOf(readNearAlone, schema),
+    ofOneNamespace: statementOf(readNearOfOne, schema),
+    many: statementOf(readNear, schema),
+  })
   const readTagged: Read = async (requests) => manyWith(database, (await tagging.reads()).near)(requests)
-  const { run, ...rules } = readRules('get', withTags(tagging, read, readTagged, 2))
+  // Every key has a row, found or not.
+  const run = withTags(tagging, read, readTagged, 2) as (requests: readonly Located[]) => Promise<Row[]>
   return {
-    ...rules,
-    run: run as LaneRules<null, Row, Row>['run'],
-    answer: (row) => row,
-    isHit: (row) => row[2] !== null,
+    operation: 'get',
+    isRead: true,
+    isShared: true,
+    run,
+    answer: nearAnswerOf,
+    isHit: ({ row }) => row !== undefined,
   }
 }

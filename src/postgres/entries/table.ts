@@ -2,7 +2,7 @@ import countTenant from '../../../sql/statements/entries/reads/count.sql'
 import clearNamespace from '../../../sql/statements/entries/writes/clear.sql'
 import { type Address, addressOf } from '../../coalescing/address'
 import type { CallOptions } from '../../coalescing/call'
-import type { Coalescer } from '../../coalescing/coalescer'
+import type { Coalescer, Watch } from '../../coalescing/coalescer'
 import type { Lane } from '../../coalescing/lane'
 import type { Item } from '../../coalescing/lane-rules'
 import { decodeValue } from '../../entry/codec'
@@ -17,6 +17,7 @@ import type { StatementRunner } from '../wire/statement-runner'
 import { type Addition, incrementRules } from './increments'
 import { EntryListing, type Listing } from './listing'
 import { countOf, type NamespaceCount } from './namespace-count'
+import { type NearAnswer, type NearRow, numbersOf } from './near-answer'
 import { entryRules, nearRules, ttlRules, valueRules } from './reads'
 import {
   addRules,
@@ -30,33 +31,13 @@ import {
   writeRules,
 } from './writes'
 
-export type { Addition, CompareAndSetResult, ConditionalWrite, Listing, Write }
+export type { Addition, CompareAndSetResult, ConditionalWrite, Listing, NearAnswer, NearRow, Write }
 
 export interface EntryRecord {
   readonly value: unknown
   readonly version: number
   /** Epoch milliseconds of the database's clock; null for no expiry. */
   readonly expiresAt: number | null
-}
-
-/** An entry as a near cache keeps it: not decoded yet. */
-export interface NearRow {
-  readonly format: string
-  readonly text: string
-  readonly version: number
-  /** Milliseconds until it expires, when the statement was run; null for no expiry. */
-  readonly leftMs: number | null
-  /** The moment, in epoch milliseconds of the database's clock; null for no expiry. */
-  readonly expiresAt: number | null
-  /** The numbers of its tags, as decimal texts: it is void when one of them is. Empty: untagged. */
-  readonly tags: readonly string[]
-}
-
-/** What a read for a near cache answers, of a key that is there or not. */
-export interface NearAnswer {
-  readonly row: NearRow | undefined
-  /** Whether every write of the namespace that is not in this answer's snapshot is one that logs. Otherwise the answer may not be kept. */
-  readonly isTold: boolean
 }
 
 /** What a write answers. */
@@ -77,7 +58,7 @@ export class EntryTable {
 
   readonly #values: Lane<null, Found<Row>>
   readonly #entries: Lane<null, Found<Row>>
-  readonly #near: Lane<null, Row>
+  readonly #near: Lane<null, NearAnswer>
   readonly #ttls: Lane<null, Found<Row>>
   readonly #writes: Lane<Write, number>
   readonly #adds: Lane<Write, boolean>
@@ -121,8 +102,12 @@ export class EntryTable {
   }
 
   /** For a near cache; coalesced as other reads. */
-  getNear(address: Address, keys: readonly string[], options?: CallOptions): Promise<NearAnswer[]> {
-    return this.#coalescer.many(this.#near, address, bare(keys), nearAnswerOf, options)
+  getNear<T>(address: Address, key: string, watch: Watch<NearAnswer, T>, options?: CallOptions): Promise<T> {
+    return this.#coalescer.watched(this.#near, address, { key, payload: null }, watch, options)
+  }
+
+  getManyNear(address: Address, keys: readonly string[], options?: CallOptions): Promise<NearAnswer[]> {
+    return this.#coalescer.many(this.#near, address, bare(keys), same, options)
   }
 
   hasMany(address: Address, keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
@@ -258,26 +243,4 @@ function recordOf(row: Found<Row>): EntryRecord | undefined {
   if (row === undefined) return undefined
   const [, format, text, version, expiresAt] = row as [number, string, string, number, number | null]
   return { value: decodeValue(format, text), version, expiresAt }
-}
-
-const none: readonly string[] = Object.freeze([])
-
-/** Of an array of numbers, as PostgreSQL writes it. */
-function numbersOf(array: string | null | undefined): readonly string[] {
-  return array === null || array === undefined ? none : array.slice(1, -1).split(',')
-}
-
-function nearAnswerOf(row: Row): NearAnswer {
-  const [, isTold, format, text, version, leftMs, expiresAt, given] = row as [
-    number,
-    boolean,
-    string | null,
-    string,
-    number,
-    number | null,
-    number | null,
-    string | null | undefined,
-  ]
-  const tags = numbersOf(given)
-  return { isTold, row: format === null ? undefined : { format, text, version, leftMs, expiresAt, tags } }
 }

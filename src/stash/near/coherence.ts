@@ -4,7 +4,7 @@ import { type Digest, loggedDigest } from './digest'
 import { Lease } from './lease'
 import { type Epoch, type Held, Memory, type MemoryLimits, type Place } from './memory'
 import { ReadsUnderWay, type ReadUnderWay } from './reads-under-way'
-import { absent, keep } from './value'
+import { absent, type KeptValue, keep, keepUnread } from './value'
 
 /** A row of the database. */
 export interface FoundRow {
@@ -33,7 +33,6 @@ export interface HoldRules {
   readonly ttl: number
   /** For so long it is remembered that there is none, in milliseconds; 0: not. */
   readonly absentTtl: number
-  readonly isFrozen: boolean
 }
 
 /** A write of this process from its call to its answer. */
@@ -76,6 +75,14 @@ const knownKinds: ReadonlySet<string> = new Set(['k', 'n', 't', 'g'])
 
 /** What the number of a tag takes, about. */
 const bytesOfTag = 64
+
+const bytesOfTags = (tags: readonly string[] | undefined) => bytesOfTag * (tags?.length ?? 0)
+
+/** A value as it is kept, with the bytes it takes. */
+export interface Decoded {
+  readonly kept: KeptValue
+  readonly bytes: number
+}
 
 /** Numbers of tags that are known to be void. More: everything is void, and none has to be known. */
 const mostVoidTags = 10_000
@@ -134,33 +141,44 @@ export class Coherence {
     return true
   }
 
+  /** Of what is held as text until somebody reads it: the value, decoded once for all readers to come. */
+  read(held: Held, isFrozen: boolean): KeptValue {
+    const { kept } = held
+    if (kept.form !== 'unread') return kept
+    const decoded = keep(kept.format, kept.value as string, isFrozen)
+    this.memory.replace(held, decoded.kept, decoded.bytes + bytesOfTags(held.tags))
+    return decoded.kept
+  }
+
   /** A statement of this process was acknowledged, whoever asked for it: an event, by which its row in the log is dated. */
   acknowledge(): number {
     this.seq += 1
     return this.seq
   }
 
-  /** A call that goes to the database. */
-  beginRead(): ReadUnderWay {
-    return this.reads.begin(this.seq, this.options.now())
+  /** A call about a key that goes to the database. @param key as stored */
+  beginRead(place: Place, key: string): ReadUnderWay {
+    return this.reads.begin(place, key, this.#digestOf(place, key), this.seq, this.options.now())
   }
 
-  /** Once for each read that began, answered or not, after its answers. */
+  /** Once for each read that began, answered or not, after its answer. */
   endRead(read: ReadUnderWay): void {
     this.reads.end(read)
   }
 
-  /** What the database answered about a key that was asked by `read`: it may enter, and what it proves old goes. */
-  answered(read: ReadUnderWay, place: Place, key: string, { row, isTold }: Answer, rules: HoldRules): void {
-    const digest = place.digestOf(key)
-    this.noteTold(read, place, isTold)
-    if (row === undefined) this.#absent(read, place, key, digest, isTold, rules)
-    else this.#present(read, place, key, digest, row, isTold, rules)
+  /**
+   * What the database answered: it may enter, and what it proves old goes.
+   * @param decoded the value of the row, where somebody has it who may share it with all
+   */
+  answered(read: ReadUnderWay, { row, isTold }: Answer, rules: HoldRules, decoded?: Decoded): void {
+    this.noteTold(read, isTold)
+    if (row === undefined) this.#absent(read, isTold, rules)
+    else this.#present(read, row, isTold, rules, decoded)
   }
 
   /** Before a write leaves: a read that is asked after it, awaited or not, goes to the database, behind it. */
   beginWrite(place: Place, key: string): WriteUnderWay {
-    const digest = place.digestOf(key)
+    const digest = this.#digestOf(place, key)
     const pending = this.#writes.get(digest)
     if (pending === undefined) this.#writes.set(digest, { writes: 1, voidedAt: 0, top: 0 })
     else pending.writes += 1
@@ -178,7 +196,7 @@ export class Coherence {
     this.voidAtAcknowledgement(write.digest)
     if (row === undefined) return
     this.noteVersion(write.digest, row.version)
-    if (mayEnter) this.#hold(write.place, write.key, write.digest, this.seq, write.calledAt, row, rules)
+    if (mayEnter) this.#hold(write, this.seq, row, rules)
   }
 
   /** Before a namespace or a tenant is emptied, or a part of it. */
@@ -210,7 +228,7 @@ export class Coherence {
   drop(reason?: LostRows | 'first'): void {
     if (reason === 'incarnation' || reason === 'pruned') this.counts.drops[reason] += 1
     this.voidEpoch(this.memory.epoch)
-    this.reads.forgetMarks()
+    this.reads.forget()
     this.memory.clear()
   }
 
@@ -220,7 +238,7 @@ export class Coherence {
   }
 
   /** A backup, or a standby that took over, may know nothing of a mark: each answer says whether it does, and what is void is so in this as well. */
-  protected noteTold({ begin }: ReadUnderWay, place: Place, isTold: boolean): void {
+  protected noteTold({ begin, place }: ReadUnderWay, isTold: boolean): void {
     if (!isTold) place.toldAt = 0
     else if (begin > place.toldAt) place.toldAt = begin
   }
@@ -258,8 +276,8 @@ export class Coherence {
   }
 
   /** Whether something that covers the key was voided after the read began. */
-  protected isFenced(read: ReadUnderWay, place: Place, digest: Digest): boolean {
-    return place.isVoidSince(read.begin) || this.reads.voidedAt(digest) > read.begin
+  protected isFenced({ place, begin, ofKey }: ReadUnderWay): boolean {
+    return place.isVoidSince(begin) || ofKey.voidedAt > begin
   }
 
   /** Whether a newer version was answered meanwhile. */
@@ -316,7 +334,7 @@ export class Coherence {
     if (held !== undefined && held.begin < at) this.memory.drop(digest)
     const pending = this.#writes.get(digest)
     if (pending !== undefined && at > pending.voidedAt) pending.voidedAt = at
-    if (!this.reads.noteVoid(digest, at)) this.#voidAllReads()
+    this.reads.noteVoid(digest, at)
   }
 
   /** When an answer is no answer any more. Counted from the call: early by a round trip, never late. */
@@ -324,50 +342,39 @@ export class Coherence {
     return leftMs === null ? Number.POSITIVE_INFINITY : calledAt + leftMs
   }
 
-  #absent(
-    read: ReadUnderWay,
-    place: Place,
-    key: string,
-    digest: Digest,
-    isTold: boolean,
-    { absentTtl }: HoldRules,
-  ): void {
-    const mayEnter = absentTtl > 0 && isTold && !this.isFenced(read, place, digest) && this.reads.top(digest) === 0
-    this.voidByAbsence(digest)
-    if (!mayEnter || place.isForgotten || this.isBeingWritten(place, digest)) return
-    const deadline = read.calledAt + absentTtl
-    const held = { place, key, digest, begin: this.seq, version: 0, deadline, expiry: deadline }
-    this.memory.put({ ...held, expiresAt: undefined, tags: undefined, kept: absent, touchedAt: read.calledAt }, 0)
+  /** What is held knows its own: to work one out takes as long as to find ten. */
+  #digestOf(place: Place, key: string): Digest {
+    return place.entries.get(key)?.digest ?? place.digestOf(key)
   }
 
-  #present(
-    read: ReadUnderWay,
-    place: Place,
-    key: string,
-    digest: Digest,
-    row: FoundRow,
-    isTold: boolean,
-    rules: HoldRules,
-  ): void {
+  #absent(read: ReadUnderWay, isTold: boolean, { absentTtl }: HoldRules): void {
+    const { place, key, calledAt } = read
+    const { digest, top } = read.ofKey
+    const mayEnter = absentTtl > 0 && isTold && !this.isFenced(read) && top === 0
+    this.voidByAbsence(digest)
+    if (!mayEnter || place.isForgotten || this.isBeingWritten(place, digest)) return
+    const deadline = calledAt + absentTtl
+    const held = { place, key, digest, begin: this.seq, version: 0, deadline, expiry: deadline }
+    this.memory.put({ ...held, expiresAt: undefined, tags: undefined, kept: absent, touchedAt: calledAt }, 0)
+  }
+
+  #present(read: ReadUnderWay, row: FoundRow, isTold: boolean, rules: HoldRules, decoded: Decoded | undefined): void {
+    const { place, key, begin, calledAt } = read
+    const { digest } = read.ofKey
     this.dropOlder(digest, row.version)
     const mayEnter =
-      isTold &&
-      !this.isFenced(read, place, digest) &&
-      !this.isBeingWritten(place, digest) &&
-      !this.isBehind(digest, row.version)
+      isTold && !this.isFenced(read) && !this.isBeingWritten(place, digest) && !this.isBehind(digest, row.version)
     this.noteVersion(digest, row.version)
-    if (mayEnter) this.#hold(place, key, digest, read.begin, read.calledAt, row, rules)
+    if (mayEnter) this.#hold({ place, key, digest, calledAt }, begin, row, rules, decoded)
     else if (isTold) this.counts.discardedFills += 1
   }
 
   #hold(
-    place: Place,
-    key: string,
-    digest: Digest,
+    { place, key, digest, calledAt }: Pick<WriteUnderWay, 'place' | 'key' | 'digest' | 'calledAt'>,
     begin: number,
-    calledAt: number,
     { format, text, version, leftMs, expiresAt, tags: given }: FoundRow,
-    { ttl, isFrozen }: HoldRules,
+    { ttl }: HoldRules,
+    decoded?: Decoded,
   ): void {
     if (place.isForgotten || place.isBeingSwept) return
     const tags = given === undefined || given.length === 0 ? undefined : given
@@ -376,9 +383,14 @@ export class Coherence {
     if (held !== undefined && held.version > version) return
     const expiry = this.deadlineOf(calledAt, leftMs)
     const deadline = Math.min(expiry, calledAt + ttl)
-    const { kept, bytes } = keep(format, text, isFrozen)
+    if (held !== undefined && held.version === version && held.place === place && held.key === key) {
+      this.memory.renew(held, { begin, deadline, expiry, expiresAt, touchedAt: calledAt })
+      this.counts.fills += 1
+      return
+    }
+    const { kept, bytes } = decoded ?? keepUnread(format, text)
     const entry = { place, key, digest, begin, version, deadline, expiry, expiresAt, tags, kept, touchedAt: calledAt }
-    if (this.memory.put(entry, bytes + bytesOfTag * (tags?.length ?? 0))) this.counts.fills += 1
+    if (this.memory.put(entry, bytes + bytesOfTags(tags))) this.counts.fills += 1
   }
 
   #applyRow(row: LogRow): void {
@@ -406,10 +418,5 @@ export class Coherence {
     if (pending === undefined) return
     pending.writes -= 1
     if (pending.writes === 0) this.#writes.delete(digest)
-  }
-
-  /** Too many marks are kept: none is needed once everything that is being read is void. */
-  #voidAllReads(): void {
-    this.drop()
   }
 }

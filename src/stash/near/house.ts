@@ -42,6 +42,10 @@ export class Near implements NearHouse {
     return new NearTable(this, entries, address, options)
   }
 
+  get isProven(): boolean {
+    return this.#feed.hasWorked
+  }
+
   beforeRead(): Promise<void> | undefined {
     if (!this.#feed.hasWorked) return this.#feed.prove()
     this.#feed.wake()

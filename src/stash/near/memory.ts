@@ -22,18 +22,18 @@ export interface Held {
   readonly key: string
   readonly digest: Digest
   /** Where the sequence of events stood when it was asked for, or acknowledged. */
-  readonly begin: number
+  begin: number
   /** 0: there is none. */
   readonly version: number
   /** When it is no answer any more, by the clock of this process. */
-  readonly deadline: number
+  deadline: number
   /** When the entry itself expires, by the same clock; Infinity: never. */
-  readonly expiry: number
+  expiry: number
   /** The same by the clock of the database, in epoch milliseconds; null: never; undefined: not known. */
-  readonly expiresAt: number | null | undefined
+  expiresAt: number | null | undefined
   /** The numbers of its tags; undefined: it has none. */
   readonly tags: readonly string[] | undefined
-  readonly kept: KeptValue
+  kept: KeptValue
   /** When it was used last, about. */
   touchedAt: number
 }
@@ -163,6 +163,18 @@ export class Memory {
     this.#entries.set(held.digest, held, { size: weight })
     held.place.entries.set(held.key, held)
     return true
+  }
+
+  /** The same version was answered again: its value stands, and how long it may. */
+  renew(held: Held, renewed: Pick<Held, 'begin' | 'deadline' | 'expiry' | 'expiresAt' | 'touchedAt'>): void {
+    Object.assign(held, renewed)
+    this.#entries.get(held.digest)
+  }
+
+  /** The same value in another form. @param bytes of it; where it is too large now, it goes */
+  replace(held: Held, kept: KeptValue, bytes: number): void {
+    held.kept = kept
+    if (this.of(held.digest) === held) this.put(held, bytes)
   }
 
   drop(digest: Digest): void {

@@ -1,107 +1,72 @@
 import type { Digest } from './digest'
+import type { Place } from './memory'
 
-/** Reads that began in one phase. */
-interface Phase {
+/** What happened to a key while reads of it were under way. */
+interface KeyBeingRead {
+  readonly digest: Digest
   reads: number
-  readonly marks: Map<Digest, Mark>
-}
-
-/** What happened to a key while reads were under way. */
-interface Mark {
   /** When it was voided last; 0: it was not. */
   voidedAt: number
   /** The highest version that somebody was answered; 0: nobody was. */
   top: number
 }
 
-/** A read from its call to its answer. */
+/** A read of one key from its call to its answer. */
 export interface ReadUnderWay {
+  readonly place: Place
+  /** As stored. */
+  readonly key: string
+  readonly ofKey: KeyBeingRead
   /** Where the sequence of events stood. */
   readonly begin: number
   /** By the clock of this process, at the call: before the statement left. */
   readonly calledAt: number
-  readonly phase: Phase
 }
 
-/** Marks kept at most: 20 MB. A read that hangs for its whole time limit beside a flood of writes comes to that. */
-const mostMarks = 200_000
-
 /**
- * What happened to keys, for reads that began before it. It is forgotten once none of those is under way: marks are made in the phase of the day, and a phase goes when its reads, and
- * those of the one before, have ended.
+ * What happens to keys that are being read: it is noted for them alone, and forgotten with the last of their reads, so that neither a flood of writes nor a read that hangs for its whole time
+ * limit fills the memory.
  */
 export class ReadsUnderWay {
-  #old: Phase = emptyPhase()
-  #young: Phase = emptyPhase()
+  readonly #keys = new Map<Digest, KeyBeingRead>()
 
-  /** How many they are. */
+  /** How many keys are being read. */
   get size(): number {
-    return this.#old.reads + this.#young.reads
+    return this.#keys.size
   }
 
-  /** Marks in memory. */
-  get marks(): number {
-    return this.#old.marks.size + this.#young.marks.size
+  begin(place: Place, key: string, digest: Digest, begin: number, calledAt: number): ReadUnderWay {
+    let ofKey = this.#keys.get(digest)
+    if (ofKey === undefined) {
+      ofKey = { digest, reads: 0, voidedAt: 0, top: 0 }
+      this.#keys.set(digest, ofKey)
+    }
+    ofKey.reads += 1
+    return { place, key, ofKey, begin, calledAt }
   }
 
-  begin(begin: number, calledAt: number): ReadUnderWay {
-    this.#young.reads += 1
-    return { begin, calledAt, phase: this.#young }
+  end({ ofKey }: ReadUnderWay): void {
+    ofKey.reads -= 1
+    if (ofKey.reads === 0 && this.#keys.get(ofKey.digest) === ofKey) this.#keys.delete(ofKey.digest)
   }
 
-  end({ phase }: ReadUnderWay): void {
-    phase.reads -= 1
-    if (this.#old.reads === 0) this.#turn()
-  }
-
-  /** @returns false: too much is kept, and all reads under way have to be voided */
-  noteVoid(digest: Digest, at: number): boolean {
-    if (this.size === 0) return true
-    const mark = this.#mark(digest)
-    if (at > mark.voidedAt) mark.voidedAt = at
-    return this.marks <= mostMarks
+  noteVoid(digest: Digest, at: number): void {
+    const ofKey = this.#keys.get(digest)
+    if (ofKey !== undefined && at > ofKey.voidedAt) ofKey.voidedAt = at
   }
 
   noteVersion(digest: Digest, version: number): void {
-    if (this.size === 0) return
-    const mark = this.#mark(digest)
-    if (version > mark.top) mark.top = version
+    const ofKey = this.#keys.get(digest)
+    if (ofKey !== undefined && version > ofKey.top) ofKey.top = version
   }
 
-  /** When the key was voided last, as far as a read under way has to know. */
-  voidedAt(digest: Digest): number {
-    return Math.max(this.#young.marks.get(digest)?.voidedAt ?? 0, this.#old.marks.get(digest)?.voidedAt ?? 0)
-  }
-
-  /** The highest version that somebody was answered, as far as a read under way has to know. */
+  /** The highest version that somebody was answered while the key was being read; 0: nobody was. */
   top(digest: Digest): number {
-    return Math.max(this.#young.marks.get(digest)?.top ?? 0, this.#old.marks.get(digest)?.top ?? 0)
+    return this.#keys.get(digest)?.top ?? 0
   }
 
-  /** All reads under way are void: nobody asks any more. */
-  forgetMarks(): void {
-    this.#old.marks.clear()
-    this.#young.marks.clear()
+  /** All reads under way are void, and versions may begin anew: what happened to them is no matter to those that come. */
+  forget(): void {
+    this.#keys.clear()
   }
-
-  /** No read is older than the young phase, so nobody asks for what happened before it. */
-  #turn(): void {
-    if (this.#young.reads === 0) this.forgetMarks()
-    if (this.#young.marks.size === 0) return
-    this.#old = this.#young
-    this.#young = emptyPhase()
-  }
-
-  #mark(digest: Digest): Mark {
-    const { marks } = this.#young
-    const known = marks.get(digest)
-    if (known !== undefined) return known
-    const mark = { voidedAt: 0, top: 0 }
-    marks.set(digest, mark)
-    return mark
-  }
-}
-
-function emptyPhase(): Phase {
-  return { reads: 0, marks: new Map() }
 }

@@ -17,13 +17,16 @@ import type {
 import type { EntryVerbs, ReadOptions } from '../entries/verbs'
 import type { ResolvedNearOptions } from '../options/near'
 import { isOutage } from '../options/outage'
-import type { Coherence, FoundRow, WriteUnderWay } from './coherence'
+import type { Coherence, WriteUnderWay } from './coherence'
 import type { Held, Place } from './memory'
-import { decodeFor, readKept } from './value'
+import { NearRead } from './read'
+import { presence, recordView, timeLeft, type View, valueView } from './view'
 
 /** What the tables of a stash have in common. */
 export interface NearHouse {
   readonly coherence: Coherence
+  /** Whether `beforeRead` has nothing to wait for. */
+  readonly isProven: boolean
   /** A read goes to the database; rejects where nothing can be held near. undefined: that is known to go well. */
   beforeRead(): Promise<void> | undefined
   /** A write leaves. */
@@ -42,6 +45,8 @@ export class NearTable implements EntryVerbs {
   readonly #entries: EntryTable
   readonly #address: Address
   readonly #rules: ResolvedNearOptions
+  readonly #values: View<unknown>
+  readonly #records: View<EntryRecord | undefined>
   #place: Place
 
   constructor(house: NearHouse, entries: EntryTable, address: Address, rules: ResolvedNearOptions) {
@@ -50,6 +55,8 @@ export class NearTable implements EntryVerbs {
     this.#entries = entries
     this.#address = address
     this.#rules = rules
+    this.#values = valueView(house.coherence, rules.isFrozen)
+    this.#records = recordView(this.#values)
     this.#place = house.coherence.place(address)
   }
 
@@ -62,51 +69,27 @@ export class NearTable implements EntryVerbs {
     const held = options === undefined ? this.#find(key) : this.#findAs(key, options)
     if (held === undefined) return undefined
     this.#coherence.counts.hits += 1
-    return Promise.resolve(readKept(held.kept, this.#rules.isFrozen))
+    return Promise.resolve(this.#values.ofHeld(held))
   }
 
-  async get(address: Address, key: string, options?: ReadOptions): Promise<unknown> {
-    const [value] = await this.getMany(address, [key], options)
-    return value
+  get(_address: Address, key: string, options?: ReadOptions): Promise<unknown> {
+    return this.#readOne(key, options, this.#values)
   }
 
   getMany(_address: Address, keys: readonly string[], options?: ReadOptions): Promise<unknown[]> {
-    const ofRow = ({ format, text }: FoundRow) => this.#decoded(format, text)
-    return this.#read(keys, options, (held) => this.#valueOf(held), ofRow, undefined)
+    return this.#readMany(keys, options, this.#values)
   }
 
-  async getEntry(_address: Address, key: string, options?: ReadOptions): Promise<EntryRecord | undefined> {
-    const held = this.#findAs(key, options)
-    if (held?.version === 0 || held?.expiresAt !== undefined) {
-      this.#coherence.counts.hits += 1
-      return held.version === 0 ? undefined : this.#recordOf(held, this.#valueOf(held))
-    }
-    // What was written through may expire at a moment that only the database knows.
-    const isWhole = ({ version, expiresAt }: Held) => version === 0 || expiresAt !== undefined
-    const [answer] = (await this.#askOrHold([key], options, isWhole)) as [NearAnswer | Held]
-    if ('place' in answer) return answer.version === 0 ? undefined : this.#recordOf(answer, this.#valueOf(answer))
-    if (answer.row === undefined) return undefined
-    const { format, text } = answer.row
-    return this.#recordOf(answer.row, this.#decoded(format, text))
+  getEntry(_address: Address, key: string, options?: ReadOptions): Promise<EntryRecord | undefined> {
+    return this.#readOne(key, options, this.#records)
   }
 
   hasMany(_address: Address, keys: readonly string[], options?: ReadOptions): Promise<boolean[]> {
-    return this.#read(
-      keys,
-      options,
-      ({ version }) => version > 0,
-      () => true,
-      false,
-    )
+    return this.#readMany(keys, options, presence)
   }
 
-  async ttl(_address: Address, key: string, options?: ReadOptions): Promise<number | null | undefined> {
-    const left = ({ version, expiry }: Held) => {
-      if (version === 0) return undefined
-      return expiry === Number.POSITIVE_INFINITY ? null : Math.max(1, Math.ceil(expiry - wakingNow()))
-    }
-    const [answer] = await this.#read([key], options, left, ({ leftMs }) => leftMs, undefined)
-    return answer
+  ttl(_address: Address, key: string, options?: ReadOptions): Promise<number | null | undefined> {
+    return this.#readOne(key, options, timeLeft)
   }
 
   set(address: Address, write: Write, options?: CallOptions): Promise<WriteResult> {
@@ -193,69 +176,76 @@ export class NearTable implements EntryVerbs {
     return held !== undefined && held.version < (options?.minVersion ?? 0) ? undefined : held
   }
 
+  /** One promise, and nothing in between: as a namespace that holds nothing near. */
+  #readOne<T>(key: string, options: ReadOptions | undefined, view: View<T>): Promise<T> {
+    const held = this.#findAs(key, options)
+    if (held !== undefined && view.isEnough(held)) {
+      this.#coherence.counts.hits += 1
+      return Promise.resolve(view.ofHeld(held))
+    }
+    if (!this.#house.isProven || this.#mayOutlast(options)) {
+      return this.#readMany([key], options, view).then(([answer]) => answer as T)
+    }
+    const asked = this.#entries.getNear(this.#address, key, this.#watch(key, view), options)
+    void this.#house.beforeRead()
+    return asked
+  }
+
   /** Each key from memory, or else from the database, all of those in one call. */
-  async #read<T>(
-    keys: readonly string[],
-    options: ReadOptions | undefined,
-    ofHeld: (held: Held) => T,
-    ofRow: (row: FoundRow) => T,
-    ofNone: T,
-  ): Promise<T[]> {
-    const held = keys.map((key) => this.#findAs(key, options))
+  async #readMany<T>(keys: readonly string[], options: ReadOptions | undefined, view: View<T>): Promise<T[]> {
+    const held = keys.map((key) => {
+      const one = this.#findAs(key, options)
+      return one !== undefined && view.isEnough(one) ? one : undefined
+    })
     const asked = keys.filter((_key, at) => held[at] === undefined)
     this.#coherence.counts.hits += keys.length - asked.length
     // What was found counts as of now: it may be void when the others are answered.
-    const answers = held.map((one) => (one === undefined ? ofNone : ofHeld(one)))
+    const answers = held.map((one) => (one === undefined ? view.ofNone : view.ofHeld(one)))
     if (asked.length === 0 && keys.length > 0) return answers
-    const found = await this.#askOrHold(asked, options)
+    const asking = this.#askMany(asked, options, view)
+    const found = await (this.#mayOutlast(options) ? this.#orHeld(asking, asked, options, view) : asking)
     let next = 0
-    for (const [at, one] of held.entries()) {
-      if (one !== undefined) continue
-      const answer = found[next] as NearAnswer | Held
-      next += 1
-      if ('place' in answer) answers[at] = ofHeld(answer)
-      else if (answer.row !== undefined) answers[at] = ofRow(answer.row)
-    }
+    for (const [at, one] of held.entries()) if (one === undefined) answers[at] = found[next++] as T
     return answers
   }
 
-  /**
-   * While the database is away: what is held, for a while beyond the lease.
-   * @param isEnough whether that answers what is asked
-   */
-  async #askOrHold(
-    keys: readonly string[],
-    options: ReadOptions | undefined,
-    isEnough: (held: Held) => boolean = () => true,
-  ): Promise<readonly (NearAnswer | Held)[]> {
+  async #askMany<T>(keys: readonly string[], options: ReadOptions | undefined, view: View<T>): Promise<T[]> {
+    const watches = keys.map((key) => this.#watch(key, view))
+    for (const watch of watches) watch.begin()
     try {
-      return await this.#ask(keys, options)
-    } catch (error) {
-      const { staleIfErrorMs } = this.#rules
-      if (staleIfErrorMs === 0 || options?.fresh || !isOutage(error)) throw error
-      const now = wakingNow()
-      const least = options?.minVersion ?? 0
-      const held = keys.map((key) => this.#coherence.find(this.#place, key, now, staleIfErrorMs))
-      if (held.some((one) => one === undefined || one.version < least || !isEnough(one))) throw error
-      return held as Held[]
+      const asked = this.#entries.getManyNear(this.#address, keys, options)
+      const proof = this.#house.beforeRead()
+      const answers = proof === undefined ? await asked : (await Promise.all([asked, proof]))[0]
+      return watches.map((watch, at) => watch.answered(answers[at] as NearAnswer))
+    } finally {
+      for (const watch of watches) watch.end()
     }
   }
 
-  async #ask(keys: readonly string[], options: ReadOptions | undefined): Promise<readonly NearAnswer[]> {
-    const { place } = this
-    const read = this.#coherence.beginRead()
-    this.#coherence.counts.misses += keys.length
+  #watch<T>(key: string, view: View<T>): NearRead<T> {
+    return new NearRead(this.#house, this.#rules, this.#address, this.place, key, view)
+  }
+
+  #mayOutlast(options: ReadOptions | undefined): boolean {
+    return this.#rules.staleIfErrorMs > 0 && !options?.fresh
+  }
+
+  /** While the database is away: what is held, for a while beyond the lease. */
+  async #orHeld<T>(
+    asked: Promise<readonly T[]>,
+    keys: readonly string[],
+    options: ReadOptions | undefined,
+    view: View<T>,
+  ): Promise<readonly T[]> {
     try {
-      const asked = this.#entries.getNear(this.#address, keys, options)
-      const proof = this.#house.beforeRead()
-      const answers = proof === undefined ? await asked : (await Promise.all([asked, proof]))[0]
-      for (const [at, answer] of answers.entries()) {
-        this.#coherence.answered(read, place, keys[at] as string, answer, this.#rules)
-      }
-      if (answers.some(({ isTold }) => !isTold)) this.#house.mark(this.#address)
-      return answers
-    } finally {
-      this.#coherence.endRead(read)
+      return await asked
+    } catch (error) {
+      if (!isOutage(error)) throw error
+      const now = wakingNow()
+      const least = options?.minVersion ?? 0
+      const held = keys.map((key) => this.#coherence.find(this.#place, key, now, this.#rules.staleIfErrorMs))
+      if (held.some((one) => one === undefined || one.version < least || !view.isEnough(one))) throw error
+      return (held as Held[]).map((one) => view.ofHeld(one))
     }
   }
 
@@ -304,18 +294,6 @@ export class NearTable implements EntryVerbs {
     } finally {
       this.#coherence.endSweep(epoch)
     }
-  }
-
-  #recordOf({ version, expiresAt }: Pick<FoundRow, 'version' | 'expiresAt'>, value: unknown): EntryRecord {
-    return { value, version, expiresAt: expiresAt as number | null }
-  }
-
-  #valueOf({ kept }: Held): unknown {
-    return readKept(kept, this.#rules.isFrozen)
-  }
-
-  #decoded(format: string, text: string): unknown {
-    return decodeFor(format, text, this.#rules.isFrozen)
   }
 }
 

@@ -2,8 +2,9 @@ import { decodeValue } from '../../entry/codec'
 
 /**
  * How a value is kept. `shared`: all readers get it as it is, for nobody can change it. `own`: nobody else has it, and each reader gets a copy. `text`: each reader gets it decoded anew.
+ * `unread`: as text until the first one reads it, for many are written, or asked for, and never read here: to decode and weigh 300 bytes takes 2 us.
  */
-export type Form = 'shared' | 'own' | 'text'
+export type Form = 'shared' | 'own' | 'text' | 'unread'
 
 /** A value as memory keeps it. */
 export interface KeptValue {
@@ -45,7 +46,12 @@ export function keep(
   return { kept: { form: isFrozen || !isObject(value) ? 'shared' : 'own', format, value }, bytes }
 }
 
-/** What a reader gets. */
+/** The same, until somebody reads it. */
+export function keepUnread(format: string, text: string): { readonly kept: KeptValue; readonly bytes: number } {
+  return { kept: { form: 'unread', format, value: text }, bytes: bytesOfText(text) }
+}
+
+/** What a reader gets of what has been read. */
 export function readKept({ form, format, value }: KeptValue, isFrozen: boolean): unknown {
   if (form === 'text') return decodeFor(format, value as string, isFrozen)
   if (form === 'shared') return isFrozen || !isObject(value) ? value : copyOf(value)

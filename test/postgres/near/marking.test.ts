@@ -146,8 +146,8 @@ describeBodies('a read for a near cache', (body) => {
     const { entries } = (await tablesOf(body, schema)).of('acme')
     const ask = () =>
       Promise.all([
-        entries.getNear(addressOf('acme', 'n'), ['a']),
-        entries.getNear(addressOf('acme', 'n'), ['a', 'none']),
+        entries.getManyNear(addressOf('acme', 'n'), ['a']),
+        entries.getManyNear(addressOf('acme', 'n'), ['a', 'none']),
       ])
     expect((await ask()).flat().map((answer) => answer.isTold)).toEqual([false, false, false])
     await log.mark('acme', 'n')

@@ -36,8 +36,8 @@ const removals: Record<string, Rules> = {
     }
   },
   'the epochs of the fence: a clear does not reach what is being read': class extends Coherence {
-    protected override isFenced(read: ReadUnderWay, _place: never, digest: number): boolean {
-      return this.reads.voidedAt(digest) > read.begin
+    protected override isFenced({ begin, ofKey }: ReadUnderWay): boolean {
+      return ofKey.voidedAt > begin
     }
   },
   'the lease: memory answers, however long ago the log was read': class extends Coherence {
@@ -91,9 +91,9 @@ const removals: Record<string, Rules> = {
   'the word of each answer that everybody tells the log: once said is said': class extends Coherence {
     readonly #told = new Set<Place>()
 
-    override answered(...[read, place, key, answer, rules]: Parameters<Coherence['answered']>): void {
-      if (answer.isTold) this.#told.add(place)
-      super.answered(read, place, key, { ...answer, isTold: this.#told.has(place) }, rules)
+    override answered(...[read, answer, rules]: Parameters<Coherence['answered']>): void {
+      if (answer.isTold) this.#told.add(read.place)
+      super.answered(read, { ...answer, isTold: this.#told.has(read.place) }, rules)
     }
   },
   'the drop at the first page: what was read before it': class extends Coherence {

@@ -12,7 +12,7 @@ import type { Held, Place } from '../../../src/stash/near/memory'
 
 export const maxStalenessMs = 100
 const nearTtl = 400
-const rules: HoldRules = { ttl: nearTtl, absentTtl: 200, isFrozen: false }
+const rules: HoldRules = { ttl: nearTtl, absentTtl: 200 }
 
 export interface Violations {
   tooStale: number
@@ -501,10 +501,10 @@ export class World {
       this.#check(process, op, held)
       return
     }
-    const read = coherence.beginRead()
+    const read = coherence.beginRead(place, op.key)
     op.finish = (isAnswered) => {
       if (isAnswered) {
-        coherence.answered(read, place, op.key, { row: op.found, isTold: op.isTold }, rules)
+        coherence.answered(read, { row: op.found, isTold: op.isTold }, rules)
         raise(process.seen, idOf(op.spot, op.key), op.foundAt)
       }
       coherence.endRead(read)

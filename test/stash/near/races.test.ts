@@ -8,7 +8,7 @@ import type { Place } from '../../../src/stash/near/memory'
 /** Those that memory tiers over Redis leave open, one by one; the model has them in any order. */
 describe('races that others leave open', () => {
   const address = addressOf('acme', 'views')
-  const rules = { ttl: 60_000, absentTtl: 0, isFrozen: false }
+  const rules = { ttl: 60_000, absentTtl: 0 }
   let now: number
   let acknowledged: Map<string, number>
   let coherence: Coherence
@@ -37,15 +37,15 @@ describe('races that others leave open', () => {
   })
 
   const fill = (version: number) => {
-    const read = coherence.beginRead()
-    coherence.answered(read, place, 'home', told(rowOf(version)), rules)
+    const read = coherence.beginRead(place, 'home')
+    coherence.answered(read, told(rowOf(version)), rules)
     coherence.endRead(read)
   }
 
   it('an invalidation between the read of the database and the fill of memory (bentocache, FusionCache, cacheable)', () => {
-    const read = coherence.beginRead()
+    const read = coherence.beginRead(place, 'home')
     coherence.apply(page([ofKey()]), now)
-    coherence.answered(read, place, 'home', told(rowOf(1)), rules)
+    coherence.answered(read, told(rowOf(1)), rules)
     coherence.endRead(read)
     expect(held()).toBeUndefined()
     expect(coherence.counts.discardedFills).toBe(1)
@@ -54,23 +54,23 @@ describe('races that others leave open', () => {
   })
 
   it('a flush while answers are under way (node-redis)', () => {
-    const read = coherence.beginRead()
+    const read = coherence.beginRead(place, 'home')
     coherence.apply(page([ofAll]), now)
-    coherence.answered(read, place, 'home', told(rowOf(1)), rules)
+    coherence.answered(read, told(rowOf(1)), rules)
     coherence.endRead(read)
     expect(held()).toBeUndefined()
-    const another = coherence.beginRead()
+    const another = coherence.beginRead(place, 'home')
     coherence.apply(page([], 'incarnation'), now)
-    coherence.answered(another, place, 'home', told(rowOf(1)), rules)
+    coherence.answered(another, told(rowOf(1)), rules)
     coherence.endRead(another)
     expect(held()).toBeUndefined()
   })
 
   it('a removal by this process while a read that left before it is under way (FusionCache #625)', () => {
-    const read = coherence.beginRead()
+    const read = coherence.beginRead(place, 'home')
     const removal = coherence.beginWrite(place, 'home')
     coherence.endWrite(removal)
-    coherence.answered(read, place, 'home', told(rowOf(1)), rules)
+    coherence.answered(read, told(rowOf(1)), rules)
     coherence.endRead(read)
     expect(held()).toBeUndefined()
   })
@@ -93,10 +93,10 @@ describe('races that others leave open', () => {
   })
 
   it('an older answer that comes after a newer one', () => {
-    const [older, newer] = [coherence.beginRead(), coherence.beginRead()]
-    coherence.answered(newer, place, 'home', told(rowOf(2)), rules)
+    const [older, newer] = [coherence.beginRead(place, 'home'), coherence.beginRead(place, 'home')]
+    coherence.answered(newer, told(rowOf(2)), rules)
     coherence.endRead(newer)
-    coherence.answered(older, place, 'home', told(rowOf(1)), rules)
+    coherence.answered(older, told(rowOf(1)), rules)
     coherence.endRead(older)
     expect(held()).toBe('v2')
   })
