@@ -54,6 +54,9 @@ class Crowd {
     this.#members.add(child)
     createInterface(child.stdout).on('line', (line) => this.told.push(JSON.parse(line) as Section))
     child.stderr.on('data', (chunk: Buffer) => this.failures.push(chunk.toString()))
+    child.on('exit', (code) => {
+      if (code !== null && code !== 0) this.failures.push(`a process ended with ${code}`)
+    })
     child.stdin.on('error', () => {})
   }
 
@@ -76,6 +79,7 @@ class Crowd {
   async replace(): Promise<void> {
     const child = await this.#one()
     this.#members.delete(child)
+    if (child.exitCode !== null) return
     const ended = once(child, 'exit')
     child.kill('SIGKILL')
     await ended
@@ -83,8 +87,10 @@ class Crowd {
   }
 
   async end(): Promise<void> {
-    const ended = [...this.#members].map((child) => once(child, 'exit'))
-    for (const child of this.#members) child.stdin?.write('end\n')
+    // Of one that has failed, the end was told before.
+    const running = [...this.#members].filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null)
+    const ended = running.map((child) => once(child, 'exit'))
+    for (const child of running) child.stdin?.write('end\n')
     await Promise.all(ended)
   }
 }

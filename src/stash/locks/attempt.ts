@@ -90,9 +90,13 @@ export class Attempt implements Waiter {
 
   /** Once more where the lease was over when the answer came, as after the first connection has been made: whoever holds a lock may ask again for it. */
   async #ask(isWaiting: boolean): Promise<Asked> {
-    const asked = await this.#askOnce(isWaiting)
-    const isPast = asked.got !== undefined && wakingNow() - asked.got.askedAt >= this.#terms.leaseMs
-    return isPast ? this.#askOnce(isWaiting) : asked
+    const first = await this.#askOnce(isWaiting)
+    const isPast = first.got !== undefined && wakingNow() - first.got.askedAt >= this.#terms.leaseMs
+    const asked = isPast ? await this.#askOnce(isWaiting) : first
+    // Only what is answered at last counts: of a lease that is over, others may have taken the lock meanwhile, and nobody here would ever release it.
+    if (asked.got === undefined) this.#place.refused()
+    else this.#place.taken()
+    return asked
   }
 
   async #askOnce(isWaiting: boolean): Promise<Asked> {
@@ -101,11 +105,7 @@ export class Attempt implements Waiter {
     const asking = this.#table.take(this.#claim, this.#terms.leaseMs, isWaiting)
     try {
       const answer = await this.#giving.race(asking)
-      if (answer.token !== undefined) {
-        this.#place.taken()
-        return { got: { token: answer.token, askedAt }, leftMs: 0 }
-      }
-      this.#place.refused()
+      if (answer.token !== undefined) return { got: { token: answer.token, askedAt }, leftMs: 0 }
       return { got: undefined, leftMs: answer.leftMs }
     } catch (error) {
       this.#giveBack(asking)

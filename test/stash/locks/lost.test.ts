@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import type { LockLostError } from '../../../src/errors'
 import { PgStash } from '../../../src/stash/pg-stash'
 import { describePostgres } from '../../support/bodies'
+import { FaultyProxy } from '../../support/servers/faulty-proxy'
 import { durableSettings, TestServer } from '../../support/servers/postgres'
 import { sleep } from '../../support/sleep'
 
@@ -34,6 +35,24 @@ describePostgres('a holder whose process stood still', (body) => {
     const stash = body.open()
     await expect(stash.withLock('w', undefined as never)).rejects.toThrow('work must be a function')
     expect(await stash.tryLock('w')).toBeDefined()
+  })
+
+  it('waits on where what it was answered was over by then, and somebody else has the lock', async () => {
+    const proxy = await FaultyProxy.before(inject('postgresUrl'))
+    const other = body.open()
+    await other.ready()
+    const slow = body.open({ connectionString: proxy.url, schema: other.schema })
+    await (await slow.lock('x')).release()
+    proxy.holdAnswers()
+    const waiting = slow.lock('x', { leaseMs: 200, waitMs: null })
+    await expect.poll(() => other.tryLock('x', { leaseMs: 200 }).then((lock) => lock?.release())).toBeUndefined()
+    const taken = await other.lock('x', { leaseMs: 5_000 })
+    proxy.thaw()
+    await sleep(300)
+    await taken.release()
+    expect((await waiting).token).toBeGreaterThan(taken.token)
+    await slow.close()
+    await proxy.close()
   })
 
   it('counts from before the request left, not from its answer', async () => {

@@ -33,6 +33,11 @@ export class FaultyProxy {
     for (const socket of this.#sockets()) socket.pause()
   }
 
+  /** The server gets and does what it is asked; its answers wait until the proxy thaws. */
+  holdAnswers(): void {
+    for (const [, server] of this.#pairs) server.pause()
+  }
+
   /** Forwards again, first of all what came meanwhile. */
   thaw(): void {
     this.#isFrozen = false
