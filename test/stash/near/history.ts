@@ -41,10 +41,11 @@ export function judge(histories: readonly (readonly Told[])[], boundMs: number):
       const id = verb.startsWith('set ') ? verb.slice(4) : null
       const write = { process, start, end: end ?? Number.POSITIVE_INFINITY, id }
       if (id !== null) byId.set(id, write)
-      for (const place of placesOf(space, key)) writes.set(place, [...(writes.get(place) ?? []), write])
+      for (const place of placesOf(space, key)) listIn(writes, place).push(write)
     }
   }
-  for (const list of writes.values()) list.sort((a, b) => a.end - b.end)
+  const timelines = new Map([...writes].map(([place, list]) => [place, new Timelines(list)]))
+  const none = new Timelines([])
   for (const [process, history] of histories.entries()) {
     const seen = new Map<string, { readonly start: number; readonly end: number; readonly written: Write }[]>()
     for (const [verb, space, key, start, end, value] of history) {
@@ -52,14 +53,13 @@ export function judge(histories: readonly (readonly Told[])[], boundMs: number):
       counts.reads += 1
       const place = `${space}/${key}`
       const written = value === null ? undefined : byId.get(value)
-      const of = writes.get(place) ?? []
-      const told = `process ${process} read ${value} of ${place} at ${start.toFixed(1)}`
-      const overwritten = (before: number, ofOwn: boolean) => isOld(of, written, before, ofOwn ? process : undefined)
-      if (overwritten(start - boundMs, false)) findings.tooStale.push(told)
-      if (overwritten(start, true)) findings.ownWriteLost.push(told)
+      const of = timelines.get(place) ?? none
+      const told = () => `process ${process} read ${value} of ${place} at ${start.toFixed(1)}`
+      if (of.isOld(written, start - boundMs)) findings.tooStale.push(told())
+      if (of.isOld(written, start, process)) findings.ownWriteLost.push(told())
       if (written === undefined) continue
       const before = seen.get(place) ?? []
-      if (before.some((one) => one.end < start && written.end < one.written.start)) findings.wentBack.push(told)
+      if (before.some((one) => one.end < start && written.end < one.written.start)) findings.wentBack.push(told())
       seen.set(place, [
         ...before.filter((one) => one.end > start - 50).slice(-200),
         { start, end, written },
@@ -75,21 +75,77 @@ function newest<Seen extends { readonly written: Write }>(seen: readonly Seen[])
   return seen.length === 0 ? [] : [seen.reduce((a, b) => (a.written.start > b.written.start ? a : b))]
 }
 
-/** @param process whose writes count; undefined: everybody's */
-function isOld(
-  writes: readonly Write[],
-  written: Write | undefined,
-  before: number,
-  process: number | undefined,
-): boolean {
-  for (const { end, start, id, process: writer } of writes) {
-    if (end >= before) return false
-    if (process !== undefined && writer !== process) continue
-    if (written !== undefined) {
-      if (start > written.end) return true
-    } else if (id !== null && !writes.some((other) => other.id === null && other.end > start)) return true
+function listIn<T>(lists: Map<string, T[]>, name: string): T[] {
+  const list = lists.get(name) ?? []
+  lists.set(name, list)
+  return list
+}
+
+/** When the last of some writes was called, of those that were answered before a moment: found by halving, for a million reads ask. */
+class Timeline {
+  readonly #ends: number[] = []
+  /** Of those up to each. */
+  readonly #lastStarts: number[] = []
+
+  /** @param writes by their ends */
+  constructor(writes: readonly Write[]) {
+    let last = Number.NEGATIVE_INFINITY
+    for (const { start, end } of writes) {
+      last = Math.max(last, start)
+      this.#ends.push(end)
+      this.#lastStarts.push(last)
+    }
   }
-  return false
+
+  lastStart(before: number): number {
+    let [from, to] = [0, this.#ends.length]
+    while (from < to) {
+      const middle = (from + to) >> 1
+      if ((this.#ends[middle] as number) < before) from = middle + 1
+      else to = middle
+    }
+    return this.#lastStarts[from - 1] ?? Number.NEGATIVE_INFINITY
+  }
+}
+
+/** The writes of one place: everybody's, and each process's; and those of them that store. */
+class Timelines {
+  readonly #all: Timeline
+  readonly #stored: Timeline
+  readonly #allOf = new Map<number, Timeline>()
+  readonly #storedOf = new Map<number, Timeline>()
+  readonly #lastDeleted: number
+
+  constructor(writes: readonly Write[]) {
+    const byEnd = [...writes].sort((a, b) => a.end - b.end)
+    const stored = byEnd.filter(({ id }) => id !== null)
+    this.#lastDeleted = byEnd.reduce(
+      (last, { id, end }) => (id === null ? Math.max(last, end) : last),
+      Number.NEGATIVE_INFINITY,
+    )
+    this.#all = new Timeline(byEnd)
+    this.#stored = new Timeline(stored)
+    for (const process of new Set(writes.map((write) => write.process))) {
+      const isOf = (write: Write) => write.process === process
+      this.#allOf.set(process, new Timeline(byEnd.filter(isOf)))
+      this.#storedOf.set(process, new Timeline(stored.filter(isOf)))
+    }
+  }
+
+  /**
+   * Whether another write came after that one, and was answered before the moment. Where nothing was found: one that stored, after which nobody deleted.
+   * @param process whose writes count; undefined: everybody's
+   */
+  isOld(written: Write | undefined, before: number, process?: number): boolean {
+    const isEverybody = process === undefined
+    if (written !== undefined) {
+      const all = isEverybody ? this.#all : this.#allOf.get(process)
+      return all !== undefined && all.lastStart(before) > written.end
+    }
+    const stored = isEverybody ? this.#stored : this.#storedOf.get(process)
+    const last = stored?.lastStart(before) ?? Number.NEGATIVE_INFINITY
+    return last > Number.NEGATIVE_INFINITY && last >= this.#lastDeleted
+  }
 }
 
 function placesOf(space: number | '*', key: string): string[] {
