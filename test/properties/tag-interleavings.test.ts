@@ -148,22 +148,27 @@ describePostgres('tags, by several at once', (body) => {
       await body.script(changed)
     }
 
+    /** How much is found, in the first of several programs that shows any: the same program takes another course on a machine that is busy. */
+    const found = async (change: (schema: string) => Promise<void>, of: (removed: Removed) => readonly unknown[]) => {
+      let count = 0
+      for (let seed = 1; count === 0 && seed <= 12; seed += 1) count = of(await play(seed, change)).length
+      return count
+    }
+
     it('finds what is answered where tags are not looked at', { timeout: 60_000 }, async () => {
-      const { deleted } = await play(1, without('tags_hold', /return cardinality.*;/, 'return true;'))
-      expect(deleted.length).toBeGreaterThan(0)
+      const change = without('tags_hold', /return cardinality.*;/, 'return true;')
+      expect(await found(change, ({ deleted }) => deleted)).toBeGreaterThan(0)
     })
 
     it('finds what is answered where the number is a time', { timeout: 60_000 }, async () => {
       // Of a clock that stands still.
-      let found = 0
-      for (let seed = 1; found === 0 && seed <= 12; seed += 1)
-        found = (await play(seed, without('bump_tags', /nextval\(.*?\)/, '5'))).deleted.length
-      expect(found).toBeGreaterThan(0)
+      const change = without('bump_tags', /nextval\(.*?\)/, '5')
+      expect(await found(change, ({ deleted }) => deleted)).toBeGreaterThan(0)
     })
 
     it('finds what is lost where tags that are in use are removed', { timeout: 60_000 }, async () => {
-      const { lost } = await play(1, without('sweep_tags', /t\.kept_until <= v_now/g, 'true'))
-      expect(lost.length).toBeGreaterThan(0)
+      const change = without('sweep_tags', /t\.kept_until <= v_now/g, 'true')
+      expect(await found(change, ({ lost }) => lost)).toBeGreaterThan(0)
     })
   })
 })
