@@ -1,25 +1,35 @@
-import { createHash } from 'node:crypto'
-import type { Address } from '../../coalescing/address'
+import { createHash, hash } from 'node:crypto'
 
 /**
- * What log rows call a key: the first eight bytes of a SHA-256 over its names, as the decimal text of a signed number. The same as `near_digest()` in SQL.
- * @param key as the index holds it
+ * The first eight bytes of SHA-256, as the log of the database has them: a signed number of 64 bits. Here it is the double next to that, which a Map finds faster than a
+ * text; two keys of one double are a needless miss.
  */
-export function keyDigest(address: Address, key: string): string {
-  return digestOf(`${address.id}\0${key}`)
+export type Digest = number
+
+const wordSize = 2 ** 32
+
+/** `tenant`, `tenant NUL namespace` or `tenant NUL namespace NUL key`, the key as it is stored. */
+export function digestOf(name: string): Digest {
+  const bytes = binaryHash(name)
+  return word(bytes, 0) * wordSize + (word(bytes, 4) >>> 0)
 }
 
-/** Of a namespace, for what concerns all its keys. */
-export function namespaceDigest(address: Address): string {
-  return digestOf(address.id)
+/** As the log answers it, in decimals. */
+export function loggedDigest(decimals: string): Digest {
+  return Number(decimals)
 }
 
-/** Of a tenant, with all its namespaces. */
-export function tenantDigest(tenant: string): string {
-  return digestOf(tenant)
-}
+/** A quarter of what an object of Hash takes; Node has it from 20.12 on. */
+const binaryHash: (name: string) => string =
+  typeof hash === 'function'
+    ? (name) => hash('sha256', name, 'binary')
+    : (name) => createHash('sha256').update(name).digest('binary')
 
-/** No name holds a NUL: what is digested for a key, a namespace and a tenant is never the same text. */
-function digestOf(names: string): string {
-  return createHash('sha256').update(names).digest().readBigInt64BE().toString()
+function word(bytes: string, at: number): number {
+  return (
+    (bytes.charCodeAt(at) << 24) |
+    (bytes.charCodeAt(at + 1) << 16) |
+    (bytes.charCodeAt(at + 2) << 8) |
+    bytes.charCodeAt(at + 3)
+  )
 }

@@ -6,7 +6,7 @@ export interface LogRow {
   readonly kind: LogKind
   /** By it a process knows its own; null: a writer without `near`. */
   readonly nonce: string | null
-  /** As `keyDigest`, `namespaceDigest` and `tenantDigest` make them; of tags: their numbers, which are void. */
+  /** `near_digest()` of each (0015), in decimals; of tags: their numbers, which are void. */
   readonly digests: readonly string[]
 }
 

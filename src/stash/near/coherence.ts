@@ -1,22 +1,16 @@
 import type { Address } from '../../coalescing/address'
+import type { NearRow } from '../../postgres/entries/table'
+import { type Digest, loggedDigest } from '../../postgres/near/digest'
 import type { LogPage, LogPosition, LogRow, LostRows } from '../../postgres/near/log-page'
-import { type Digest, loggedDigest } from './digest'
-import { Lease } from './lease'
+import { Bound } from './bound'
 import { type Epoch, type Held, Memory, type MemoryLimits, type Place } from './memory'
 import { ReadsUnderWay, type ReadUnderWay } from './reads-under-way'
 import { absent, type KeptValue, keep, keepUnread } from './value'
 
-/** A row of the database. */
-export interface FoundRow {
-  readonly format: string
-  readonly text: string
-  readonly version: number
-  /** Milliseconds left, by the clock of the database; null: for ever. */
-  readonly leftMs: number | null
-  /** Epoch milliseconds by the same clock; null: never; undefined: not known. */
-  readonly expiresAt?: number | null | undefined
-  /** The numbers of its tags, as decimal texts. Empty or undefined: it has none. */
-  readonly tags?: readonly string[] | undefined
+/** A row of the database. Of what this process wrote itself it may not know the moment at which that expires, nor its tags. */
+export type FoundRow = Omit<NearRow, 'expiresAt' | 'tags'> & {
+  readonly expiresAt?: NearRow['expiresAt'] | undefined
+  readonly tags?: NearRow['tags'] | undefined
 }
 
 /** What the database answers of a key. */
@@ -104,7 +98,7 @@ export class Coherence {
     invalidations: 0,
     drops: { incarnation: 0, pruned: 0 },
   }
-  readonly lease: Lease
+  readonly bound: Bound
   readonly memory: Memory
   /** Of the last page that was applied; undefined: there was none. */
   position: LogPosition | undefined
@@ -116,7 +110,7 @@ export class Coherence {
 
   constructor(options: CoherenceOptions) {
     this.options = options
-    this.lease = new Lease(options.maxStalenessMs)
+    this.bound = new Bound(options.maxStalenessMs)
     this.memory = new Memory(options)
   }
 
@@ -124,7 +118,7 @@ export class Coherence {
     return this.memory.place(address)
   }
 
-  /** What memory answers; undefined: ask the database. @param graceMs how much longer than the lease, in milliseconds */
+  /** What memory answers; undefined: ask the database. @param graceMs how much beyond the bound, in milliseconds */
   find(place: Place, key: string, now: number, graceMs = 0): Held | undefined {
     const held = place.entries.get(key)
     return held !== undefined && this.mayAnswer(held, now, graceMs) ? held : undefined
@@ -132,7 +126,7 @@ export class Coherence {
 
   /** Whether that is an answer now. What never will be again is dropped. */
   mayAnswer(held: Held, now: number, graceMs = 0): boolean {
-    if (!this.isLeased(now, graceMs)) return false
+    if (!this.isWithinBound(now, graceMs)) return false
     if (this.isPast(held, now) || this.isVoid(held)) {
       this.memory.drop(held.digest)
       return false
@@ -221,7 +215,7 @@ export class Coherence {
     if (reason === undefined) for (const row of page.rows) this.#applyRow(row)
     else this.drop(reason)
     this.position = page.position
-    this.lease.renew(sentAt)
+    this.bound.renew(sentAt)
   }
 
   /** Forgets all that is held, and all that is being read. */
@@ -259,8 +253,8 @@ export class Coherence {
     this.#voidTags.clear()
   }
 
-  protected isLeased(now: number, graceMs: number): boolean {
-    return this.lease.holdsAt(now, graceMs)
+  protected isWithinBound(now: number, graceMs: number): boolean {
+    return this.bound.holdsAt(now, graceMs)
   }
 
   protected isPast(held: Held, now: number): boolean {

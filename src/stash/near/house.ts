@@ -2,12 +2,12 @@ import type { Address } from '../../coalescing/address'
 import { wakingNow } from '../../own-clock'
 import type { EntryTable } from '../../postgres/entries/table'
 import type { Bell } from '../../postgres/near/bell'
+import { digestOf } from '../../postgres/near/digest'
 import type { InvalidationLog } from '../../postgres/near/log'
 import type { OwnWrites } from '../../postgres/near/own-writes'
 import type { ResolvedNearOptions, ResolvedNearSettings } from '../options/near'
 import type { NearStats } from '../upkeep/near-stats'
 import { Coherence } from './coherence'
-import { digestOf } from './digest'
 import { Feed } from './feed'
 import { type NearHouse, NearTable } from './table'
 
@@ -95,8 +95,8 @@ export class Near implements NearHouse {
   }
 
   stats(): NearStats {
-    const { counts, memory, lease } = this.coherence
-    const checkedMsAgo = wakingNow() - lease.checkedAt
+    const { counts, memory, bound } = this.coherence
+    const checkedMsAgo = wakingNow() - bound.checkedAt
     return {
       ...counts,
       drops: { ...counts.drops },

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Address } from '../../coalescing/address'
 import { ownCopy } from '../../entry/kept-name'
-import { type Digest, digestOf } from './digest'
+import { type Digest, digestOf } from '../../postgres/near/digest'
 import type { KeptValue } from './value'
 
 /** Since when something is void: what began before it does not count. Tenants and namespaces have one; an entry may refer to more. */

@@ -1,4 +1,4 @@
-import type { Digest } from './digest'
+import type { Digest } from '../../postgres/near/digest'
 import type { Place } from './memory'
 
 /** What happened to a key while reads of it were under way. */

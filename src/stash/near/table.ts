@@ -230,7 +230,7 @@ export class NearTable implements EntryVerbs {
     return this.#rules.staleIfErrorMs > 0 && !options?.fresh
   }
 
-  /** While the database is away: what is held, for a while beyond the lease. */
+  /** While the database is away: what is held, for a while beyond the bound. */
   async #orHeld<T>(
     asked: Promise<readonly T[]>,
     keys: readonly string[],

@@ -1,9 +1,10 @@
 import pg from 'pg'
 import { afterAll, describe, expect, inject, it } from 'vitest'
 import { addressOf } from '../../../src/coalescing/address'
-import { keyDigest, namespaceDigest, tenantDigest } from '../../../src/postgres/near/digest'
+import { digestOf, loggedDigest } from '../../../src/postgres/near/digest'
 import { PgStash } from '../../../src/stash/pg-stash'
 import { freshSchema } from '../../support/bodies'
+import { keyDigest, namespaceDigest, tenantDigest } from './plain-digests'
 
 const server = inject('postgresUrl')
 const encodings: [name: string, letters: string][] = [
@@ -54,6 +55,7 @@ describe.each(encodings)('digests in a database in %s', (encoding, letters) => {
           )
           const address = addressOf(tenant, namespace)
           const sessions = addressOf(tenant, namespace, 'session')
+          expect(digestOf(`${address.id}\0${key}`)).toBe(loggedDigest(rows[0].k))
           expect([tenant, namespace, key, rows[0]]).toEqual([
             tenant,
             namespace,

@@ -1,13 +1,13 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { addressOf } from '../../../src/coalescing/address'
 import { storedKey } from '../../../src/entry/key'
-import { keyDigest, namespaceDigest, tenantDigest } from '../../../src/postgres/near/digest'
 import type { Cache } from '../../../src/stash/entries/cache'
 import type { PgStash } from '../../../src/stash/pg-stash'
 import { Sessions } from '../../../src/stash/sessions/store'
 import type { Tenant } from '../../../src/stash/tenant'
 import { describeBodies, freshSchema } from '../../support/bodies'
 import { openLog } from './open-log'
+import { keyDigest, namespaceDigest, tenantDigest } from './plain-digests'
 
 const place = (namespace: string) => addressOf('acme', namespace)
 const long = 'long'.repeat(400)

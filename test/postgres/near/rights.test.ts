@@ -1,8 +1,8 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { addressOf } from '../../../src/coalescing/address'
-import { keyDigest, tenantDigest } from '../../../src/postgres/near/digest'
 import { describePostgres, freshSchema, urlAs } from '../../support/bodies'
 import { openLog } from './open-log'
+import { keyDigest, tenantDigest } from './plain-digests'
 
 describePostgres('a role of the application', (body) => {
   const { connectionString } = body.connection() as { connectionString: string }

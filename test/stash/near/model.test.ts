@@ -41,7 +41,7 @@ const removals: Record<string, Rules> = {
     }
   },
   'the lease: memory answers, however long ago the log was read': class extends Coherence {
-    protected override isLeased(): boolean {
+    protected override isWithinBound(): boolean {
       return true
     }
   },

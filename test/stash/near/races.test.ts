@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { addressOf } from '../../../src/coalescing/address'
-import { keyDigest, namespaceDigest } from '../../../src/postgres/near/digest'
 import type { LogPage, LogRow } from '../../../src/postgres/near/log-page'
 import { Coherence, type FoundRow } from '../../../src/stash/near/coherence'
 import type { Place } from '../../../src/stash/near/memory'
+import { keyDigest, namespaceDigest } from '../../postgres/near/plain-digests'
 
 /** Those that memory tiers over Redis leave open, one by one; the model has them in any order. */
 describe('races that others leave open', () => {

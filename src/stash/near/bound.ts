@@ -2,7 +2,7 @@
  * How long memory may answer: while the log was read at most `maxStalenessMs` ago. The moment that counts is the one **before** the poll was sent: what was committed since may not
  * be in its answer. No other clock enters, so it holds whatever is lost: a bell, a poll, a connection, the time of this process.
  */
-export class Lease {
+export class Bound {
   readonly #maxStalenessMs: number
   #checkedAt = Number.NEGATIVE_INFINITY
 
