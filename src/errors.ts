@@ -324,6 +324,44 @@ const lossOf: Readonly<Record<LockLoss, string>> = {
 }
 
 /**
+ * A load took too long: longer than the caller waits (`hardTimeoutMs`; it goes on, and is stored), or longer than a load may (`maxLoadMs`; its signal is aborted, and nothing is stored).
+ * @nextStep Try again later: what goes on may be there by then. Or make the loader faster, let it end by `signal`, or raise the limit. With `grace` a stale value is answered instead, where one is there.
+ */
+export class LoadTimeoutError extends PgStashError {
+  constructor(
+    /** The key, as the caller wrote it. */
+    readonly key: string,
+    /** The limit, in milliseconds. */
+    readonly timeoutMs: number,
+    /** Whether the load goes on. */
+    readonly isLoading: boolean,
+  ) {
+    super(
+      'LOAD_TIMEOUT',
+      isLoading
+        ? `the load of ${JSON.stringify(key)} takes longer than ${timeoutMs} ms. It goes on, and is stored: try again later, or raise hardTimeoutMs.`
+        : `the load of ${JSON.stringify(key)} took longer than ${timeoutMs} ms, and was given up. Look for what it waits for, let it end by its signal, or raise maxLoadMs.`,
+    )
+  }
+}
+
+/**
+ * A loader asks, directly or through other loaders of this process, for the key that it is to load: it would wait for itself for ever.
+ * @nextStep Load what both need under a key of its own. What is there already can be read with `get`, or is `context.stale`.
+ */
+export class LoadCycleError extends PgStashError {
+  constructor(
+    /** The key, as the caller wrote it. */
+    readonly key: string,
+  ) {
+    super(
+      'LOAD_CYCLE',
+      `the loader of ${JSON.stringify(key)} waits for itself: it asks, perhaps through other loaders, for the key that it loads. Load what both need under a key of its own.`,
+    )
+  }
+}
+
+/**
  * PostgreSQL refused a statement. `sqlState` is its SQLSTATE.
  * @nextStep Do what the message says of the SQLSTATE; of one that it does not know, look it up. The cause has the server's own words.
  */

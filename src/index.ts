@@ -11,6 +11,9 @@ export type {
   CompareAndSetResult,
   Entry,
   ListOptions,
+  Load,
+  LoadContext,
+  LoadOptions,
   NewEntry,
   ReadOptions,
   SetOptions,
@@ -18,6 +21,7 @@ export type {
   TagOptions,
   TagScope,
   Ttl,
+  WrapOptions,
   WriteOptions,
   WriteResult,
 } from './stash/entries/cache'
@@ -39,6 +43,7 @@ export type {
 export { RateLimiter } from './stash/limits/rate-limiter'
 export type { LimitStanding, RateLimitResult } from './stash/limits/result'
 export { rateLimitHeaders } from './stash/limits/result'
+export type { LoadEnd, LoadMessage } from './stash/loading/events'
 export type { Lock } from './stash/locks/lock'
 export type { LockOptions, TryLockOptions } from './stash/locks/options'
 export type { NearMessage } from './stash/near/feed'

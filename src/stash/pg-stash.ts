@@ -13,6 +13,7 @@ import { Connections } from './connections'
 import type { Diagnosis, DoctorOptions } from './doctor/diagnosis'
 import type { SchemaStatus } from './doctor/schema'
 import type { Cache } from './entries/cache'
+import { LoadingDoor } from './loading-door'
 import type { LockKeeper } from './locks/keeper'
 import type { Lock } from './locks/lock'
 import type { LockOptions, TryLockOptions } from './locks/options'
@@ -64,6 +65,7 @@ export class PgStash {
   /** What this process holds near: figures, a look at the log right now, and forgetting. */
   readonly near: HeldNear
   readonly #near: NearDoor
+  readonly #loads: LoadingDoor
   readonly #options: ResolvedOptions
   readonly #connections: Connections
   readonly #coalescer: Coalescer
@@ -93,6 +95,7 @@ export class PgStash {
     this.#tables = new Tables(database, this.#coalescer, this.#options, telling)
     this.#near = new NearDoor({ database, own, telling, options: this.#options })
     this.near = this.#near
+    this.#loads = new LoadingDoor(this.#options.timeoutMs)
     this.#maintenance = new Maintenance(ownerDatabase, this.schema)
     this.#clock = this.#makeClock()
   }
@@ -124,7 +127,7 @@ export class PgStash {
       tenant,
       tables,
       { maxValueBytes, onError },
-      { keeper: () => this.#lockKeeper(), near: this.#near },
+      { keeper: () => this.#lockKeeper(), near: this.#near, loads: this.#loads },
     )
   }
 
@@ -281,7 +284,8 @@ export class PgStash {
     const calls = this.#coalescer.close()
     const keeper = await this.#keeper
     keeper?.close()
-    await Promise.all([calls, this.#clock?.stop(), this.#near.end()])
+    await Promise.all([calls, this.#clock?.stop(), this.#loads.end()])
+    await this.#near.end()
     await this.#connections.close()
   }
 

@@ -4,8 +4,11 @@ import { resolveTtl, type Ttl } from '../entry/expiry'
 import { assertKnown } from '../entry/known-options'
 import { namespaceName } from '../entry/namespace'
 import { tagNames } from '../entry/tags'
+import { InvalidArgumentError } from '../errors'
 import type { TenantTables } from '../postgres/tables'
 import { Cache, type CacheRules } from './entries/cache'
+import { graceOf } from './entries/grace'
+import type { LoadingDoor } from './loading-door'
 import type { LockKeeper } from './locks/keeper'
 import type { Lock } from './locks/lock'
 import type { LockOptions, TryLockOptions } from './locks/options'
@@ -21,6 +24,13 @@ export interface NamespaceOptions {
   /** Milliseconds that an entry lives when a write names no ttl; null: for ever. Default: null. */
   readonly ttl?: Ttl
   /**
+   * For how long after its ttl what is stored here may still be served by `getOrSet`, while the next value is loaded, in milliseconds; null for ever. Of what `set`, `setMany` and `getOrSet` store.
+   * Default: 0.
+   */
+  readonly grace?: number | null | undefined
+  /** Of what `getOrSet` stores, up to this share of the ttl is taken off at random, 0 to 1: what was loaded together does not expire together. Default: 0. */
+  readonly ttlJitter?: number | undefined
+  /**
    * Whether its entries are held in the memory of this process, and answered from there without a round trip; within the stash's `near.maxStalenessMs` of what the database has. All who use the
    * namespace may choose for themselves. Default: false.
    */
@@ -31,27 +41,30 @@ export interface NamespaceOptions {
 export interface TenantParts {
   readonly keeper: () => Promise<LockKeeper>
   readonly near: NearDoor
+  readonly loads: LoadingDoor
 }
 
 /** Everything of one tenant. */
 export class Tenant {
   /** For the stores of this package. */
   readonly tables: TenantTables
-  readonly #rules: Omit<CacheRules, 'defaultTtl'>
+  readonly #rules: Pick<CacheRules, 'maxValueBytes' | 'onError'>
   readonly #keeper: () => Promise<LockKeeper>
   readonly #near: NearDoor
+  readonly #loads: LoadingDoor
 
   /** Made by `stash.tenant()`. */
   constructor(
     /** As it was asked for. */
     readonly name: string,
     tables: TenantTables,
-    rules: Omit<CacheRules, 'defaultTtl'>,
-    { keeper, near }: TenantParts,
+    rules: Pick<CacheRules, 'maxValueBytes' | 'onError'>,
+    { keeper, near, loads }: TenantParts,
   ) {
     this.tables = tables
     this.#rules = rules
     this.#near = near
+    this.#loads = loads
     this.#keeper = keeper
   }
 
@@ -65,9 +78,14 @@ export class Tenant {
     const defaultTtl = resolveTtl(options?.ttl)
     const near = resolveNearOptions(options?.near)
     const address = addressOf(this.name, stored)
-    const { entries } = this.tables
-    const verbs = near && this.#near.verbs(entries, address, near)
-    return new Cache(entries, address, { ...this.#rules, defaultTtl }, verbs)
+    const verbs = near && this.#near.verbs(this.tables.entries, address, near)
+    const rules = {
+      ...this.#rules,
+      defaultTtl,
+      grace: graceOf(options?.grace),
+      ttlJitter: jitterOf(options?.ttlJitter),
+    }
+    return new Cache({ tables: this.tables, address, rules, near: verbs, loads: this.#loads })
   }
 
   /** Counts what the tenant holds: reads all of its entries, and no other's. */
@@ -77,6 +95,7 @@ export class Tenant {
 
   /** Empties every namespace of the tenant, all versions, in one small write. Sessions and rate limits stay: nobody is logged out by a cache. */
   async clear(options?: CallOptions): Promise<void> {
+    this.#loads.voidTenant(addressOf(this.name, ''))
     await this.#near.sweepTenant(this.name, () => this.tables.entries.clearTenant(this.name, options))
   }
 
@@ -88,6 +107,7 @@ export class Tenant {
    */
   async deleteByTag(tag: string | readonly string[], options?: CallOptions): Promise<void> {
     const tags = tagNames(tag)
+    this.#loads.voidTenant(addressOf(this.name, ''))
     await this.#near.sweepTenant(this.name, () => this.tables.entries.deleteTenantTags(this.name, tags, options))
   }
 
@@ -125,4 +145,11 @@ export class Tenant {
   }
 }
 
-const namespaceOptionNames: ReadonlySet<string> = new Set(['version', 'ttl', 'near'])
+const namespaceOptionNames: ReadonlySet<string> = new Set(['version', 'ttl', 'grace', 'ttlJitter', 'near'])
+
+/** @throws {InvalidArgumentError} */
+function jitterOf(jitter: unknown): number {
+  if (jitter === undefined) return 0
+  if (typeof jitter === 'number' && jitter >= 0 && jitter <= 1) return jitter
+  throw new InvalidArgumentError('ttlJitter', 'must be a number from 0 to 1', 'For example 0.1: up to a tenth less.')
+}

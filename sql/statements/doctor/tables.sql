@@ -6,5 +6,5 @@ select c.relname::text, c.relpersistence = 'u', pg_catalog.pg_relation_size(c.oi
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 left join pg_catalog.pg_stat_all_tables s on s.relid = c.oid
-where n.nspname = $1 and c.relkind = 'r' and c.relname in ('entry', 'namespace', 'session', 'counter', 'lock', 'tag')
+where n.nspname = $1 and c.relkind = 'r' and c.relname in ('entry', 'namespace', 'session', 'counter', 'lock', 'tag', 'lease')
 order by c.relname

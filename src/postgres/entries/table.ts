@@ -25,6 +25,7 @@ import {
   type ConditionalWrite,
   compareRules,
   deleteRules,
+  expireRules,
   takeRules,
   touchRules,
   type Write,
@@ -38,6 +39,13 @@ export interface EntryRecord {
   readonly version: number
   /** Epoch milliseconds of the database's clock; null for no expiry. */
   readonly expiresAt: number | null
+}
+
+/** A value, and how long it stays. */
+export interface AgedValue {
+  readonly value: unknown
+  /** Milliseconds by the database's clock; null: for ever. */
+  readonly leftMs: number | null
 }
 
 /** What a write answers. */
@@ -65,6 +73,7 @@ export class EntryTable {
   readonly #comparisons: Lane<ConditionalWrite, CompareAndSetResult>
   readonly #additions: Lane<Addition, number>
   readonly #touches: Lane<number | null, boolean>
+  readonly #expirations: Lane<null, boolean>
   readonly #deletes: Lane<null, boolean>
   readonly #takes: Lane<null, Found<Row>>
 
@@ -85,6 +94,7 @@ export class EntryTable {
     this.#comparisons = coalescer.lane(compareRules(database, schema, telling, this.#tagging))
     this.#additions = coalescer.lane(incrementRules(database, schema, telling))
     this.#touches = coalescer.lane(touchRules(database, schema, telling))
+    this.#expirations = coalescer.lane(expireRules(database, schema, telling))
     this.#deletes = coalescer.lane(deleteRules(database, schema, telling))
     this.#takes = coalescer.lane(takeRules(database, schema, telling))
   }
@@ -99,6 +109,12 @@ export class EntryTable {
 
   getEntry(address: Address, key: string, options?: CallOptions): Promise<EntryRecord | undefined> {
     return this.#coalescer.one(this.#entries, address, { key, payload: null }, recordOf, options)
+  }
+
+  async getAged(address: Address, key: string, options?: CallOptions): Promise<AgedValue | undefined> {
+    const [answer] = await this.getManyNear(address, [key], options)
+    const row = answer?.row
+    return row && { value: decodeValue(row.format, row.text), leftMs: row.leftMs }
   }
 
   /** For a near cache; coalesced as other reads. */
@@ -142,6 +158,11 @@ export class EntryTable {
 
   touch(address: Address, key: string, ttl: number | null, options?: CallOptions): Promise<boolean> {
     return this.#coalescer.one(this.#touches, address, { key, payload: ttl }, same, options)
+  }
+
+  /** Ends what is left of its ttl, and not its grace. False: there was none alive. */
+  expire(address: Address, key: string, options?: CallOptions): Promise<boolean> {
+    return this.#coalescer.one(this.#expirations, address, { key, payload: null }, same, options)
   }
 
   deleteMany(address: Address, keys: readonly string[], options?: CallOptions): Promise<boolean[]> {

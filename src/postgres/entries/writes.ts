@@ -2,6 +2,7 @@ import type { SqlFile } from '../../../sql/sql-file'
 import addEntries from '../../../sql/statements/entries/writes/add.sql'
 import compareAndSetEntries from '../../../sql/statements/entries/writes/compare-and-set.sql'
 import deleteEntries from '../../../sql/statements/entries/writes/delete.sql'
+import expireEntries from '../../../sql/statements/entries/writes/expire.sql'
 import writeEntries from '../../../sql/statements/entries/writes/set.sql'
 import writeValue from '../../../sql/statements/entries/writes/set-alone.sql'
 import writeNamespace from '../../../sql/statements/entries/writes/set-in-one-namespace.sql'
@@ -31,6 +32,8 @@ export interface Write extends StoredKey {
   readonly ttl: number | null
   /** undefined: none. */
   readonly tags?: Tags | undefined
+  /** For how long after its expiry `getOrSet` may still serve it, in milliseconds. undefined: not at all. */
+  readonly grace?: number | undefined
 }
 
 /** A write that asks for the version the entry must still have. */
@@ -104,7 +107,11 @@ export function writeRules(
     const shares = requests.map((request) => request.sharers.length)
     const values = [...addressColumns(requests), ...writeColumns(writes), unlessAll(1, shares)]
     const tagged = await tagging.writes()
-    const rows = await telling.send(requests, (nonce) => tagged.run('set', values, requests, tagsOf(writes), nonce))
+    const rows = await telling.send(requests, (nonce) =>
+      areGraced(writes)
+        ? tagged.setGraced(values, requests, writes, nonce)
+        : tagged.run('set', values, requests, tagsOf(writes), nonce),
+    )
     return rows.map((row) => row[0] as number)
   }
   return {
@@ -113,7 +120,8 @@ export function writeRules(
     isShared: true,
     bytesOf: ({ value }) => value.text.length,
     run: async (requests) => {
-      if (requests.some(({ last }) => last.payload.tags !== undefined)) return runTagged(requests)
+      if (requests.some(({ last: { payload } }) => payload.tags !== undefined || payload.grace !== undefined))
+        return runTagged(requests)
       if (requests.length === 1) return runOne(requests[0] as Asked<Write, number>)
       return versionsOf(requests, (await runAll(requests)) as readonly VersionRow[])
     },
@@ -225,6 +233,26 @@ export function touchRules(
   }
 }
 
+/** Of those who share a row the first expired it. */
+export function expireRules(
+  database: StatementRunner,
+  schema: string,
+  telling: Telling,
+): LaneRules<null, boolean, boolean> {
+  const statement = statementOf(expireEntries, schema)
+  return {
+    operation: 'expire',
+    isRead: false,
+    isShared: true,
+    run: async (requests) => {
+      const values = addressColumns(requests)
+      const rows = await telling.send(requests, (nonce) => database.write(statement, [...values, nonce]))
+      return byPosition(rows, requests.length).map(isFound)
+    },
+    answer: (isExpired, _request, position) => isExpired && position === 0,
+  }
+}
+
 /** Of those who share a row the first deleted it. */
 export function deleteRules(
   database: StatementRunner,
@@ -267,6 +295,8 @@ export function takeRules(
     },
   }
 }
+
+const areGraced = (writes: readonly Write[]): boolean => writes.some(({ grace }) => grace !== undefined)
 
 const areTagged = (writes: readonly Write[]): boolean => writes.some(({ tags }) => tags !== undefined)
 

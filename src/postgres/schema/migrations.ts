@@ -15,6 +15,7 @@ import userSessionsByKey from '../../../sql/migrations/0014_user_sessions_by_key
 import invalidationLog from '../../../sql/migrations/0015_invalidation_log.sql'
 import locks from '../../../sql/migrations/0016_locks.sql'
 import tags from '../../../sql/migrations/0017_tags.sql'
+import loads from '../../../sql/migrations/0018_loads.sql'
 import type { SqlFile } from '../../../sql/sql-file'
 
 export { latestMigration } from './latest'
@@ -38,6 +39,7 @@ export const migrations: readonly Migration[] = [
   invalidationLog,
   locks,
   tags,
+  loads,
 ].map(numbered)
 
 export interface Migration {

@@ -1,3 +1,4 @@
+import setGraced from '../../../sql/statements/loading/set.sql'
 import addTagged from '../../../sql/statements/tags/add.sql'
 import compareAndSetTagged from '../../../sql/statements/tags/compare-and-set.sql'
 import countTagged from '../../../sql/statements/tags/count.sql'
@@ -9,14 +10,22 @@ import type { Tags } from '../../entry/tags'
 import type { Row } from '../wire/driver'
 import { type Statement, statementOf } from '../wire/statement'
 import type { StatementRunner } from '../wire/statement-runner'
+import { tagColumns } from './columns'
 
 /** Of which statement of the entries it is the one with tags. */
 export type TaggedVerb = 'set' | 'add' | 'compareAndSet'
+
+/** A set as far as it matters here. */
+interface GracedWrite {
+  readonly tags?: Tags | undefined
+  readonly grace?: number | undefined
+}
 
 /** Writes of which at least one is tagged, deletions by tag, and what these would delete. */
 export class TaggedWrites {
   readonly #database: StatementRunner
   readonly #statements: Readonly<Record<TaggedVerb, Statement>>
+  readonly #setGraced: Statement
   readonly #delete: Statement
   readonly #count: Statement
 
@@ -27,6 +36,7 @@ export class TaggedWrites {
       add: statementOf(addTagged, schema),
       compareAndSet: statementOf(compareAndSetTagged, schema),
     }
+    this.#setGraced = statementOf(setGraced, schema)
     this.#delete = statementOf(deleteByTag, schema)
     this.#count = statementOf(countTagged, schema)
   }
@@ -39,9 +49,22 @@ export class TaggedWrites {
     tags: readonly (Tags | undefined)[],
     nonce: string | null,
   ): Promise<readonly Row[]> {
-    const scopes = requests.map(({ address }, at) => scopeOf(address, tags[at]))
-    const arrays = tags.map((one) => (one === undefined ? null : arrayOf(one.names)))
-    return this.#database.write(this.#statements[verb], [...values, scopes, arrays, nonce])
+    return this.#database.write(this.#statements[verb], [...values, ...tagColumns(requests, tags), nonce])
+  }
+
+  /** Sets of which at least one has a grace, tagged or not. */
+  setGraced(
+    values: readonly unknown[],
+    requests: readonly Located[],
+    writes: readonly GracedWrite[],
+    nonce: string | null,
+  ): Promise<readonly Row[]> {
+    const columns = tagColumns(
+      requests,
+      writes.map(({ tags }) => tags),
+    )
+    const graces = writes.map(({ grace }) => grace ?? null)
+    return this.#database.write(this.#setGraced, [...values, ...columns, nonce, graces])
   }
 
   /** @param address that of the tenant, with the namespace '', for tags of the whole tenant. Answers a row: the numbers that are void from now on. */
@@ -54,14 +77,4 @@ export class TaggedWrites {
     const [row] = await this.#database.read(this.#count, [tenant, namespace, names])
     return (row as [number])[0]
   }
-}
-
-function scopeOf({ namespace }: Address, tags: Tags | undefined): string | null {
-  if (tags === undefined) return null
-  return tags.scope === 'tenant' ? '' : namespace
-}
-
-/** As PostgreSQL reads an array: arrays of arrays would have to be of one length. */
-function arrayOf(names: readonly string[]): string {
-  return `{${names.map((name) => `"${name.replace(/[\\"]/g, '\\$&')}"`).join(',')}}`
 }

@@ -1,3 +1,4 @@
+import sweepLeases from '../../../sql/statements/loading/sweep.sql'
 import keepLog from '../../../sql/statements/near/keep.sql'
 import measureLog from '../../../sql/statements/near/measure.sql'
 import checkReadOnly from '../../../sql/statements/schema/check-read-only.sql'
@@ -70,8 +71,8 @@ export interface LiveAndExpired {
   readonly expired: number
 }
 
-/** What is swept. Rows of sessions and counters are dead by their expiry alone; a lock's is an hour later, and a tag's an hour after all that may be under it. */
-export type SweptTable = 'entry' | 'session' | 'counter' | 'lock' | 'tag'
+/** What is swept. Rows of sessions and counters are dead by their expiry alone; a lock's is an hour later, a tag's an hour after all that may be under it, a lease's a minute after its end. */
+export type SweptTable = 'entry' | 'session' | 'counter' | 'lock' | 'tag' | 'lease'
 
 /** A range of blocks that is the caller's to sweep: from <= block < to. */
 export interface Claim {
@@ -148,6 +149,7 @@ export class Maintenance {
       counter: statementOf(sweepCounters, schema),
       lock: statementOf(sweepLocks, schema),
       tag: statementOf(sweepTags, schema),
+      lease: statementOf(sweepLeases, schema),
     }
   }
 

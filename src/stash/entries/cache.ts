@@ -7,9 +7,12 @@ import { type TagScope, tagNames } from '../../entry/tags'
 import { expectedVersion } from '../../entry/version'
 import { InvalidArgumentError, VersionConflictError } from '../../errors'
 import type { CompareAndSetResult, Write, WriteResult } from '../../postgres/entries/table'
+import type { TenantTables } from '../../postgres/tables'
 import { isOutage } from '../options/outage'
-import type { OnError } from '../options/told'
+import type { CacheRules, Entry } from './entry'
+import { graceOf } from './grace'
 import { assertPrefix, type ListOptions, listing } from './listing'
+import type { Load, LoadContext, LoadOptions, LoadScope, LoadsDoor } from './loading'
 import type { EntryVerbs, NearVerbs, ReadOptions } from './verbs'
 import {
   assertNewEntry,
@@ -25,9 +28,14 @@ import {
 } from './writing'
 
 export type {
+  CacheRules,
   CallOptions,
   CompareAndSetResult,
+  Entry,
   ListOptions,
+  Load,
+  LoadContext,
+  LoadOptions,
   NewEntry,
   ReadOptions,
   SetOptions,
@@ -39,21 +47,19 @@ export type {
   WriteResult,
 }
 
-/** What `getEntry` answers. */
-export interface Entry<Value = unknown> {
-  /** As `get` answers it. */
-  readonly value: Value
-  /** Grows with every write of the key: the token for `compareAndSet` and `ifVersion`. */
-  readonly version: number
-  /** Epoch milliseconds of the database's clock; null for no expiry. */
-  readonly expiresAt: number | null
+/** Of `wrap`. */
+export interface WrapOptions<Args extends unknown[]> extends LoadOptions {
+  /** Under which key what is worked out of these arguments is stored. */
+  readonly key: (...args: Args) => string
 }
 
-/** What the caches of a stash have in common. */
-export interface CacheRules {
-  readonly defaultTtl: number | null
-  readonly maxValueBytes: number
-  readonly onError: OnError
+/** What a namespace is made of. */
+export interface CacheParts {
+  readonly tables: TenantTables
+  readonly address: Address
+  readonly rules: CacheRules
+  readonly near: NearVerbs | undefined
+  readonly loads: LoadsDoor
 }
 
 /** The version a write answers with under `onError: 'miss'` when nothing was written; no entry ever has it. */
@@ -79,13 +85,17 @@ export class Cache {
   readonly #near: NearVerbs | undefined
   readonly #address: Address
   readonly #rules: CacheRules
+  readonly #door: LoadsDoor
+  readonly #scope: LoadScope
 
   /** Made by `tenant.namespace()`. */
-  constructor(table: EntryVerbs, address: Address, rules: CacheRules, near?: NearVerbs) {
-    this.#table = near ?? table
+  constructor({ tables, near, ...parts }: CacheParts) {
+    this.#table = near ?? tables.entries
     this.#near = near
-    this.#address = address
-    this.#rules = rules
+    this.#address = parts.address
+    this.#rules = parts.rules
+    this.#door = parts.loads
+    this.#scope = { address: parts.address, verbs: this.#table, near, rules: parts.rules, tables }
   }
 
   /** The value, or undefined. Bytes come back as a Buffer. */
@@ -133,6 +143,51 @@ export class Cache {
     return this.#orMiss(ask, () => keys.map(() => false))
   }
 
+  /**
+   * The value; where there is none, what `load` works out, which is stored. However many ask for it, in however many processes, one load runs, and all get what it makes. What is written, deleted,
+   * expired, cleared or deleted by a tag while it runs is not overwritten: then they get the value, and nothing is stored. Every caller gets it as a later `get` answers it: JSON, not the loader's object.
+   *
+   * With `grace` a value whose ttl is over is answered at once, while one process loads the next; and it is answered where the load fails.
+   * @param load answers undefined where there is no value: nothing is stored then. What it throws is thrown to all who wait for it
+   * @throws {LoadTimeoutError} it took longer than `hardTimeoutMs` or `maxLoadMs`
+   * @throws {LoadCycleError} `load` asks for the key that it is to load
+   *
+   * @example
+   * const user = await users.getOrSet('42', () => findUser(42), { ttl: 60_000, grace: 600_000 })
+   */
+  getOrSet<Value>(key: string, load: Load<Value>, options?: LoadOptions): Promise<Value | undefined> {
+    try {
+      assertLoader(load)
+      const hit = options === undefined ? (this.#near?.hit(key, undefined) as Promise<Value> | undefined) : undefined
+      if (hit !== undefined) return hit
+      const { loads } = this.#door
+      if (loads !== undefined) return loads.getOrSet(this.#scope, key, load, options)
+      return this.#door.open().then((open) => open.getOrSet(this.#scope, key, load, options))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /**
+   * The function with its answers held here: as {@link getOrSet}, under the key that `key` makes of its arguments.
+   *
+   * @example
+   * const findUser = users.wrap((id: number) => readUser(id), { key: (id) => String(id), ttl: 60_000 })
+   * await findUser(42)
+   */
+  wrap<Args extends unknown[], Value>(
+    work: (...args: Args) => Value | undefined | Promise<Value | undefined>,
+    { key, ...options }: WrapOptions<Args>,
+  ): (...args: Args) => Promise<Value | undefined> {
+    if (typeof work !== 'function') {
+      throw new InvalidArgumentError('work', 'must be a function', 'Pass wrap(work, { key: (...args) => string }).')
+    }
+    if (typeof key !== 'function') {
+      throw new InvalidArgumentError('key', 'must be a function of the arguments', 'Pass { key: (id) => String(id) }.')
+    }
+    return async (...args) => this.getOrSet<Value>(key(...args), () => work(...args), options)
+  }
+
   /** Milliseconds left; null for no expiry; undefined for no entry. */
   ttl(key: string, options?: ReadOptions): Promise<number | null | undefined> {
     return this.#orMiss(() => this.#table.ttl(this.#address, indexKey(key), options), nothing)
@@ -148,8 +203,11 @@ export class Cache {
     } catch (error) {
       return Promise.reject(error)
     }
-    const ask = () =>
-      this.#table.set(this.#address, this.#write(key, value, ttlOf(options, setNames), options), options)
+    const ask = () => {
+      const write = this.#graced(this.#write(key, value, ttlOf(options, setNames), options), options?.grace)
+      this.#void(write.key)
+      return this.#table.set(this.#address, write, options)
+    }
     return this.#orMiss(ask, notWritten)
   }
 
@@ -158,8 +216,9 @@ export class Cache {
     const ask = () => {
       const writes = assertList('entries', entries).map((entry) => {
         const { key, value, ttl } = assertNewEntry(entry)
-        return this.#write(key, value, ttl, entry)
+        return this.#graced(this.#write(key, value, ttl, entry), entry.grace)
       })
+      for (const write of writes) this.#void(write.key)
       return this.#table.setMany(this.#address, writes, options)
     }
     return this.#orMiss(ask, () => entries.map(notWritten))
@@ -167,7 +226,9 @@ export class Cache {
 
   /** Stores the value if there is none: expired and cleared count as none. True when stored. */
   async add(key: string, value: unknown, options?: TaggedWriteOptions): Promise<boolean> {
-    return this.#table.add(this.#address, this.#write(key, value, ttlOf(options, taggedNames), options), options)
+    const write = this.#write(key, value, ttlOf(options, taggedNames), options)
+    this.#void(write.key)
+    return this.#table.add(this.#address, write, options)
   }
 
   /** Stores the value if the entry still has `version`; otherwise answers the version it has now. */
@@ -181,6 +242,7 @@ export class Cache {
       ...this.#write(key, value, ttlOf(options, taggedNames), options),
       version: expectedVersion(version),
     }
+    this.#void(write.key)
     return this.#table.compareAndSet(this.#address, write, options)
   }
 
@@ -191,12 +253,26 @@ export class Cache {
   async increment(key: string, by = 1, options?: WriteOptions): Promise<number> {
     if (!Number.isSafeInteger(by)) throw new InvalidArgumentError('by', 'must be an integer', 'Pass a whole number.')
     const addition = { ...storedKey(key), amount: by, ttl: this.#ttl(ttlOf(options)) }
+    this.#void(addition.key)
     return this.#table.increment(this.#address, addition, options)
   }
 
   /** Gives the entry a new ttl from now; its value and version stay. False when there is none. */
   touch(key: string, ttl?: Ttl, options?: CallOptions): Promise<boolean> {
     const ask = () => this.#table.touch(this.#address, indexKey(key), this.#ttl(ttl), options)
+    return this.#orMiss(ask, () => false)
+  }
+
+  /**
+   * Ends what is left of the entry's ttl: nobody is answered it any more, but for `getOrSet` within its grace, which serves it while it is loaded anew. What is being loaded of it meanwhile is not
+   * stored. False when there was none alive.
+   */
+  expire(key: string, options?: CallOptions): Promise<boolean> {
+    const ask = () => {
+      const indexed = indexKey(key)
+      this.#void(indexed)
+      return this.#table.expire(this.#address, indexed, options)
+    }
     return this.#orMiss(ask, () => false)
   }
 
@@ -208,13 +284,19 @@ export class Cache {
 
   /** The same for each key, in their order; of a key named twice the second finds none. One statement, up to the batch's caps. */
   deleteMany(keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
-    const ask = () => this.#table.deleteMany(this.#address, indexKeys(keys), options)
+    const ask = () => {
+      const indexed = indexKeys(keys)
+      for (const key of indexed) this.#void(key)
+      return this.#table.deleteMany(this.#address, indexed, options)
+    }
     return this.#orMiss(ask, () => keys.map(() => false))
   }
 
   /** Gets and deletes in one step: of any number of takers one gets the value. */
   async take<Value = unknown>(key: string, options?: CallOptions): Promise<Value | undefined> {
-    return this.#table.take(this.#address, indexKey(key), options) as Promise<Value | undefined>
+    const indexed = indexKey(key)
+    this.#void(indexed)
+    return this.#table.take(this.#address, indexed, options) as Promise<Value | undefined>
   }
 
   /**
@@ -226,6 +308,7 @@ export class Cache {
       throw new InvalidArgumentError('prefix', 'is empty', 'Use clear() to empty the namespace: it is one small write.')
     }
     assertPrefix(prefix)
+    this.#door.loads?.voidAll(this.#address)
     return this.#table.deletePrefix(this.#address, prefix, options)
   }
 
@@ -239,11 +322,14 @@ export class Cache {
    * await views.deleteByTag('user:42')
    */
   async deleteByTag(tag: string | readonly string[], options?: CallOptions): Promise<void> {
-    await this.#table.deleteByTag(this.#address, tagNames(tag), options)
+    const tags = tagNames(tag)
+    this.#door.loads?.voidAll(this.#address)
+    await this.#table.deleteByTag(this.#address, tags, options)
   }
 
   /** Empties the namespace in one small write, whatever it holds. */
   async clear(options?: CallOptions): Promise<void> {
+    this.#door.loads?.voidAll(this.#address)
     await this.#table.clear(this.#address, options)
   }
 
@@ -269,6 +355,16 @@ export class Cache {
     return writeOf(key, value, this.#ttl(ttl), options, this.#rules.maxValueBytes)
   }
 
+  /** A call of this process ends what is being loaded of the key. */
+  #void(key: string): void {
+    this.#door.loads?.voidKey(this.#address, key)
+  }
+
+  #graced(write: Write, given: number | null | undefined): Write {
+    const grace = graceOf(given, this.#rules.grace)
+    return grace > 0 && write.ttl !== null ? { ...write, grace } : write
+  }
+
   #ttl(ttl: Ttl): number | null {
     return resolveTtl(ttl, this.#rules.defaultTtl)
   }
@@ -282,6 +378,12 @@ export class Cache {
       return Promise.reject(error)
     }
   }
+}
+
+/** @throws {InvalidArgumentError} */
+function assertLoader(load: unknown): void {
+  if (typeof load === 'function') return
+  throw new InvalidArgumentError('load', 'must be a function', 'Pass getOrSet(key, () => value, options).')
 }
 
 function missOf<T>(error: unknown, miss: () => T): T {

@@ -1,5 +1,5 @@
 import type { CallOptions } from '../../coalescing/call'
-import type { EntryTable } from '../../postgres/entries/table'
+import type { EntryTable, Write } from '../../postgres/entries/table'
 
 /** Of reads. They count where the namespace is held near; elsewhere every read is fresh. */
 export interface ReadOptions extends CallOptions {
@@ -13,6 +13,7 @@ type Verb =
   | 'get'
   | 'getMany'
   | 'getEntry'
+  | 'getAged'
   | 'hasMany'
   | 'ttl'
   | 'set'
@@ -21,6 +22,7 @@ type Verb =
   | 'compareAndSet'
   | 'increment'
   | 'touch'
+  | 'expire'
   | 'deleteMany'
   | 'take'
   | 'clear'
@@ -36,6 +38,12 @@ export type EntryVerbs = Pick<EntryTable, Verb>
 export interface NearVerbs extends EntryVerbs {
   /** @param key as the caller wrote it, not looked at yet */
   hit(key: string, options: ReadOptions | undefined): Promise<unknown> | undefined
+  /**
+   * What a load stores is a write of this process, and treated as one.
+   * @param write what is stored; undefined: what is there was made fresh
+   * @param send answers the version; undefined: it was not stored
+   */
+  storing(key: string, write: Write | undefined, send: () => Promise<number | undefined>): Promise<number | undefined>
 }
 
 /** Until what answers from memory is loaded: calls wait for it, in their order. */
@@ -69,6 +77,14 @@ export class LoadingVerbs implements NearVerbs {
     return this.#then((open) => open.getEntry(...asked))
   }
 
+  getAged(...asked: Parameters<EntryVerbs['getAged']>) {
+    return this.#then((open) => open.getAged(...asked))
+  }
+
+  storing(...asked: Parameters<NearVerbs['storing']>) {
+    return this.#then((open) => open.storing(...asked))
+  }
+
   hasMany(...asked: Parameters<EntryVerbs['hasMany']>) {
     return this.#then((open) => open.hasMany(...asked))
   }
@@ -99,6 +115,10 @@ export class LoadingVerbs implements NearVerbs {
 
   touch(...asked: Parameters<EntryVerbs['touch']>) {
     return this.#then((open) => open.touch(...asked))
+  }
+
+  expire(...asked: Parameters<EntryVerbs['expire']>) {
+    return this.#then((open) => open.expire(...asked))
   }
 
   deleteMany(...asked: Parameters<EntryVerbs['deleteMany']>) {

@@ -30,6 +30,10 @@ export interface TaggedWriteOptions extends WriteOptions, TagOptions {}
 export interface SetOptions extends TaggedWriteOptions {
   /** Only if the entry still has this version, as `getEntry` or a write answered it. Default: whatever version it has. */
   readonly ifVersion?: number | undefined
+  /**
+   * For how long after its ttl `getOrSet` may still serve it, while the next one is loaded, in milliseconds; null for ever. It counts for nothing with `ifVersion`. Default: that of the namespace, which is 0.
+   */
+  readonly grace?: number | null | undefined
 }
 
 /** One entry of `setMany`. */
@@ -40,12 +44,14 @@ export interface NewEntry extends TagOptions {
   readonly value: unknown
   /** How long it lives, in milliseconds; null for ever. Default: that of the namespace. */
   readonly ttl?: Ttl
+  /** For how long after its ttl `getOrSet` may still serve it, in milliseconds; null for ever. Default: that of the namespace. */
+  readonly grace?: number | null | undefined
 }
 
 const writeNames: ReadonlySet<string> = new Set(['ttl', 'signal'])
 export const taggedNames: ReadonlySet<string> = new Set([...writeNames, 'tags', 'tagScope'])
-export const setNames: ReadonlySet<string> = new Set([...taggedNames, 'ifVersion'])
-const entryNames: ReadonlySet<string> = new Set(['key', 'value', 'ttl', 'tags', 'tagScope'])
+export const setNames: ReadonlySet<string> = new Set([...taggedNames, 'ifVersion', 'grace'])
+const entryNames: ReadonlySet<string> = new Set(['key', 'value', 'ttl', 'tags', 'tagScope', 'grace'])
 
 /**
  * A number in the place of the options is another library's habit, and would make an entry that never expires; so would a misspelt name.

@@ -5,6 +5,7 @@ import { InvalidArgumentError } from '../../errors'
 import { wakingNow } from '../../own-clock'
 import type {
   Addition,
+  AgedValue,
   CompareAndSetResult,
   ConditionalWrite,
   EntryRecord,
@@ -14,13 +15,13 @@ import type {
   Write,
   WriteResult,
 } from '../../postgres/entries/table'
-import type { EntryVerbs, ReadOptions } from '../entries/verbs'
+import type { NearVerbs, ReadOptions } from '../entries/verbs'
 import type { ResolvedNearOptions } from '../options/near'
 import { isOutage } from '../options/outage'
 import type { Coherence, WriteUnderWay } from './coherence'
 import type { Held, Place } from './memory'
 import { NearRead } from './read'
-import { presence, recordView, timeLeft, type View, valueView } from './view'
+import { agedView, presence, recordView, timeLeft, type View, valueView } from './view'
 
 /** What the tables of a stash have in common. */
 export interface NearHouse {
@@ -39,7 +40,7 @@ export interface NearHouse {
 const digestMark = 35
 
 /** The verbs on entries of one namespace, answered from memory where that may be. */
-export class NearTable implements EntryVerbs {
+export class NearTable implements NearVerbs {
   readonly #house: NearHouse
   readonly #coherence: Coherence
   readonly #entries: EntryTable
@@ -47,6 +48,7 @@ export class NearTable implements EntryVerbs {
   readonly #rules: ResolvedNearOptions
   readonly #values: View<unknown>
   readonly #records: View<EntryRecord | undefined>
+  readonly #aged: View<AgedValue | undefined>
   #place: Place
 
   constructor(house: NearHouse, entries: EntryTable, address: Address, rules: ResolvedNearOptions) {
@@ -57,6 +59,7 @@ export class NearTable implements EntryVerbs {
     this.#rules = rules
     this.#values = valueView(house.coherence, rules.isFrozen)
     this.#records = recordView(this.#values)
+    this.#aged = agedView(this.#values)
     this.#place = house.coherence.place(address)
   }
 
@@ -82,6 +85,10 @@ export class NearTable implements EntryVerbs {
 
   getEntry(_address: Address, key: string, options?: ReadOptions): Promise<EntryRecord | undefined> {
     return this.#readOne(key, options, this.#records)
+  }
+
+  getAged(_address: Address, key: string, options?: ReadOptions): Promise<AgedValue | undefined> {
+    return this.#readOne(key, options, this.#aged)
   }
 
   hasMany(_address: Address, keys: readonly string[], options?: ReadOptions): Promise<boolean[]> {
@@ -121,6 +128,27 @@ export class NearTable implements EntryVerbs {
 
   touch(address: Address, key: string, ttl: number | null, options?: CallOptions): Promise<boolean> {
     return this.#change(key, () => this.#entries.touch(address, key, ttl, options))
+  }
+
+  expire(address: Address, key: string, options?: CallOptions): Promise<boolean> {
+    return this.#change(key, () => this.#entries.expire(address, key, options))
+  }
+
+  async storing(
+    key: string,
+    write: Write | undefined,
+    send: () => Promise<number | undefined>,
+  ): Promise<number | undefined> {
+    let underWay: WriteUnderWay | undefined = this.#beginWrite(key)
+    try {
+      const version = await send()
+      if (version === undefined || write === undefined) return version
+      this.#wrote(underWay, write, version)
+      underWay = undefined
+      return version
+    } finally {
+      if (underWay !== undefined) this.#coherence.endWrite(underWay)
+    }
   }
 
   async deleteMany(address: Address, keys: readonly string[], options?: CallOptions): Promise<boolean[]> {

@@ -1,5 +1,5 @@
 import { wakingNow } from '../../own-clock'
-import type { EntryRecord } from '../../postgres/entries/table'
+import type { AgedValue, EntryRecord } from '../../postgres/entries/table'
 import type { Coherence, FoundRow } from './coherence'
 import type { Held } from './memory'
 import { readKept } from './value'
@@ -58,6 +58,17 @@ export function recordView(values: View<unknown>): View<EntryRecord | undefined>
     ofHeld: (held) => (held.version === 0 ? undefined : recordOf(held, values.ofHeld(held))),
     takesValue: true,
     ofRow: recordOf,
+    ofNone: undefined,
+  }
+}
+
+export function agedView(values: View<unknown>): View<AgedValue | undefined> {
+  return {
+    isEnough: always,
+    ofHeld: (held) =>
+      held.version === 0 ? undefined : { value: values.ofHeld(held), leftMs: timeLeft.ofHeld(held) as number | null },
+    takesValue: true,
+    ofRow: ({ leftMs }, value) => ({ value, leftMs }),
     ofNone: undefined,
   }
 }

@@ -57,9 +57,9 @@ export interface SweepJob extends SweepOptions {
   readonly pause?: ((stepMs: number) => Promise<void>) | undefined
 }
 
-const tables: readonly SweptTable[] = ['entry', 'session', 'counter', 'lock', 'tag']
+const tables: readonly SweptTable[] = ['entry', 'session', 'counter', 'lock', 'tag', 'lease']
 
-/** How the answer calls what was expired in a table; entries are only in the sum. Rows of locks that are long over, and of tags that nothing needs, are nobody's data, and are in no sum. */
+/** How the answer calls what was expired in a table; entries are only in the sum. Rows of locks and leases that are long over, and of tags that nothing needs, are nobody's data, and are in no sum. */
 const kinds = { entry: undefined, session: 'sessions', counter: 'rateLimits' } as const
 
 /** Blocks of a step, 512 KiB to begin with: some thousand rows, a few milliseconds, so that nobody waits long for a row lock. */
@@ -128,7 +128,7 @@ class Turn {
       const { from, to, position, blocks } = await maintenance.claim(table, this.#blocks)
       end ??= position + blocks
       const { expired, cleared } = await maintenance.sweep(table, from, to)
-      if (table !== 'lock' && table !== 'tag') this.#countExpired(expired, kinds[table])
+      if (table in kinds) this.#countExpired(expired, kinds[table as keyof typeof kinds])
       this.#removed.cleared += cleared
       const tookMs = now() - started
       this.#tell(1 - Math.max(0, end - position - (to - from)) / blocks, tookMs)

@@ -8,6 +8,7 @@ with e as (delete from "pgstash".entry where tenant = $1 returning 1),
     insert into "pgstash".invalidation (kind, digests)
     select 't', array["pgstash".near_digest($1)] from "pgstash".namespace n where n.tenant = $1 and n.namespace = '' and n.uses <> 0
   ),
+  d as (delete from "pgstash".lease where tenant = $1 returning 1),
   l as (delete from "pgstash".lock where tenant = $1 returning 1),
   n as (delete from "pgstash".namespace where tenant = $1 returning 1)
 select (select pg_catalog.count(*) from e) + (select pg_catalog.count(*) from s) + (select pg_catalog.count(*) from c) + 0 * (select pg_catalog.count(*) from n)

@@ -1,0 +1,1 @@
+select "pgstash".sweep_leases($1, $2)
