@@ -6,7 +6,7 @@ import { Departures } from './departures'
 import type { FailureKinds } from './failure-kinds'
 import type { Receiver } from './group'
 import { Lane } from './lane'
-import type { BatchLimits, Item, LaneRules } from './lane-rules'
+import { type BatchLimits, type Item, type LaneRules, payloadAt } from './lane-rules'
 import { type Meter, Meters } from './meter'
 import { ProgramOrder } from './program-order'
 import type { Sharer } from './request'
@@ -102,22 +102,22 @@ export class Coalescer {
   /**
    * Many keys, answered together, in the order given. Where one fails, the others still go their way, and then the call
    * rejects with the first failure.
+   * @param payloads one for each key; undefined in a lane of null
    */
   many<Payload, Answer, T>(
     lane: Lane<Payload, Answer>,
     address: Address,
-    items: readonly Item<Payload>[],
+    keys: readonly string[],
+    payloads: readonly Payload[] | undefined,
     translate: (answer: Answer) => T,
     options?: CallOptions,
   ): Promise<T[]> {
     return this.#call<T[]>(lane.meter, address, options, (call) => {
-      const answers = new Answers<T, Answer>(items.length, call, translate)
-      if (items.length === 0) call.succeed([])
-      if (lane.askTogether(address, items, answers)) return
-      for (let at = 0; at < items.length; at += 1) {
-        const { key, payload } = items[at] as Item<Payload>
-        lane.ask(address, key, new KeyOfMany(answers, at, payload))
-      }
+      const answers = new Answers<T, Answer>(keys.length, call, translate)
+      if (keys.length === 0) call.succeed([])
+      if (lane.askTogether(address, keys, payloads, answers)) return
+      for (let at = 0; at < keys.length; at += 1)
+        lane.ask(address, keys[at] as string, new KeyOfMany(answers, at, payloadAt(payloads, at)))
     })
   }
 

@@ -5,10 +5,13 @@ import type { Departing } from './departures'
 import type { FailureKinds } from './failure-kinds'
 import type { LaneRules } from './lane-rules'
 import type { Meter } from './meter'
+import type { KeysTogether } from './order/keys-together'
 import type { Ordered } from './order/ordered'
-import type { ReadKeys } from './order/read-keys'
 import type { Scope } from './order/scope'
 import type { Asked, Sharer } from './request'
+
+/** How many share a key of a group, and nothing more. Verbs that look at who shares have no call on many keys. */
+const onlyItself = Object.freeze([undefined]) as unknown as readonly never[]
 
 /** One key of a group: it is its own and only sharer. */
 export class KeyOfGroup<Payload, Answer> implements Asked<Payload, Answer> {
@@ -18,8 +21,11 @@ export class KeyOfGroup<Payload, Answer> implements Asked<Payload, Answer> {
     readonly payload: Payload,
     /** Where the caller named it. */
     readonly at: number,
-    readonly sharers: readonly Sharer<Payload, Answer>[],
   ) {}
+
+  get sharers(): readonly Sharer<Payload, Answer>[] {
+    return onlyItself
+  }
 
   get first(): this {
     return this
@@ -54,9 +60,8 @@ export class Group<Payload, Answer> implements Departing, Ordered {
   hasLeft = false
   readonly #keys: readonly KeyOfGroup<Payload, Answer>[]
   #left: number
-  readonly #names: readonly string[]
   readonly #scope: Scope
-  readonly #reading: ReadKeys | undefined
+  readonly #together: KeysTogether
   readonly #receiver: Receiver<Answer>
   readonly #common: GroupRules<Payload, Answer>
 
@@ -70,12 +75,10 @@ export class Group<Payload, Answer> implements Departing, Ordered {
     this.isRead = common.rules.isRead
     this.#keys = keys
     this.#left = keys.length
-    this.#names = keys.map(({ key }) => key)
     this.#scope = scope
     this.#receiver = receiver
     this.#common = common
-    if (this.isRead) this.#reading = scope.readTogether(this.#names, this)
-    else scope.writeTogether(this.#names, this)
+    this.#together = scope.takeTogether(keys, this)
   }
 
   get queued(): number {
@@ -105,8 +108,7 @@ export class Group<Payload, Answer> implements Departing, Ordered {
   }
 
   #leave(): void {
-    if (this.#reading === undefined) this.#scope.doneWriting(this.#names)
-    else this.#scope.doneReading(this.#reading)
+    this.#scope.doneTogether(this.#together)
   }
 
   /** Answers for every key; never rejects. */

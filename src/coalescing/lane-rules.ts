@@ -27,6 +27,11 @@ export interface LaneRules<Payload, Answer, Result> {
   answer(result: Result, request: Asked<Payload, Answer>, position: number): Answer
 }
 
+/** What is asked about one of the keys of a call; without payloads, nothing but the key. */
+export function payloadAt<Payload>(payloads: readonly Payload[] | undefined, at: number): Payload {
+  return (payloads === undefined ? null : payloads[at]) as Payload
+}
+
 /** One key of a call, with what is asked about it. */
 export interface Item<Payload> {
   /** As the index holds it. */

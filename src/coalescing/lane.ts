@@ -3,14 +3,11 @@ import type { Address } from './address'
 import type { Departing, Departures } from './departures'
 import type { FailureKinds } from './failure-kinds'
 import { Group, KeyOfGroup, type Receiver } from './group'
-import type { BatchLimits, Item, LaneRules } from './lane-rules'
+import { type BatchLimits, type LaneRules, payloadAt } from './lane-rules'
 import type { Located } from './located'
 import type { Meter } from './meter'
 import type { ProgramOrder } from './program-order'
 import { type AnyRequest, type Gate, Request, type Sharer } from './request'
-
-/** Of a key of a group: how many share it, and nothing more. Verbs that look at who shares have no call on many keys. */
-const onlyItself = Object.freeze([undefined]) as unknown as readonly never[]
 
 /** Un-awaited calls on one key that share a row. Sets get a version each, and the sequence of versions goes in steps of 64. */
 const maxSharers = 64
@@ -64,35 +61,36 @@ export class Lane<Payload, Answer> implements Departing, Gate {
    * Asks about the keys of one call as one, where nobody is at work on any of them and no key is written twice.
    * @returns false where they have to be asked about one by one
    */
-  askTogether(address: Address, items: readonly Item<Payload>[], receiver: Receiver<Answer>): boolean {
-    if (items.length < 2 || this.#rules.isRefused !== undefined) return false
+  askTogether(
+    address: Address,
+    keys: readonly string[],
+    payloads: readonly Payload[] | undefined,
+    receiver: Receiver<Answer>,
+  ): boolean {
+    if (keys.length < 2 || this.#rules.isRefused !== undefined) return false
     const scope = this.#order.scopeOf(address)
-    const names = items.map(({ key }) => key)
-    if (!scope.isFreeFor(names, this.isRead)) return false
-    if (!this.isRead && new Set(names).size < names.length) return false
+    if (!scope.isFreeFor(keys, this.isRead)) return false
+    const asked = keys.map((key, at) => new KeyOfGroup<Payload, Answer>(address, key, payloadAt(payloads, at), at))
+    if (!this.isRead && hasTwins(asked.sort(byKey))) return false
     const common = { rules: this.#rules, meter: this.meter, failures: this.#failures }
-    for (const part of this.#partsOf(address, items))
-      this.#departures.announce(new Group(part, scope, receiver, common))
+    for (const part of this.#partsOf(asked)) this.#departures.announce(new Group(part, scope, receiver, common))
     return true
   }
 
-  /** As many keys each as a statement may hold; those of writes in the order all processes share. */
-  #partsOf(address: Address, items: readonly Item<Payload>[]): KeyOfGroup<Payload, Answer>[][] {
-    const keys = items.map(
-      ({ key, payload }, at) => new KeyOfGroup<Payload, Answer>(address, key, payload, at, onlyItself),
-    )
-    if (!this.isRead) keys.sort(inSharedOrder)
+  /** As many keys each as a statement may hold. */
+  #partsOf(keys: KeyOfGroup<Payload, Answer>[]): KeyOfGroup<Payload, Answer>[][] {
     const parts: KeyOfGroup<Payload, Answer>[][] = []
+    let from = 0
     let bytes = 0
-    for (const key of keys) {
-      const own = this.#rules.bytesOf?.(key.payload) ?? 0
-      const newest = parts.at(-1)
+    for (let at = 0; at < keys.length; at += 1) {
+      const own = this.#rules.bytesOf?.((keys[at] as KeyOfGroup<Payload, Answer>).payload) ?? 0
       bytes += own
-      if (newest === undefined || newest.length === this.#limits.maxRows || bytes > this.#limits.maxBytes) {
-        parts.push([key])
-        bytes = own
-      } else newest.push(key)
+      if (at === from || (at - from < this.#limits.maxRows && bytes <= this.#limits.maxBytes)) continue
+      parts.push(keys.slice(from, at))
+      from = at
+      bytes = own
     }
+    parts.push(from === 0 ? keys : keys.slice(from))
     return parts
   }
 
@@ -238,4 +236,15 @@ function inSharedOrder(a: Located, b: Located): number {
   if (a.address.id !== b.address.id) return a.address.id < b.address.id ? -1 : 1
   if (a.key === b.key) return 0
   return a.key < b.key ? -1 : 1
+}
+
+/** Those of one namespace, as {@link inSharedOrder}; of two that are the same nobody is first. */
+function byKey(a: Located, b: Located): number {
+  return a.key < b.key ? -1 : 1
+}
+
+/** @param sorted so that two of a key stand side by side */
+function hasTwins(sorted: readonly Located[]): boolean {
+  for (let at = 1; at < sorted.length; at += 1) if (sorted[at]?.key === sorted[at - 1]?.key) return true
+  return false
 }

@@ -8,6 +8,7 @@ export interface Located {
 
 /** The address of all of them, where it is one. */
 export function sharedAddress(requests: readonly Located[]): Address | undefined {
-  const [first] = requests
-  return requests.every(({ address }) => address.id === first?.address.id) ? first?.address : undefined
+  const shared = requests[0]?.address
+  for (const { address } of requests) if (address !== shared && address.id !== shared?.id) return undefined
+  return shared
 }

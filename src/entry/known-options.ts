@@ -11,8 +11,9 @@ export function assertKnown(field: string, options: unknown, names: ReadonlySet<
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new InvalidArgumentError(field, 'must be an object', `Pass { ${[...names].join(', ')} }, or less of it.`)
   }
-  for (const name of Object.keys(options)) {
-    if (names.has(name)) continue
+  // No list of the names is made: a setMany asks for each of its entries.
+  for (const name in options) {
+    if (names.has(name) || !Object.hasOwn(options, name)) continue
     const known = listed ?? [...names].join(', ')
     throw new InvalidArgumentError(field, `has no ${JSON.stringify(name)}`, `It has ${known}: check the spelling.`)
   }

@@ -375,6 +375,40 @@ describe('coalescer', () => {
     expect(await cache.getMany(['a', 'b', 'c', 'd'])).toEqual(['a2', 'b2', 'c1', 'd2'])
   })
 
+  it('lets nobody at a key that is written with others, and everybody at another', async () => {
+    const cache = stash.namespace('written')
+    await cache.setMany(['a', 'b', 'c', 'd'].map((key) => ({ key, value: `${key}1` })))
+    await pool.fill()
+    pool.sent = []
+    holdStatements()
+    const first = cache.setMany(['a', 'b'].map((key) => ({ key, value: `${key}2` })))
+    await sleep(5)
+    // All but the last two touch what is being written.
+    const one = cache.get('a')
+    const some = cache.getMany(['a', 'c'])
+    const deletion = cache.delete('b')
+    const again = cache.setMany(['b', 'a'].map((key) => ({ key, value: `${key}3` })))
+    const others = cache.setMany(['d', 'e'].map((key) => ({ key, value: `${key}2` })))
+    const unwritten = cache.getMany(['x', 'y'])
+    await vi.waitFor(() => expect(pool.names).toHaveLength(4), 1_500)
+    await sleep(20)
+    expect(pool.names.sort()).toEqual([
+      // c of the second read.
+      'entries/reads/value',
+      'entries/reads/values-of-one-namespace',
+      'entries/writes/set-in-one-namespace',
+      'entries/writes/set-in-one-namespace',
+    ])
+    release()
+    await first
+    expect(await one).toBe('a2')
+    expect(await some).toEqual(['a2', 'c1'])
+    expect(await deletion).toBe(true)
+    expect(await unwritten).toEqual([undefined, undefined])
+    await Promise.all([again, others])
+    expect(await cache.getMany(['a', 'b', 'c', 'd', 'e'])).toEqual(['a3', 'b3', 'c1', 'd2', 'e2'])
+  })
+
   it('waits with a clear for the keys that are being read or written together', async () => {
     const cache = stash.namespace('many and clear')
     await cache.set('a', 1)

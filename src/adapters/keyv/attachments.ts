@@ -111,13 +111,13 @@ export class Attachments {
   attribute(operation: string, key: string): Attribution {
     // One Keyv, as nearly always, and its key: nothing to be told apart.
     const only = this.#all.length === 1 ? this.#all[0] : undefined
-    if (only?.contract === 'keyv5' && only.namespace !== undefined && key.startsWith(`${only.namespace}:`)) {
+    if (only?.contract === 'keyv5' && only.namespace !== undefined && isOf(only.namespace, key)) {
       only.hasPrefixed = true
       return { namespace: only.namespace, key: key.slice(only.namespace.length + 1) }
     }
     const contract = this.contractOf(operation)
     if (contract !== 'keyv5') return { namespace: this.onlyNamespace(operation), key }
-    const owners = this.#all.filter(({ namespace }) => namespace === undefined || key.startsWith(`${namespace}:`))
+    const owners = this.#all.filter(({ namespace }) => namespace === undefined || isOf(namespace, key))
     const [owner] = owners
     if (owners.length > 1) throw this.#ambiguous(operation)
     if (owner?.namespace !== undefined) {
@@ -178,6 +178,11 @@ export class Attachments {
       this.#all.map(({ namespace }) => namespace ?? ''),
     )
   }
+}
+
+/** Whether the key begins with the namespace and a colon; asked for each key, so nothing is put together for it. */
+function isOf(namespace: string, key: string): boolean {
+  return key[namespace.length] === ':' && key.startsWith(namespace)
 }
 
 /** By a promise: `queueMicrotask` may be a fake timer's, and what it never calls would take the next listener for a Keyv. */

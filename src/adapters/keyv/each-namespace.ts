@@ -28,14 +28,20 @@ export async function eachNamespace<T>(places: readonly Place[], run: (group: Gr
 
 function groupsOf(places: readonly Place[]): Group[] {
   const groups: Group[] = []
-  for (const [position, { namespace, key }] of places.entries()) {
-    let group = groups.find((known) => known.namespace === namespace)
-    if (group === undefined) {
-      group = { namespace, keys: [], positions: [] }
-      groups.push(group)
-    }
+  let group: Group | undefined
+  for (let position = 0; position < places.length; position += 1) {
+    const { namespace, key } = places[position] as Place
+    if (group?.namespace !== namespace) group = groupOf(groups, namespace)
     group.keys.push(key)
     group.positions.push(position)
   }
   return groups
+}
+
+function groupOf(groups: Group[], namespace: string): Group {
+  const known = groups.find((group) => group.namespace === namespace)
+  if (known !== undefined) return known
+  const group = { namespace, keys: [], positions: [] }
+  groups.push(group)
+  return group
 }

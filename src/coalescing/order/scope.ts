@@ -1,8 +1,8 @@
 import { Barrier } from './barrier'
 import { Fifo } from './fifo'
 import type { IdleTurns } from './idle-turns'
+import { KeysTogether } from './keys-together'
 import type { Ordered, OrderedKey } from './ordered'
-import { ReadKeys } from './read-keys'
 
 /**
  * Turns of keys that nobody asks about now are kept for the next call. A Map that shrinks leaves its old storage behind, and with
@@ -31,7 +31,7 @@ export class Scope {
   #active = 0
   /** Writes under way or waiting. */
   #writes = 0
-  readonly #reading = new Set<ReadKeys>()
+  readonly #together = new Set<KeysTogether>()
 
   constructor(
     readonly tenant: string,
@@ -76,7 +76,10 @@ export class Scope {
   isFreeFor(keys: readonly string[], isRead: boolean): boolean {
     if (this.#barrier !== undefined) return false
     if (isRead && this.#writes === 0) return true
-    if (!isRead && this.#reading.size > 0) return false
+    for (const others of this.#together) {
+      if (!(isRead && others.request.isRead) && others.hasAny(keys)) return false
+    }
+    if (this.#turns.size === this.#idleTurns) return true
     for (const key of keys) {
       const turn = this.#turns.get(key)
       if (turn?.newest === undefined) continue
@@ -86,36 +89,21 @@ export class Scope {
   }
 
   /**
-   * Of keys that are free for them: many reads at once. They leave no trace in the turns of their keys; a write that comes looks whether its key is among them.
+   * Of keys that are free for it, each once: reads or writes them all. They leave no trace in the turns of their keys; whoever comes looks whether its key is among them.
    * @returns to be given back when they have been answered
    */
-  readTogether(keys: readonly string[], request: Ordered): ReadKeys {
+  takeTogether(keys: readonly { readonly key: string }[], request: Ordered): KeysTogether {
     this.#active += 1
-    const reading = new ReadKeys(keys, request)
-    this.#reading.add(reading)
-    return reading
+    if (!request.isRead) this.#writes += keys.length
+    const together = new KeysTogether(keys, request)
+    this.#together.add(together)
+    return together
   }
 
-  doneReading(reading: ReadKeys): void {
-    this.#reading.delete(reading)
-    for (const key of reading.held) this.#leaveTurn(key)
-    this.#countLeft()
-  }
-
-  /** Of keys that are free for it, each once: takes all their turns. */
-  writeTogether(keys: readonly string[], request: Ordered): void {
-    this.#active += 1
-    this.#writes += keys.length
-    for (const key of keys) {
-      const turn = this.#turnOf(key)
-      turn.newest = request
-      turn.active += 1
-    }
-  }
-
-  doneWriting(keys: readonly string[]): void {
-    this.#writes -= keys.length
-    for (const key of keys) this.#leaveTurn(key)
+  doneTogether(together: KeysTogether): void {
+    this.#together.delete(together)
+    if (!together.request.isRead) this.#writes -= together.size
+    for (const key of together.held) this.#leaveTurn(key)
     this.#countLeft()
   }
 
@@ -144,13 +132,13 @@ export class Scope {
     this.#heldNewest.clear()
   }
 
-  /** Whoever reads many keys, this one among them, is at work on it from now on, as if it had taken a turn. */
-  #holdForReading(key: string, turn: KeyTurn): void {
-    for (const reading of this.#reading) {
-      if (!reading.has(key) || reading.held.has(key)) continue
-      reading.held.add(key)
+  /** Whoever reads or writes many keys, this one among them, is at work on it from now on, as if it had taken a turn. Reads do not wait for reads. */
+  #holdForOthers({ key, isRead }: OrderedKey, turn: KeyTurn): void {
+    for (const others of this.#together) {
+      if ((isRead && others.request.isRead) || !others.has(key) || others.held.has(key)) continue
+      others.held.add(key)
       turn.active += 1
-      turn.newest ??= reading.request
+      turn.newest ??= others.request
     }
   }
 
@@ -168,10 +156,8 @@ export class Scope {
   #admit(request: OrderedKey): void {
     this.#active += 1
     const turn = this.#turnOf(request.key)
-    if (!request.isRead) {
-      this.#writes += 1
-      if (this.#reading.size > 0) this.#holdForReading(request.key, turn)
-    }
+    if (!request.isRead) this.#writes += 1
+    if (this.#together.size > 0) this.#holdForOthers(request, turn)
     // Reads go together, unless a write waits already: it must not wait for ever.
     const isFree = turn.newest === undefined || (request.isRead && turn.newest.isRead && !turn.waiting?.size)
     turn.newest = request

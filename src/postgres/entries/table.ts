@@ -104,7 +104,7 @@ export class EntryTable {
   }
 
   getMany(address: Address, keys: readonly string[], options?: CallOptions): Promise<unknown[]> {
-    return this.#coalescer.many(this.#values, address, bare(keys), decoded, options)
+    return this.#coalescer.many(this.#values, address, keys, undefined, decoded, options)
   }
 
   getEntry(address: Address, key: string, options?: CallOptions): Promise<EntryRecord | undefined> {
@@ -123,11 +123,11 @@ export class EntryTable {
   }
 
   getManyNear(address: Address, keys: readonly string[], options?: CallOptions): Promise<NearAnswer[]> {
-    return this.#coalescer.many(this.#near, address, bare(keys), same, options)
+    return this.#coalescer.many(this.#near, address, keys, undefined, same, options)
   }
 
   hasMany(address: Address, keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
-    return this.#coalescer.many(this.#ttls, address, bare(keys), isFound, options)
+    return this.#coalescer.many(this.#ttls, address, keys, undefined, isFound, options)
   }
 
   /** Milliseconds left, null for no expiry, undefined for no entry. */
@@ -141,7 +141,7 @@ export class EntryTable {
   }
 
   setMany(address: Address, writes: readonly Write[], options?: CallOptions): Promise<WriteResult[]> {
-    return this.#coalescer.many(this.#writes, address, writes.map(itemOf), writtenAs, options)
+    return this.#coalescer.many(this.#writes, address, writes.map(keyOf), writes, writtenAs, options)
   }
 
   add(address: Address, write: Write, options?: CallOptions): Promise<boolean> {
@@ -166,7 +166,7 @@ export class EntryTable {
   }
 
   deleteMany(address: Address, keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
-    return this.#coalescer.many(this.#deletes, address, bare(keys), same, options)
+    return this.#coalescer.many(this.#deletes, address, keys, undefined, same, options)
   }
 
   take(address: Address, key: string, options?: CallOptions): Promise<unknown> {
@@ -249,7 +249,7 @@ export class EntryTable {
   }
 }
 
-const bare = (keys: readonly string[]): Item<null>[] => keys.map((key) => ({ key, payload: null }))
+const keyOf = ({ key }: StoredKey): string => key
 
 const itemOf = <T extends StoredKey>(write: T): Item<T> => ({ key: write.key, payload: write })
 

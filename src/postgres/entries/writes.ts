@@ -83,19 +83,18 @@ export function writeRules(
     return [row?.[0] as number]
   }
   const runAll = (requests: readonly Asked<Write, number>[]) => {
-    const [tenants, namespaces, keys] = addressColumns(requests)
     const writes = requests.map((request) => request.last.payload)
     const [longKeys, formats, texts, ttls] = writeColumns(writes)
     const { text, separator } = joinTexts(texts as string[])
     const shares = requests.map((request) => request.sharers.length)
-    const columns = [keys, longKeys, formats, text, ttls, unlessAll(1, shares), separator]
+    const columns = [longKeys, formats, text, ttls, unlessAll(1, shares), separator]
     const address = sharedAddress(requests)
     if (address !== undefined) {
-      const values = [address.tenant, address.namespace, ...columns]
+      const values = [address.tenant, address.namespace, requests.map(({ key }) => key), ...columns]
       return send(requests, ofOneNamespace, values, ([row]) => row?.[4] && telling.marked.add(address))
     }
     const { addresses, places } = addressesOf(requests)
-    const values = [tenants, namespaces, ...columns, ...tenantsAndNamespaces(addresses), places]
+    const values = [...addressColumns(requests), ...columns, ...tenantsAndNamespaces(addresses), places]
     return send(requests, any, values, ([row]) => {
       const areTold = (row as Row)[4] as string
       for (const [at, isTold] of areTold.split(',').entries())
@@ -322,5 +321,6 @@ function writeColumns(writes: readonly Write[]): (unknown[] | null)[] {
 }
 
 function unlessAll<T>(usual: T, values: readonly T[]): T[] | null {
-  return values.every((value) => value === usual) ? null : [...values]
+  for (const value of values) if (value !== usual) return [...values]
+  return null
 }

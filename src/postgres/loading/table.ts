@@ -104,8 +104,8 @@ export class LoadTable {
   }
 
   claimMany(address: Address, claims: readonly Claim[], options?: CallOptions): Promise<Claimed[]> {
-    const items = claims.map((claim) => ({ key: claim.key, payload: claim }))
-    return this.#coalescer.many(this.#claims, address, items, same, options)
+    const keys = claims.map(({ key }) => key)
+    return this.#coalescer.many(this.#claims, address, keys, claims, same, options)
   }
 
   /** What is there, stale or not; nothing is claimed. */

@@ -66,8 +66,7 @@ export class ConnectSessionTable implements SessionTable {
   }
 
   delete(address: Address, keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
-    const items = keys.map((key) => ({ key, payload: null }))
-    return this.#coalescer.many(this.#deletes, address, items, (isDeleted) => isDeleted, options)
+    return this.#coalescer.many(this.#deletes, address, keys, undefined, (isDeleted) => isDeleted, options)
   }
 
   async *list(address: Address, options?: CallOptions): AsyncGenerator<StoredSession, void> {

@@ -98,8 +98,7 @@ export class OwnSessionTable implements UserSessionTable {
   }
 
   delete(address: Address, keys: readonly string[], options?: CallOptions): Promise<boolean[]> {
-    const items = keys.map((key) => ({ key, payload: null }))
-    return this.#coalescer.many(this.#deletes, address, items, same, options)
+    return this.#coalescer.many(this.#deletes, address, keys, undefined, same, options)
   }
 
   async *list(address: Address, options?: CallOptions): AsyncGenerator<StoredSession, void> {

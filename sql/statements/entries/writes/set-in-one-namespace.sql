@@ -15,11 +15,12 @@ written as (
   select $1::text, $2::text, k.key, v.generation,
     v.base + coalesce(k.writes, 1) - 1, coalesce(k.format, 't')::"char", v.now + k.ttl, v.now, k.long_key, k.value
   from v
-  cross join unnest(
-    (select $3::text[]), (select $4::text[]), (select $5::text[]),
-    (select pg_catalog.string_to_array($6, $9)), (select $7::bigint[]), (select $8::bigint[])
-  ) with ordinality as k (key, long_key, format, value, ttl, writes, ord)
-  order by k.ord
+  cross join (
+    select
+      pg_catalog.unnest((select $3::text[])) as key, pg_catalog.unnest((select $4::text[])) as long_key,
+      pg_catalog.unnest((select $5::text[])) as format, pg_catalog.unnest((select pg_catalog.string_to_array($6, $9))) as value,
+      pg_catalog.unnest((select $7::bigint[])) as ttl, pg_catalog.unnest((select $8::bigint[])) as writes
+  ) k
   on conflict (tenant, namespace, key) do update set
     generation = greatest(e.generation, ~e.generation, excluded.generation),
     version = case

@@ -207,8 +207,15 @@ export function couple(queries: readonly PgSubmittable[]): void {
 /** The text form of what this package sends: strings, numbers, booleans, null, and arrays of them. */
 function textOf(value: unknown): string | null {
   if (value === null || value === undefined) return null
-  if (Array.isArray(value)) return `{${value.map(elementOf).join(',')}}`
+  if (Array.isArray(value)) return arrayOf(value)
   return String(value)
+}
+
+/** Keys are texts that need no escape, nearly always: that is seen once for all of them. */
+function arrayOf(values: readonly unknown[]): string {
+  const areTexts = values.length > 1 && values.every((value) => typeof value === 'string')
+  if (areTexts && !needsEscape.test(values.join())) return `{"${values.join('","')}"}`
+  return `{${values.map(elementOf).join(',')}}`
 }
 
 const needsEscape = /["\\]/

@@ -27,11 +27,14 @@ written as (
   select k.tenant, k.namespace, k.key, v.generations[k.place],
     v.base + coalesce(k.writes, 1) - 1, coalesce(k.format, 't')::"char", v.now + k.ttl, v.now, k.long_key, k.value
   from v
-  cross join unnest(
-    (select $1::text[]), (select $2::text[]), (select $3::text[]), (select $4::text[]), (select $5::text[]),
-    (select pg_catalog.string_to_array($6, $9)), (select $7::bigint[]), (select $8::bigint[]), (select $12::integer[])
-  ) with ordinality as k (tenant, namespace, key, long_key, format, value, ttl, writes, place, ord)
-  order by k.ord
+  cross join (
+    select
+      pg_catalog.unnest((select $1::text[])) as tenant, pg_catalog.unnest((select $2::text[])) as namespace,
+      pg_catalog.unnest((select $3::text[])) as key, pg_catalog.unnest((select $4::text[])) as long_key,
+      pg_catalog.unnest((select $5::text[])) as format, pg_catalog.unnest((select pg_catalog.string_to_array($6, $9))) as value,
+      pg_catalog.unnest((select $7::bigint[])) as ttl, pg_catalog.unnest((select $8::bigint[])) as writes,
+      pg_catalog.unnest((select $12::integer[])) as place
+  ) k
   on conflict (tenant, namespace, key) do update set
     generation = greatest(e.generation, ~e.generation, excluded.generation),
     version = case
