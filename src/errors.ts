@@ -669,7 +669,7 @@ function detailOf(cause: unknown): string {
 }
 
 /** Why nothing can be held near. */
-export type NearCacheReason = 'standby' | 'rights' | 'schema'
+export type NearCacheReason = 'standby' | 'read-only' | 'rights' | 'schema'
 
 /**
  * A namespace is to be held near, and the log that this takes cannot be read: on a standby, without the right, or in a schema from before it. Reads of the namespace fail with it until the
@@ -678,7 +678,7 @@ export type NearCacheReason = 'standby' | 'rights' | 'schema'
  */
 export class NearCacheError extends PgStashError {
   constructor(
-    /** `standby`: its unlogged tables cannot be read. `rights`: the role may not read the log. `schema`: there is no log. */
+    /** `standby`: its unlogged tables cannot be read. `read-only`: the session may not begin the log, which nobody has read yet. `rights`: the role may not read the log. `schema`: there is no log. */
     readonly reason: NearCacheReason,
     schema: string,
     cause?: unknown,
@@ -689,11 +689,13 @@ export class NearCacheError extends PgStashError {
 
 const nearProblems: Record<NearCacheReason, string> = {
   standby: 'the server is a standby, where the log of what was written cannot be read',
+  'read-only': 'the log of what was written has to be begun, and the session may only read',
   rights: 'the role has no right on the log of what was written',
   schema: 'the schema has no log of what was written',
 }
 
 function nearCure(reason: NearCacheReason, schema: string): string {
   if (reason === 'standby') return 'Connect to the primary, or leave out near.'
+  if (reason === 'read-only') return 'Connect without default_transaction_read_only, or leave out near.'
   return `Run "${migrateStep(schema)}" as the owner of the tables, or leave out near.`
 }

@@ -54,6 +54,14 @@ function given({ stash, ...others }: PgStashOptions & { readonly stash?: PgStash
   if (!isStash(stash))
     throw new InvalidArgumentError('stash', 'is no PgStash', 'Pass new PgStash(…), or connection options instead.')
   const [extra] = Object.entries(others).filter(([, value]) => value !== undefined)
+  if (extra?.[0] === 'near') {
+    const name = `near.${Object.keys(extra[1] as object).join(', near.')}`
+    throw new InvalidArgumentError(
+      name,
+      'is of the stash itself, and cannot be given beside a stash',
+      'Give it to that: new PgStash({ near: { … } }). A store beside it takes near: true, or what holds for its namespace: ttl, absentTtl, values, staleIfErrorMs.',
+    )
+  }
   if (extra !== undefined) {
     const next = "Check the spelling; connection options are the stash's own."
     throw new InvalidArgumentError('options', `have no ${JSON.stringify(extra[0])} beside a stash`, next)

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import { startTimer } from '../../own-clock'
+import { isRing } from './ringing'
 
 /** It listens, and does not hear its own test: a pooler that shares connections by transaction is between, or the connection is dead and nobody says so. */
 class DeafBellError extends Error {
@@ -17,6 +18,8 @@ export interface ListenerEvents {
   readonly testEveryMs: number
   readonly testWithinMs: number
   sendTest(word: string): Promise<unknown>
+  /** What it rings itself: nobody needs to be told of that. */
+  readonly ownRing: string
   onRing(): void
   /** The first test was heard. */
   onHeard(): void
@@ -86,8 +89,11 @@ export class Listener {
 
   #hear(payload: string): void {
     if (this.#isOver) return
-    if (payload === '') this.#events.onRing()
-    if (payload !== this.#word || payload === '') return
+    if (isRing(payload)) {
+      if (payload !== this.#events.ownRing) this.#events.onRing()
+      return
+    }
+    if (payload !== this.#word) return
     this.#word = undefined
     this.#stopTimer?.()
     this.#stopTimer = startTimer(() => this.#test(), this.#events.testEveryMs)

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
 import listenFile from '../../../sql/statements/near/listen.sql'
 import ringFile from '../../../sql/statements/near/ring.sql'
@@ -6,7 +7,7 @@ import { type Statement, statementOf } from '../wire/statement'
 import type { StatementRunner } from '../wire/statement-runner'
 import type { Bell, BellEvents } from './bell'
 import { Listener } from './listener'
-import { Ringing } from './ringing'
+import { Ringing, ringOf } from './ringing'
 
 export interface ListeningOptions {
   readonly schema: string
@@ -35,6 +36,7 @@ export class ListeningBell implements Bell {
   readonly #events: BellEvents
   readonly #listen: Statement
   readonly #send: Statement
+  readonly #ownRing = ringOf(randomUUID())
   readonly #ringing: Ringing
   #listener: Listener | undefined
   #isStarted = false
@@ -48,7 +50,7 @@ export class ListeningBell implements Bell {
     this.#events = events
     this.#listen = statementOf(listenFile, options.schema)
     this.#send = statementOf(ringFile, options.schema)
-    this.#ringing = new Ringing(() => this.#notify(''))
+    this.#ringing = new Ringing(() => this.#notify(this.#ownRing))
   }
 
   get isHearing(): boolean {
@@ -81,6 +83,7 @@ export class ListeningBell implements Bell {
       testEveryMs,
       testWithinMs,
       sendTest: (word) => this.#notify(word),
+      ownRing: this.#ownRing,
       onRing: () => this.#events.onRing(),
       onHeard: () => this.#heard(listener),
       onLost: (reason) => this.#lost(listener, reason),

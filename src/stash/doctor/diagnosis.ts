@@ -77,7 +77,9 @@ async function ofServer(job: DoctorJob, server: ServerFacts): Promise<Check[]> {
     { name: 'statistics', ...statistics(server, tables) },
     await check('clock', async () => clock(await health.clockOffset())),
     await check('connections', async () =>
-      job.isEmbedded ? embedded(job) : connections(await limitsOf(job), job, isPooled),
+      job.isEmbedded
+        ? embedded(job)
+        : connections(await limitsOf(job), { ...job, listens: job.listens && (await isHeldNear(job)) }, isPooled),
     ),
     { name: 'pooler', ...(job.isEmbedded ? ok('none: PGlite runs in this process') : pooler(between)) },
     await check('replicas', async () => replicas(await health.replicas(), tables)),
@@ -124,6 +126,12 @@ async function ofSchema(job: DoctorJob, server: ServerFacts): Promise<Check[]> {
       sweep(await health.sweep(), tables, isHeld(facts) ? undefined : () => health.hasRemains(), server),
     ),
   ]
+}
+
+/** Whether any namespace is, as far as that can be told. */
+async function isHeldNear({ health, maintenance }: DoctorJob): Promise<boolean> {
+  const log = await (maintenance ?? health).nearLog().catch(() => undefined)
+  return log !== undefined && log.marked > 0
 }
 
 /** Under row-level security the stash's own role sees no marks. */

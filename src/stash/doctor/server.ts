@@ -65,6 +65,8 @@ export interface PoolPlan {
   readonly poolSize: number | undefined
   /** The same of `maintenance`; 0: there is none. */
   readonly maintenanceSize: number
+  /** Whether a process that holds something near listens for the bell, on a connection more. */
+  readonly listens: boolean
   /** How many of them there are to be; undefined: nobody said. */
   readonly processes: number | undefined
 }
@@ -88,12 +90,13 @@ const roomier = {
  */
 export function connections(
   limits: { readonly app: readonly ConnectionLimit[]; readonly maintenance: readonly ConnectionLimit[] },
-  { poolSize = 5, maintenanceSize, processes }: PoolPlan,
+  { poolSize = 5, maintenanceSize, listens, processes }: PoolPlan,
   isPooled: boolean,
 ): Finding {
-  const each = poolSize + maintenanceSize
+  const ofApp = poolSize + (listens ? 1 : 0)
+  const each = ofApp + maintenanceSize
   const all = [
-    ...limits.app.map((limit) => ({ limit, each: limit.kind === 'role' ? poolSize : each })),
+    ...limits.app.map((limit) => ({ limit, each: limit.kind === 'role' ? ofApp : each })),
     ...limits.maintenance.filter(({ kind }) => kind === 'role').map((limit) => ({ limit, each: maintenanceSize })),
   ]
   const findings = all.map((one) => within(one.limit, one.each, processes, isPooled))
@@ -102,8 +105,9 @@ export function connections(
   const room = all.map(({ limit }) => told(limit)).join('; ')
   if (isPooled) return ok(`${room}. How many clients the pooler takes is its own matter: max_client_conn, pool_size`)
   const most = Math.min(...all.map((one) => Math.floor(roomIn(one.limit) / Math.max(1, one.each))))
+  const pools = maintenanceSize > 0 ? `${poolSize} and ${maintenanceSize}` : poolSize
   return ok(
-    `${room}; room for ${most} processes with pools of ${maintenanceSize > 0 ? `${poolSize} and ${maintenanceSize}` : poolSize}`,
+    `${room}; room for ${most} processes with pools of ${pools}${listens ? ', and the connection that listens for what is held near' : ''}`,
   )
 }
 

@@ -39,8 +39,10 @@ const longestDelayMs = 5_000
 /** Bells in a row: the log is read no more often than this. */
 const shortestDelayMs = 4
 
-/** 0A000, feature_not_supported: "cannot access temporary or unlogged relations during recovery". 25006: a write there. */
-const standbyStates: ReadonlySet<string | undefined> = new Set(['0A000', '25006'])
+/** feature_not_supported: "cannot access temporary or unlogged relations during recovery" */
+const standbyState = '0A000'
+/** read_only_sql_transaction. A standby does not come to that: it cannot be read first. */
+const readOnlyState = '25006'
 /** undefined_table, undefined_column, undefined_function */
 const schemaStates: ReadonlySet<string | undefined> = new Set(['42P01', '42703', '42883'])
 
@@ -197,6 +199,7 @@ export class Feed {
 function toNearCacheError(error: unknown, schema: string): unknown {
   if (error instanceof PrivilegeError) return new NearCacheError('rights', schema, error)
   if (!(error instanceof DatabaseError)) return error
-  if (standbyStates.has(error.sqlState)) return new NearCacheError('standby', schema, error)
+  if (error.sqlState === standbyState) return new NearCacheError('standby', schema, error)
+  if (error.sqlState === readOnlyState) return new NearCacheError('read-only', schema, error)
   return schemaStates.has(error.sqlState) ? new NearCacheError('schema', schema, error) : error
 }

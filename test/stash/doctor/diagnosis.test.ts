@@ -284,6 +284,13 @@ const cases: readonly Case[] = [
     says: /^ok: 2 namespaces are held near; the log has 0 rows/,
   },
   {
+    check: 'connections',
+    where: 'namespaces are held near, and each process listens',
+    given: `insert into S.namespace (tenant, namespace, generation, uses) values ('t', 'n', 0, 9)`,
+    after: `delete from S.namespace where uses <> 0`,
+    says: /^ok: .*pools of 5, and the connection that listens/,
+  },
+  {
     check: 'near-log',
     where: 'a transaction is older than a mark',
     given: `insert into S.namespace (tenant, namespace, generation, uses) values ('t', 'n', 0, 9), ('t', 'm', 0, 1)`,

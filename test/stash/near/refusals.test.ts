@@ -77,6 +77,24 @@ describe('where nothing can be held near', () => {
     }, 120_000)
   })
 
+  it('the session may only read, and nobody has begun the log: it is not called a standby', async () => {
+    const connectionString = inject('postgresUrl')
+    const schema = freshSchema()
+    const owner = new PgStash({ connectionString, schema, sweeper: false })
+    await owner.namespace('n').set('k', 'v')
+    const address = new URL(connectionString)
+    address.searchParams.set('options', '-c default_transaction_read_only=on')
+    const reader = new PgStash({ connectionString: address.href, schema, sweeper: false, migrate: false })
+    await refused(reader, 'read-only')
+    await expect(reader.near.sync()).rejects.toThrow('default_transaction_read_only')
+    // Once somebody has begun it, reading is enough.
+    const near = owner.namespace('n', { near: true })
+    await near.get('k')
+    expect(await failureOf(reader.namespace('n', { near: true }).get('k'))).toBe('answered')
+    await reader.close()
+    await owner.close()
+  })
+
   describe('the role', () => {
     const url = inject('postgresUrl')
     const schema = freshSchema()
