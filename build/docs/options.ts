@@ -14,6 +14,9 @@ export interface Option {
 /** Of a type that is composed or spread over several declarations: what else belongs to its options. */
 const withInherited: ReadonlySet<string> = new Set(['PgStashOptions'])
 
+/** Those that stand for options of an option, and are options of nothing else. */
+const spelledOut: ReadonlySet<string> = new Set(['NearSettings', 'NearOptions'])
+
 /** What its docstring does not say. */
 export function missing({ of, name, standard, unit, text }: Option): string[] {
   const what = [
@@ -31,13 +34,17 @@ export function optionsOf(known: PublicName | undefined, of: string, surface: Su
   const inherited = withInherited.has(known.name) ? inheritedFields(known, surface) : []
   return [...inherited, ...declared].flatMap((field) => [
     optionOf(field, of, '', surface),
-    ...nestedFields(field).map((inner) => optionOf(inner, of, `${field.name.getText()}.`, surface)),
+    ...nestedFields(field, surface).map((inner) => optionOf(inner, of, `${field.name.getText()}.`, surface)),
   ])
 }
 
 /** `{ a, b } | false`: the fields of the literal are options too. */
-function nestedFields({ type }: ts.PropertySignature): ts.PropertySignature[] {
-  return type === undefined ? [] : fieldsIn(type)
+function nestedFields({ type }: ts.PropertySignature, { checker }: Surface): ts.PropertySignature[] {
+  if (type === undefined) return []
+  const named = (ts.isUnionTypeNode(type) ? [...type.types] : [type])
+    .filter((one) => ts.isTypeReferenceNode(one) && spelledOut.has(one.typeName.getText()))
+    .flatMap((one) => checker.getTypeAtLocation(one).symbol?.declarations ?? [])
+  return [...fieldsIn(type), ...named.flatMap(fieldsIn)]
 }
 
 function fieldsIn(node: ts.Node): ts.PropertySignature[] {
