@@ -2,7 +2,12 @@ import { defineConfig } from 'tsup'
 
 /** The benchmark, against the built package as users get it. */
 export default defineConfig({
-  entry: { main: 'bench/main.ts', app: 'bench/app/main.ts', soak: 'bench/soak/main.ts' },
+  entry: {
+    main: 'bench/main.ts',
+    app: 'bench/app/main.ts',
+    stampede: 'bench/stampede/main.ts',
+    soak: 'bench/soak/main.ts',
+  },
   outDir: 'bench/.out',
   format: ['esm'],
   target: 'es2022',

@@ -8,6 +8,7 @@ import { app } from './workloads/app'
 import { clearing } from './workloads/clearing'
 import { compare, type Line } from './workloads/comparison'
 import { latency } from './workloads/latency'
+import { loadHits } from './workloads/loads'
 import { memory } from './workloads/memory'
 import { usersMix } from './workloads/mixed'
 import { nearHeap } from './workloads/near/heap'
@@ -16,7 +17,9 @@ import { near } from './workloads/near/rows'
 import { overwrites } from './workloads/overwrites'
 import { rateLimits } from './workloads/rate-limits'
 import { sessions } from './workloads/sessions'
+import { stampede } from './workloads/stampede'
 import { sweeping } from './workloads/sweeping'
+import { tags } from './workloads/tags'
 
 /** The size of value that the targets speak of. */
 const usualBytes = 300
@@ -33,6 +36,9 @@ const parts: readonly ((settings: Settings) => Promise<Verdict[]>)[] = [
   usersMix,
   nearHeap,
   nearIdle,
+  stampede,
+  tags,
+  loadHits,
 ]
 
 const settings = readSettings()

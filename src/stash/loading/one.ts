@@ -93,15 +93,14 @@ export class OneLoad {
   async #pause(ms: number): Promise<void> {
     const { signal } = this.#flight
     await new Promise<void>((resolve) => {
-      const stop = startTimer(resolve, ms, true)
-      signal.addEventListener(
-        'abort',
-        () => {
-          stop()
-          resolve()
-        },
-        { once: true },
-      )
+      const over = () => {
+        stop()
+        // One for each pause would stay until the load is over.
+        signal.removeEventListener('abort', over)
+        resolve()
+      }
+      const stop = startTimer(over, ms, true)
+      signal.addEventListener('abort', over, { once: true })
     })
     signal.throwIfAborted()
   }
