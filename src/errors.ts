@@ -339,8 +339,8 @@ export class LoadTimeoutError extends PgStashError {
     super(
       'LOAD_TIMEOUT',
       isLoading
-        ? `the load of ${JSON.stringify(key)} takes longer than ${timeoutMs} ms. It goes on, and is stored: try again later, or raise hardTimeoutMs.`
-        : `the load of ${JSON.stringify(key)} took longer than ${timeoutMs} ms, and was given up. Look for what it waits for, let it end by its signal, or raise maxLoadMs.`,
+        ? `the load takes longer than ${timeoutMs} ms. It goes on, and is stored: try again later, or raise hardTimeoutMs.`
+        : `the load took longer than ${timeoutMs} ms, and was given up. Look for what it waits for, let it end by its signal, or raise maxLoadMs.`,
     )
   }
 }
@@ -356,7 +356,7 @@ export class LoadCycleError extends PgStashError {
   ) {
     super(
       'LOAD_CYCLE',
-      `the loader of ${JSON.stringify(key)} waits for itself: it asks, perhaps through other loaders, for the key that it loads. Load what both need under a key of its own.`,
+      'a loader waits for itself: it asks, perhaps through other loaders, for the key that it loads. Load what both need under a key of its own.',
     )
   }
 }

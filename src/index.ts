@@ -13,6 +13,7 @@ export type {
   ListOptions,
   Load,
   LoadContext,
+  LoadMany,
   LoadOptions,
   NewEntry,
   ReadOptions,

@@ -69,6 +69,16 @@ log out: 200 bye
 and now: 401 nobody
 10 more at once: 6 over the limit of all routes
 `,
+  'loading.mjs': `a hundred callers 100 loads 1
+expired undefined
+stale { id: 42, load: 1 }
+or waited for { id: 42, load: 2 }
+failed { id: 42, load: 2 }
+loaded { id: 7, name: 'old' } kept { id: 7, name: 'new' }
+absent [ '8', '9' ]
+many 3
+wrapped { id: 1, price: 10 } { id: 1, price: 10 }
+`,
   'locks.mjs': `held here true
 try there undefined
 wait a moment ERR_PGSTASH_LOCK_TIMEOUT

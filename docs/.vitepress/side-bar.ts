@@ -25,6 +25,7 @@ export const sideBar = [
     text: 'Guide',
     items: [
       { text: 'Entries', link: '/guide/entries' },
+      { text: 'Compute once', link: '/guide/compute-once' },
       { text: 'Near cache', link: '/guide/near-cache' },
       { text: 'Versions', link: '/guide/versions' },
       { text: 'Tags', link: '/guide/tags' },

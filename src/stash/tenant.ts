@@ -28,7 +28,7 @@ export interface NamespaceOptions {
    * Default: 0.
    */
   readonly grace?: number | null | undefined
-  /** Of what `getOrSet` stores, up to this share of the ttl is taken off at random, 0 to 1: what was loaded together does not expire together. Default: 0. */
+  /** Of what `getOrSet` stores, up to this share of its milliseconds is taken off at random, 0 to 1: what was loaded together does not expire together. Default: 0. */
   readonly ttlJitter?: number | undefined
   /**
    * Whether its entries are held in the memory of this process, and answered from there without a round trip; within the stash's `near.maxStalenessMs` of what the database has. All who use the

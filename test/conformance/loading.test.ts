@@ -292,6 +292,53 @@ function contract(body: Body, isolation: string) {
     expect(await cache.get('k')).toBe('new after old')
   })
 
+  it('loads many at once: those that are not there', async () => {
+    const cache = fresh({ ttl: 60_000 })
+    await cache.set('b', 'there')
+    const asked: string[][] = []
+    const load = async (keys: string[]) => {
+      asked.push(keys)
+      return new Map(keys.filter((key) => key !== 'none').map((key) => [key, `loaded ${key}`]))
+    }
+    const all = await cache.getOrSetMany(['a', 'b', 'none', 'c', 'a'], load)
+    expect(all).toEqual(['loaded a', 'there', undefined, 'loaded c', 'loaded a'])
+    expect(asked).toEqual([['a', 'none', 'c']])
+    expect(await cache.getMany(['a', 'b', 'none', 'c'])).toEqual(['loaded a', 'there', undefined, 'loaded c'])
+    expect(await cache.getOrSetMany(['a', 'b', 'c'], load)).toEqual(['loaded a', 'there', 'loaded c'])
+    expect(asked).toHaveLength(1)
+  })
+
+  it('loads many once, beside others, and stores of them what nothing voided', async () => {
+    const cache = fresh()
+    const loader = held()
+    const single = cache.getOrSet('b', loader.load)
+    await loader.begun
+    let release = () => {}
+    const released = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const asked: string[][] = []
+    const many = (keys: string[]) =>
+      cache.getOrSetMany(keys, async (absent) => {
+        asked.push(absent)
+        await released
+        return new Map(absent.map((key) => [key, `many ${key}`]))
+      })
+    const [first, second] = [many(['a', 'b', 'c']), many(['c', 'd'])]
+    while (asked.length < 2) await sleep(5)
+    await cache.delete('a')
+    release()
+    loader.release('single b')
+    expect(await first).toEqual(['many a', 'single b', 'many c'])
+    expect(await second).toEqual(['many c', 'many d'])
+    expect(await single).toBe('single b')
+    expect(asked).toEqual([['a', 'c'], ['d']])
+    expect(await cache.getMany(['a', 'b', 'c', 'd'])).toEqual([undefined, 'single b', 'many c', 'many d'])
+    const fails = cache.getOrSetMany(['x', 'y'], () => Promise.reject(new Error('no')))
+    await expect(fails).rejects.toThrow('no')
+    expect(await cache.getOrSetMany(['x'], () => new Map([['x', 1]]))).toEqual([1])
+  })
+
   it('wraps a function', async () => {
     const cache = fresh()
     const calls: number[] = []

@@ -12,7 +12,7 @@ import { isOutage } from '../options/outage'
 import type { CacheRules, Entry } from './entry'
 import { graceOf } from './grace'
 import { assertPrefix, type ListOptions, listing } from './listing'
-import type { Load, LoadContext, LoadOptions, LoadScope, LoadsDoor } from './loading'
+import type { Load, LoadContext, LoadMany, LoadOptions, LoadScope, LoadsDoor } from './loading'
 import type { EntryVerbs, NearVerbs, ReadOptions } from './verbs'
 import {
   assertNewEntry,
@@ -35,6 +35,7 @@ export type {
   ListOptions,
   Load,
   LoadContext,
+  LoadMany,
   LoadOptions,
   NewEntry,
   ReadOptions,
@@ -163,6 +164,30 @@ export class Cache {
       const { loads } = this.#door
       if (loads !== undefined) return loads.getOrSet(this.#scope, key, load, options)
       return this.#door.open().then((open) => open.getOrSet(this.#scope, key, load, options))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /**
+   * The values in the order of the keys, as {@link getOrSet}: one read, and for all that are not there one claim, one call of `load`, one store. What another call or another process loads already is
+   * waited for. Nothing stale is served: where a value's ttl is over it is loaded.
+   * @param load is given the keys that are to be loaded, each once, and answers a Map by key; a key that it leaves out has no value
+   *
+   * @example
+   * const users = await cache.getOrSetMany(ids, async (absent) => new Map((await findUsers(absent)).map((user) => [user.id, user])))
+   */
+  getOrSetMany<Value>(
+    keys: readonly string[],
+    load: LoadMany<Value>,
+    options?: LoadOptions,
+  ): Promise<(Value | undefined)[]> {
+    try {
+      assertLoader(load)
+      assertList('keys', keys)
+      const { loads } = this.#door
+      if (loads !== undefined) return loads.getOrSetMany(this.#scope, keys, load, options)
+      return this.#door.open().then((open) => open.getOrSetMany(this.#scope, keys, load, options))
     } catch (error) {
       return Promise.reject(error)
     }

@@ -12,7 +12,7 @@ export interface LoadOptions extends CallOptions {
   readonly ttl?: Ttl
   /** For how long after that it may still be served while it is loaded anew, in milliseconds; null for ever. Default: that of the namespace, which is 0. */
   readonly grace?: number | null | undefined
-  /** What it is tagged with, as of `set`. A deletion by one of them during the load voids it. */
+  /** What it is tagged with, as of `set`. A deletion by one of them during the load voids it. Default: none. */
   readonly tags?: readonly string[] | undefined
   /** Which deletion the tags are for, as of `set`. Default: `'namespace'`. */
   readonly tagScope?: TagScope | undefined
@@ -31,7 +31,7 @@ export interface LoadOptions extends CallOptions {
   /** After a load that failed where a stale value is there: for how long that is served and nobody tries again, in all processes, in milliseconds. Default: 5,000. */
   readonly errorBackoffMs?: number | undefined
   /**
-   * Loads anew before the ttl is over, beside the answer: a number from 0 to 1, past that share of it; `'xfetch'`, at random, the likelier the nearer the end is and the longer the last load of this process
+   * Loads anew before the ttl is over, beside the answer: once that share of its milliseconds is over, between 0 and 1; or `'xfetch'`, at random, the likelier the nearer the end is and the longer the last load of this process
    * took. Default: no.
    */
   readonly eagerRefresh?: number | 'xfetch' | undefined
@@ -67,6 +67,12 @@ export interface LoadContext<Value = unknown> {
 /** Works a value out; undefined: there is none, and nothing is stored. */
 export type Load<Value> = (context: LoadContext<Value>) => Value | undefined | Promise<Value | undefined>
 
+/** Works values out of the keys it is given, all of them at once: a map by key. A key that it leaves out has none. */
+export type LoadMany<Value> = (
+  keys: string[],
+  context: Pick<LoadContext, 'signal'>,
+) => Map<string, Value | undefined> | Promise<Map<string, Value | undefined>>
+
 /** Whose loads. */
 export interface LoadScope {
   readonly address: Address
@@ -85,6 +91,12 @@ export interface Loads {
     load: Load<Value>,
     options: LoadOptions | undefined,
   ): Promise<Value | undefined>
+  getOrSetMany<Value>(
+    scope: LoadScope,
+    keys: readonly string[],
+    load: LoadMany<Value>,
+    options: LoadOptions | undefined,
+  ): Promise<(Value | undefined)[]>
   /** A call of this process voids what is being loaded of the key. */
   voidKey(address: Address, key: string): void
   /** The same of all of a namespace, or, where that is '', of a tenant. */

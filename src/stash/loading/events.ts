@@ -6,7 +6,9 @@ const events = channel('pgstash:load')
 
 /** A message of the channel `pgstash:load`. */
 export interface LoadMessage {
+  /** Whose value it is. */
   readonly tenant: string
+  /** As it is stored, with its version. */
   readonly namespace: string
   /**
    * `loaded`; `none`: there is no value; `skipped` and `not-modified`: as the loader said; `failed`: it threw; `timed-out`: it took more than `maxLoadMs`; `abandoned`: nobody waited for it any
@@ -19,6 +21,7 @@ export interface LoadMessage {
   readonly isStored: boolean
 }
 
+/** How a load ended. */
 export type LoadEnd = 'loaded' | 'none' | 'skipped' | 'not-modified' | 'failed' | 'timed-out' | 'abandoned'
 
 export function tellLoad(

@@ -1,10 +1,10 @@
 import type { Address } from '../../coalescing/address'
 import { decodeValue } from '../../entry/codec'
-import { storedKey } from '../../entry/key'
+import { indexKey, type StoredKey, storedKey } from '../../entry/key'
 import { CallAbortedError, LoadTimeoutError, StashClosedError } from '../../errors'
 import { startTimer } from '../../own-clock'
 import { type FoundEntry, LoadTable } from '../../postgres/loading/table'
-import type { Load, LoadContext, LoadOptions, LoadScope, Loads } from '../entries/loading'
+import type { Load, LoadContext, LoadMany, LoadOptions, LoadScope, Loads } from '../entries/loading'
 import { GivingUp } from '../locks/giving-up'
 import { isOutage } from '../options/outage'
 import { EagerRefresh } from './eager'
@@ -12,7 +12,8 @@ import { Flight, type Outcome, type Stale } from './flight'
 import { Flights } from './flights'
 import { waitFor } from './nesting'
 import { OneLoad, type Task } from './one'
-import { type LoadTerms, loadTerms } from './terms'
+import { type LoadSeveral, type Part, SeveralLoads } from './several'
+import { claimOf, type LoadTerms, loadTerms } from './terms'
 
 /** Who joined too late for an answer asks anew: of the next flight he is one of the first. */
 const mostFlights = 5
@@ -43,6 +44,36 @@ export class LoadKeeper implements Loads {
     const table = scope.tables.of(LoadTable)
     const asked: Asked = { scope, table, terms, name: key, stored, load: load as (context: LoadContext) => unknown }
     return (await this.#get(asked)) as Value | undefined
+  }
+
+  async getOrSetMany<Value>(
+    scope: LoadScope,
+    keys: readonly string[],
+    load: LoadMany<Value>,
+    options: LoadOptions | undefined,
+  ): Promise<(Value | undefined)[]> {
+    if (this.#isClosed) throw new StashClosedError()
+    const terms = { ...loadTerms(options, scope.rules), eager: undefined }
+    const stored = keys.map((key) => storedKey(key))
+    const { values, isAway } = await this.#readMany(scope, keys, terms)
+    const table = scope.tables.of(LoadTable)
+    const loadAll: LoadSeveral = (names, signal) => load(names, { signal })
+    const absent = [...new Set(keys.filter((_key, at) => values[at] === undefined))]
+    const asked = new Map(
+      absent.map((name): [string, Asked] => {
+        const loadOne = async (context: LoadContext) => (await load([name], { signal: context.signal })).get(name)
+        return [name, { scope, table, terms, name, stored: stored[keys.indexOf(name)] as StoredKey, load: loadOne }]
+      }),
+    )
+    if (!isAway) this.#beginTogether([...asked.values()], loadAll)
+    const joined = await Promise.all(
+      [...asked].map(async ([name, one]): Promise<[string, unknown]> => {
+        const answer = await this.#join(one, isAway, false)
+        return [name, answer === undefined ? await this.#get(one) : answer.read()]
+      }),
+    )
+    const loaded = new Map(joined)
+    return keys.map((key, at) => (values[at] === undefined ? loaded.get(key) : values[at])) as (Value | undefined)[]
   }
 
   voidKey(address: Address, key: string): void {
@@ -93,6 +124,30 @@ export class LoadKeeper implements Loads {
     }
   }
 
+  async #readMany({ verbs, address, rules }: LoadScope, keys: readonly string[], { isForced, signal }: LoadTerms) {
+    const indexed = keys.map((key) => indexKey(key))
+    const none = { values: keys.map(() => undefined) as unknown[], isAway: false }
+    if (isForced) return none
+    try {
+      return { values: await verbs.getMany(address, indexed, signal && { signal }), isAway: false }
+    } catch (error) {
+      if (rules.onError === 'miss' && isOutage(error)) return { ...none, isAway: true }
+      throw error
+    }
+  }
+
+  /** Those that nobody here loads yet: one flight each, one claim, one load and one store for all. */
+  #beginTogether(asked: readonly Asked[], load: LoadSeveral): void {
+    const isFree = ({ scope, stored, terms }: Asked) => terms.isForced || !this.#flights.get(scope.address, stored.key)
+    const parts = asked.filter(isFree).map((one): Part => {
+      const flight = new Flight(one.scope.address, one.stored.key, one.terms.isForced)
+      this.#flights.add(flight)
+      return { flight, task: this.#taskOf(flight, one, false, 0) }
+    })
+    if (parts.length === 0) return
+    void new SeveralLoads(parts, load, ({ flight, task }) => new OneLoad(flight, task).run()).run()
+  }
+
   /** Before the ttl is over: beside the answer, and only if nobody else does. */
   #refresh(asked: Asked, minLeftMs: number): void {
     const { scope, stored } = asked
@@ -107,26 +162,28 @@ export class LoadKeeper implements Loads {
     const open = this.#flights.get(scope.address, stored.key)
     const mayJoin = open !== undefined && (!terms.isForced || (open.isForced && !open.hasBegun))
     const flight = mayJoin ? open : this.#begin(asked, isAway, 0)
-    const giving = new GivingUp(
-      terms.signal,
-      terms.hardTimeoutMs,
-      () => {
-        flight.isBackground = true
-        return new LoadTimeoutError(name, terms.hardTimeoutMs ?? 0, true)
-      },
-      (reason) => new CallAbortedError('unknown', reason),
-    )
+    const giving = this.#givingUp(flight, name, terms)
     const joinedAt = flight.join()
     try {
-      const stale = await giving.race(flight.stale)
-      const served = stale && (await giving.race(this.#servable(asked, stale, joinedAt)))
+      const stale = await raced(giving, flight.stale)
+      const served = stale && (await raced(giving, this.#servable(asked, stale, joinedAt)))
       if (served !== undefined) return await this.#softly(flight, giving, terms, served)
-      const outcome = await waitFor(flight, name, () => giving.race(flight.outcome))
+      const outcome = await waitFor(flight, name, () => raced(giving, flight.outcome))
       return outcome.isForEarlier && joinedAt >= outcome.asOf && !isLast ? undefined : outcome
     } finally {
-      giving.end()
+      giving?.end()
       flight.leave(() => new CallAbortedError('unknown', terms.signal?.reason))
     }
+  }
+
+  /** undefined: the caller waits for as long as it takes, as most do, of which there may be a hundred thousand at once. */
+  #givingUp(flight: Flight, name: string, { signal, hardTimeoutMs }: LoadTerms): GivingUp | undefined {
+    if (signal === undefined && hardTimeoutMs === null) return undefined
+    const late = () => {
+      flight.isBackground = true
+      return new LoadTimeoutError(name, hardTimeoutMs ?? 0, true)
+    }
+    return new GivingUp(signal, hardTimeoutMs, late, (reason) => new CallAbortedError('unknown', reason))
   }
 
   /** What is stale for somebody: who came after it was read looks whether it still is there. */
@@ -140,7 +197,7 @@ export class LoadKeeper implements Loads {
   /** The new value if it comes soon enough; otherwise the stale one, and the load goes on. */
   async #softly(
     flight: Flight,
-    giving: GivingUp,
+    giving: GivingUp | undefined,
     { softTimeoutMs }: LoadTerms,
     stale: { read(): unknown },
   ): Promise<{ read(): unknown }> {
@@ -149,7 +206,7 @@ export class LoadKeeper implements Loads {
       const late = new Promise<undefined>((resolve) => {
         stop = startTimer(() => resolve(undefined), softTimeoutMs, true)
       })
-      const outcome = await giving.race(Promise.race([flight.outcome, late])).finally(stop)
+      const outcome = await raced(giving, Promise.race([flight.outcome, late])).finally(stop)
       if (outcome !== undefined) return outcome
     }
     flight.isBackground = true
@@ -160,10 +217,18 @@ export class LoadKeeper implements Loads {
     const { scope, stored, terms } = asked
     const flight = new Flight(scope.address, stored.key, terms.isForced)
     this.#flights.add(flight)
-    const onLoaded = (durationMs: number) => this.#eager.note(flight, durationMs)
-    flight.land(new OneLoad(flight, { ...asked, minLeftMs, isAway, onLoaded }).run())
+    flight.land(new OneLoad(flight, this.#taskOf(flight, asked, isAway, minLeftMs)).run())
     return flight
   }
+
+  #taskOf(flight: Flight, asked: Asked, isAway: boolean, minLeftMs: number): Task {
+    const onLoaded = (durationMs: number) => this.#eager.note(flight, durationMs)
+    return { ...asked, claim: claimOf(asked.stored, asked.terms, minLeftMs), isAway, onLoaded }
+  }
+}
+
+function raced<T>(giving: GivingUp | undefined, work: Promise<T>): Promise<T> {
+  return giving === undefined ? work : giving.race(work)
 }
 
 function readerOf({ format, text }: FoundEntry): { read(): unknown } {

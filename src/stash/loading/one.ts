@@ -1,7 +1,7 @@
 import { decodeValue, encodeValue } from '../../entry/codec'
 import type { StoredKey } from '../../entry/key'
 import { now, soon, startTimer } from '../../own-clock'
-import { type Claimed, type FoundEntry, type LoadTable, nothingIsFresh } from '../../postgres/loading/table'
+import type { Claim, Claimed, FoundEntry, LoadTable } from '../../postgres/loading/table'
 import type { Entry } from '../entries/entry'
 import type { LoadContext, LoadScope } from '../entries/loading'
 import { isOutage } from '../options/outage'
@@ -22,8 +22,8 @@ export interface Task {
   readonly name: string
   readonly stored: StoredKey
   readonly load: (context: LoadContext) => unknown
-  /** What has no more milliseconds left is loaded anew. */
-  readonly minLeftMs: number
+  /** As the key is claimed. */
+  readonly claim: Claim
   /** The database is away: nobody is asked, and nothing stored. */
   readonly isAway: boolean
   /** How long the loader took, where it has ended. */
@@ -76,18 +76,9 @@ export class OneLoad {
   }
 
   async #claim(): Promise<Claimed> {
-    const { scope, table, terms, stored, minLeftMs } = this.#task
-    const { ttl, tags, leaseMs, maxLoadMs, isForced, isShared } = terms
+    const { scope, table, claim } = this.#task
     this.#flight.signal.throwIfAborted()
-    return table.claim(scope.address, {
-      ...stored,
-      tags,
-      keepMs: ttl === null ? null : Math.max(ttl, 60_000),
-      leaseMs,
-      maxLoadMs,
-      minLeftMs: isForced ? nothingIsFresh : minLeftMs,
-      takes: isForced || !isShared,
-    })
+    return table.claim(scope.address, claim)
   }
 
   async #pause(ms: number): Promise<void> {

@@ -22,17 +22,19 @@ export class LoadFailure {
 /**
  * Runs a loader until it ends, or takes too long, or nobody waits for it: the signal is told then.
  * @param key for the error
+ * @param controller whose signal ends it. Default: the flight's
  */
 export async function runLoader(
   flight: Flight,
   key: string,
   maxLoadMs: number,
   load: () => unknown,
+  controller: Pick<AbortController, 'signal' | 'abort'> = flight,
 ): Promise<Ran | LoadFailure> {
-  const { signal } = flight
+  const { signal } = controller
   const startedAt = now()
   const overdue = new LoadTimeoutError(key, maxLoadMs, false)
-  const stop = startTimer(() => flight.abort(overdue), maxLoadMs, !flight.isBackground)
+  const stop = startTimer(() => controller.abort(overdue), maxLoadMs, !flight.isBackground)
   let onAbort = () => {}
   const isAborted = new Promise<never>((_, reject) => {
     onAbort = () => reject(signal.reason)

@@ -1,8 +1,10 @@
 import { resolveTtl } from '../../entry/expiry'
+import type { StoredKey } from '../../entry/key'
 import { assertKnown } from '../../entry/known-options'
 import { type Tags, tagsOf } from '../../entry/tags'
 import { InvalidArgumentError } from '../../errors'
 import { longestTimerMs } from '../../own-clock'
+import { type Claim, nothingIsFresh } from '../../postgres/loading/table'
 import type { CacheRules } from '../entries/entry'
 import { graceOf } from '../entries/grace'
 import type { LoadOptions } from '../entries/loading'
@@ -86,6 +88,23 @@ export function loadTerms(options: LoadOptions | undefined, rules: CacheRules): 
  */
 export function jittered(ttl: number | null, jitter: number): number | null {
   return ttl === null || jitter === 0 ? ttl : Math.max(1, Math.round(ttl * (1 - Math.random() * jitter)))
+}
+
+/** @param minLeftMs what has no more milliseconds left is loaded anew */
+export function claimOf(
+  stored: StoredKey,
+  { ttl, tags, leaseMs, maxLoadMs, isForced, isShared }: LoadTerms,
+  minLeftMs: number,
+): Claim {
+  return {
+    ...stored,
+    tags,
+    keepMs: ttl === null ? null : Math.max(ttl, 60_000),
+    leaseMs,
+    maxLoadMs,
+    minLeftMs: isForced ? nothingIsFresh : minLeftMs,
+    takes: isForced || !isShared,
+  }
 }
 
 function within(field: string, ms: unknown, least: number, otherwise: number, most = longestTimerMs): number {
