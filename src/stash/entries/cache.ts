@@ -159,7 +159,7 @@ export class Cache {
   getOrSet<Value>(key: string, load: Load<Value>, options?: LoadOptions): Promise<Value | undefined> {
     try {
       assertLoader(load)
-      const hit = options === undefined ? (this.#near?.hit(key, undefined) as Promise<Value> | undefined) : undefined
+      const hit = mayHit(options) ? (this.#near?.hit(key, undefined) as Promise<Value> | undefined) : undefined
       if (hit !== undefined) return hit
       const { loads } = this.#door
       if (loads !== undefined) return loads.getOrSet(this.#scope, key, load, options)
@@ -403,6 +403,11 @@ export class Cache {
       return Promise.reject(error)
     }
   }
+}
+
+/** What is held near answers before the other options are looked at, which takes longer than a hit: they are of loads, and the first load refuses what will not do. */
+function mayHit(options: LoadOptions | undefined): boolean {
+  return options === undefined || (!options?.signal && !options?.forceFresh && options?.eagerRefresh === undefined)
 }
 
 /** @throws {InvalidArgumentError} */
