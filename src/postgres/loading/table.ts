@@ -115,6 +115,10 @@ export class LoadTable {
 
   /** The versions of those that were stored; undefined: something voided the load. */
   async store(address: Address, writes: readonly LoadedWrite[]): Promise<(number | undefined)[]> {
+    return inSharedOrder(writes, (sorted) => this.#storeSorted(address, sorted))
+  }
+
+  async #storeSorted(address: Address, writes: readonly LoadedWrite[]): Promise<(number | undefined)[]> {
     const requests = writes.map(({ key }) => ({ address, key }))
     const tags = writes.map((write) => write.tags ?? write.added)
     const [scopes] = tagColumns(requests, tags) as [(string | null)[]]
@@ -147,11 +151,28 @@ export class LoadTable {
   }
 
   async #each(address: Address, held: readonly HeldKey[], statement: Statement, ms: number): Promise<boolean[]> {
-    const columns = addressColumns(held.map(({ key }) => ({ address, key })))
-    const tokens = held.map(({ token }) => token)
-    const rows = await this.#database.write(statement, [...columns, tokens, ms])
-    return byPosition(rows, held.length).map((row) => row !== undefined)
+    return inSharedOrder(held, async (sorted) => {
+      const columns = addressColumns(sorted.map(({ key }) => ({ address, key })))
+      const tokens = sorted.map(({ token }) => token)
+      const rows = await this.#database.write(statement, [...columns, tokens, ms])
+      return byPosition(rows, sorted.length).map((row) => row !== undefined)
+    })
   }
+}
+
+/**
+ * As lanes send claims and writes, the same in every process: two statements on the same rows never wait for each other.
+ * @returns what `send` answers, in the order of `ones`
+ */
+async function inSharedOrder<One extends { readonly key: string }, Answer>(
+  ones: readonly One[],
+  send: (sorted: readonly One[]) => Promise<readonly Answer[]>,
+): Promise<Answer[]> {
+  const placed = ones.map((one, at) => ({ one, at })).sort((a, b) => (a.one.key < b.one.key ? -1 : 1))
+  const answers = await send(placed.map(({ one }) => one))
+  const own = new Array<Answer>(ones.length)
+  for (const [to, { at }] of placed.entries()) own[at] = answers[to] as Answer
+  return own
 }
 
 function claimRules(database: StatementRunner, statement: Statement): LaneRules<Claim, Claimed, Claimed> {
