@@ -267,6 +267,11 @@ function contract(body: Body, isolation: string) {
     const through: Promise<unknown> = cache.getOrSet('a', () => cache.getOrSet('b', () => cache.getOrSet('a', () => 1)))
     await expect(through).rejects.toMatchObject({ code: 'ERR_PGSTASH_LOAD_CYCLE', key: 'a' })
     expect(await cache.getOrSet('c', () => cache.getOrSet('d', () => 4))).toBe(4)
+    const ofMany = (key: string) =>
+      cache.getOrSetMany(['e', 'f'], async () => new Map([['e', await cache.getOrSet<number>(key, () => 1)]]))
+    for (const key of ['e', 'f'])
+      await expect(ofMany(key)).rejects.toMatchObject({ code: 'ERR_PGSTASH_LOAD_CYCLE', key })
+    expect(await ofMany('g')).toEqual([1, undefined])
   })
 
   it('loads anew before the end, beside the answer', async () => {
@@ -337,6 +342,34 @@ function contract(body: Body, isolation: string) {
     const fails = cache.getOrSetMany(['x', 'y'], () => Promise.reject(new Error('no')))
     await expect(fails).rejects.toThrow('no')
     expect(await cache.getOrSetMany(['x'], () => new Map([['x', 1]]))).toEqual([1])
+  })
+
+  it('lets a value that will not do harm nobody but those who asked for it', async () => {
+    const cache = fresh()
+    let release = () => {}
+    const released = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    let begin = () => {}
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve
+    })
+    const many = cache.getOrSetMany<unknown>(['good', 'bad'], async () => {
+      begin()
+      await released
+      return new Map<string, unknown>([
+        ['good', 1],
+        ['bad', () => {}],
+      ])
+    })
+    await begun
+    const good = cache.getOrSet('good', () => 'another')
+    await sleep(50)
+    release()
+    await expect(many).rejects.toMatchObject({ field: 'value' })
+    expect(await good).toBe(1)
+    expect(await cache.getMany(['good', 'bad'])).toEqual([1, undefined])
+    expect(await cache.getOrSet('bad', () => 2)).toBe(2)
   })
 
   it('wraps a function', async () => {

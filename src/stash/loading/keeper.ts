@@ -58,14 +58,15 @@ export class LoadKeeper implements Loads {
     const { values, isAway } = await this.#readMany(scope, keys, terms)
     const table = scope.tables.of(LoadTable)
     const loadAll: LoadSeveral = (names, signal) => load(names, { signal })
-    const absent = [...new Set(keys.filter((_key, at) => values[at] === undefined))]
+    const absent = new Map<string, StoredKey>()
+    for (const [at, key] of keys.entries()) if (values[at] === undefined) absent.set(key, stored[at] as StoredKey)
     const asked = new Map(
-      absent.map((name): [string, Asked] => {
+      [...absent].map(([name, own]): [string, Asked] => {
         const loadOne = async (context: LoadContext) => (await load([name], { signal: context.signal })).get(name)
-        return [name, { scope, table, terms, name, stored: stored[keys.indexOf(name)] as StoredKey, load: loadOne }]
+        return [name, { scope, table, terms, name, stored: own, load: loadOne }]
       }),
     )
-    if (!isAway) this.#beginTogether([...asked.values()], loadAll)
+    this.#beginTogether([...asked.values()], loadAll, isAway)
     const joined = await Promise.all(
       [...asked].map(async ([name, one]): Promise<[string, unknown]> => {
         const answer = await this.#join(one, isAway, false)
@@ -137,12 +138,12 @@ export class LoadKeeper implements Loads {
   }
 
   /** Those that nobody here loads yet: one flight each, one claim, one load and one store for all. */
-  #beginTogether(asked: readonly Asked[], load: LoadSeveral): void {
+  #beginTogether(asked: readonly Asked[], load: LoadSeveral, isAway: boolean): void {
     const isFree = ({ scope, stored, terms }: Asked) => terms.isForced || !this.#flights.get(scope.address, stored.key)
     const parts = asked.filter(isFree).map((one): Part => {
       const flight = new Flight(one.scope.address, one.stored.key, one.terms.isForced)
       this.#flights.add(flight)
-      return { flight, task: this.#taskOf(flight, one, false, 0) }
+      return { flight, task: this.#taskOf(flight, one, isAway, 0) }
     })
     if (parts.length === 0) return
     void new SeveralLoads(parts, load, ({ flight, task }) => new OneLoad(flight, task).run()).run()
