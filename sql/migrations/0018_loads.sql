@@ -173,7 +173,7 @@ begin
 end $$;
 
 -- Stores what was loaded, each where nothing has voided it since its claim; answers the versions of those. Leases, then entries, then tags.
---   p_value  null: what is there stays, and is fresh again
+--   p_value  null: what is there stays, with its tags, and is fresh again
 --   p_ttl, p_grace  milliseconds; ttl null for ever
 --   p_tags   those of the claim, p_added those that the load has added: arrays as text
 create function "pgstash".store_loads(
@@ -193,6 +193,7 @@ declare
   v_rows tid[] := array_fill(null::tid, array[cardinality(p_key)]);
   v_names text[];
   v_numbers bigint[];
+  v_kept bigint[];
   v_stored bigint[];
   v_version bigint;
 begin
@@ -208,9 +209,14 @@ begin
       for update
     );
   end loop;
-  perform "pgstash".keep_tags(array_agg(k.tenant), array_agg(k.scope), array_agg(g.tag), array_agg(v_now + k.ttl + k.grace))
-  from unnest(p_tenant, p_ttl, p_grace, p_scope, p_tags, p_added, v_rows) as k (tenant, ttl, grace, scope, tags, added, row)
-  cross join lateral unnest(coalesce(k.tags::text[], '{}') || coalesce(k.added::text[], '{}')) as g (tag)
+  perform "pgstash".keep_tags(array_agg(k.tenant), array_agg(g.scope), array_agg(g.tag), array_agg(v_now + k.ttl + k.grace))
+  from unnest(p_tenant, p_ttl, p_grace, p_scope, p_tags, p_added, p_value, v_rows) as k (tenant, ttl, grace, scope, tags, added, value, row)
+  cross join lateral (
+    select k.scope, o.tag from unnest(coalesce(k.tags::text[], '{}') || coalesce(k.added::text[], '{}')) as o (tag)
+    union
+    select t.namespace, t.tag from "pgstash".entry e join "pgstash".tag t on t.generation = any (e.tags) and t.tenant = k.tenant
+    where k.value is null and e.ctid = k.row
+  ) g
   where k.row is not null
   having count(*) > 0;
   for i in 1 .. cardinality(p_key) loop
@@ -231,6 +237,12 @@ begin
           ) t
           where not pg_visible_in_snapshot(t.bumped, v_lease.snapshot) and t.bumped < pg_snapshot_xmax(pg_current_snapshot())
         );
+    end if;
+    if p_value[i] is null then
+      -- What stays was made of what its own tags stand for.
+      v_kept := (select e.tags from "pgstash".entry e where e.ctid = v_rows[i] and e.generation < 0);
+      continue when v_kept is not null and not "pgstash".tags_hold(p_tenant[i], v_kept);
+      v_numbers := nullif(array(select unnest(v_kept) union select unnest(v_numbers)), '{}');
     end if;
     v_version := nextval('"pgstash".version');
     version := v_version;

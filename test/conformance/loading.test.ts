@@ -194,6 +194,55 @@ function contract(body: Body, isolation: string) {
     expect(await cache.get('k')).toEqual({ a: 1 })
   })
 
+  it('keeps the tags of what is not modified, and its deletion by one of them', async () => {
+    const name = `n${namespaces}`
+    const cache = fresh({ ttl: 40, grace: 60_000 })
+    const options = { ttl: 60_000, softTimeoutMs: 5_000 }
+    const more = (context: LoadContext) => {
+      context.addTags('more')
+      return context.notModified()
+    }
+    await cache.set('k', 'old', { tags: ['t'] })
+    await sleep(60)
+    expect(await cache.getOrSet('k', more, options)).toBe('old')
+    await cache.deleteByTag('t')
+    expect(await cache.get('k')).toBeUndefined()
+    for (const tag of ['t', 'more']) {
+      await cache.set('k', 'old', { tags: ['t'] })
+      await sleep(60)
+      const held = cache.getOrSet(
+        'k',
+        async (context) => {
+          // By somebody else, of whom this process knows nothing.
+          if (tag === 't') await body.script(`select ${stash.schema}.delete_by_tag('default', '${name}', 't')`)
+          return more(context)
+        },
+        options,
+      )
+      expect([tag, await held]).toEqual([tag, 'old'])
+      if (tag === 'more') await cache.deleteByTag('more')
+      expect([tag, await cache.get('k')]).toEqual([tag, undefined])
+    }
+  })
+
+  it('has a grace where nothing but expire() ends the ttl', async () => {
+    const cache = fresh()
+    await cache.set('k', 'old', { ttl: null, grace: 60_000 })
+    await cache.expire('k')
+    expect(await cache.get('k')).toBeUndefined()
+    expect(await cache.getOrSet('k', () => 'new')).toBe('old')
+  })
+
+  it('answers each caller a value of his own, also what is not stored', async () => {
+    const cache = fresh()
+    const load = ({ skip }: LoadContext<{ n: number }>) => skip({ n: 1 })
+    const [one, other] = await Promise.all([cache.getOrSet('k', load), cache.getOrSet('k', load)])
+    expect([one, other]).toEqual([{ n: 1 }, { n: 1 }])
+    expect(one).not.toBe(other)
+    // What cannot be copied is answered as it is.
+    expect(await cache.getOrSet('k', (context) => context.skip(1n))).toBe(1n)
+  })
+
   it('answers what is stale where the load fails, and lets nobody try for a while', async () => {
     const cache = fresh()
     await cache.set('k', 'old', { ttl: 40, grace: 60_000 })
@@ -284,6 +333,19 @@ function contract(body: Body, isolation: string) {
     expect(await cache.getOrSet('k', load, { eagerRefresh: 0.1 })).toBe(1)
     await sleep(100)
     expect(await cache.getOrSet('k', load, { eagerRefresh: 0.9 })).toBe(2)
+  })
+
+  it('goes by the ttl that the loader has chosen', async () => {
+    const cache = fresh({ ttl: 60_000 })
+    let calls = 0
+    const load = ({ setTtl }: LoadContext<number>) => {
+      setTtl(5_000)
+      return ++calls
+    }
+    for (let turn = 0; turn < 5; turn += 1) {
+      expect(await cache.getOrSet('k', load, { eagerRefresh: 0.5 })).toBe(1)
+      await sleep(10)
+    }
   })
 
   it('loads whatever is there where it is asked to', async () => {

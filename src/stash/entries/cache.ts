@@ -387,7 +387,7 @@ export class Cache {
 
   #graced(write: Write, given: number | null | undefined): Write {
     const grace = graceOf(given, this.#rules.grace)
-    return grace > 0 && write.ttl !== null ? { ...write, grace } : write
+    return grace > 0 ? { ...write, grace } : write
   }
 
   #ttl(ttl: Ttl): number | null {

@@ -6,6 +6,12 @@ import type { LoadTerms } from './terms'
 /** Of which keys it is known how long their last load took; of the others that of any is taken. */
 const mostKept = 10_000
 
+/** Both in milliseconds. */
+interface Noted {
+  readonly durationMs: number
+  readonly ttl: number | null | undefined
+}
+
 interface Aged {
   readonly scope: LoadScope
   readonly stored: StoredKey
@@ -17,24 +23,29 @@ interface Aged {
  * e^(-left/duration), so that it happens about one load before the end, and the sooner the longer a load takes.
  */
 export class EagerRefresh {
-  /** Milliseconds that the last load in this process took, by address and key. */
-  readonly #durations = new Map<string, number>()
+  /** The last load in this process, by address and key. */
+  readonly #loads = new Map<string, Noted>()
   #lastMs: number | undefined
 
   isDue({ scope, stored, terms }: Aged, leftMs: number | null): boolean {
     if (leftMs === null) return false
-    if (typeof terms.eager === 'number') return terms.ttl !== null && leftMs < terms.ttl * (1 - terms.eager)
-    const durationMs = this.#durations.get(`${scope.address.id}\0${stored.key}`) ?? this.#lastMs
+    const noted = this.#loads.get(`${scope.address.id}\0${stored.key}`)
+    if (typeof terms.eager === 'number') {
+      // The loader may have chosen another ttl: by a longer one that it has not, each hit would load.
+      const ttl = noted?.ttl === undefined ? terms.ttl : noted.ttl
+      return ttl !== null && leftMs < ttl * (1 - terms.eager)
+    }
+    const durationMs = noted?.durationMs ?? this.#lastMs
     return durationMs !== undefined && leftMs <= -durationMs * Math.log(Math.random())
   }
 
-  note({ address, key }: Flight, durationMs: number): void {
+  note({ address, key }: Flight, durationMs: number, ttl: number | null | undefined): void {
     const id = `${address.id}\0${key}`
     this.#lastMs = durationMs
-    this.#durations.delete(id)
-    this.#durations.set(id, durationMs)
-    if (this.#durations.size <= mostKept) return
-    const [oldest] = this.#durations.keys()
-    this.#durations.delete(oldest as string)
+    this.#loads.delete(id)
+    this.#loads.set(id, { durationMs, ttl })
+    if (this.#loads.size <= mostKept) return
+    const [oldest] = this.#loads.keys()
+    this.#loads.delete(oldest as string)
   }
 }

@@ -33,14 +33,14 @@ export class HeldLeases {
 
   /**
    * Gives those of some keys up. What goes wrong with it ends with the lease.
-   * @returns whether nothing had voided them: true where that is not known
+   * @returns whether nothing had voided them: false where that is not known
    */
   async release(keys: readonly string[], backoffMs = 0): Promise<boolean> {
     const given = this.#held.filter(({ key }) => keys.includes(key))
     this.#held = this.#held.filter(({ key }) => !keys.includes(key))
     if (this.#held.length === 0) this.end()
     if (given.length === 0) return false
-    const areCurrent = await this.#table.release(this.#address, given, backoffMs).catch(() => [true])
+    const areCurrent = await this.#table.release(this.#address, given, backoffMs).catch(() => [false])
     return areCurrent.every(Boolean)
   }
 

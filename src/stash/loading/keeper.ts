@@ -15,7 +15,7 @@ import { OneLoad, type Task } from './one'
 import { type LoadSeveral, type Part, SeveralLoads } from './several'
 import { claimOf, type LoadTerms, loadTerms } from './terms'
 
-/** Who joined too late for an answer asks anew: of the next flight he is one of the first. */
+/** Who joined too late for an answer asks anew: of the next flight he is one of the first. After so many he begins one of his own, whose answer is one to him whatever happens. */
 const mostFlights = 5
 
 type Asked = Pick<Task, 'scope' | 'table' | 'terms' | 'name' | 'stored' | 'load'>
@@ -102,7 +102,6 @@ export class LoadKeeper implements Loads {
       if (value !== undefined) return value
       const answer = await this.#join(asked, isAway, flights === mostFlights)
       if (answer !== undefined) return answer.read()
-      asked.terms.signal?.throwIfAborted()
     }
   }
 
@@ -161,7 +160,7 @@ export class LoadKeeper implements Loads {
   async #join(asked: Asked, isAway: boolean, isLast: boolean): Promise<Outcome | { read(): unknown } | undefined> {
     const { scope, terms, stored, name } = asked
     const open = this.#flights.get(scope.address, stored.key)
-    const mayJoin = open !== undefined && (!terms.isForced || (open.isForced && !open.hasBegun))
+    const mayJoin = !isLast && open !== undefined && (!terms.isForced || (open.isForced && !open.hasBegun))
     const flight = mayJoin ? open : this.#begin(asked, isAway, 0)
     const giving = this.#givingUp(flight, name, terms)
     const joinedAt = flight.join()
@@ -170,7 +169,7 @@ export class LoadKeeper implements Loads {
       const served = stale && (await raced(giving, this.#servable(asked, stale, joinedAt)))
       if (served !== undefined) return await this.#softly(flight, giving, terms, served)
       const outcome = await waitFor(flight, name, () => raced(giving, flight.outcome))
-      return outcome.isForEarlier && joinedAt >= outcome.asOf && !isLast ? undefined : outcome
+      return outcome.isForEarlier && joinedAt >= outcome.asOf ? undefined : outcome
     } finally {
       giving?.end()
       flight.leave(() => new CallAbortedError('unknown', terms.signal?.reason))
@@ -223,7 +222,7 @@ export class LoadKeeper implements Loads {
   }
 
   #taskOf(flight: Flight, asked: Asked, isAway: boolean, minLeftMs: number): Task {
-    const onLoaded = (durationMs: number) => this.#eager.note(flight, durationMs)
+    const onLoaded = (durationMs: number, ttl?: number | null) => this.#eager.note(flight, durationMs, ttl)
     return { ...asked, claim: claimOf(asked.stored, asked.terms, minLeftMs), isAway, onLoaded }
   }
 }

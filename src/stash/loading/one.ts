@@ -26,8 +26,8 @@ export interface Task {
   readonly claim: Claim
   /** The database is away: nobody is asked, and nothing stored. */
   readonly isAway: boolean
-  /** How long the loader took, where it has ended. */
-  onLoaded(durationMs: number): void
+  /** How long the loader took, where it has ended; and for how long what it made lives, in milliseconds. */
+  onLoaded(durationMs: number, ttl?: number | null): void
 }
 
 /** How often it is asked whether another process has loaded: after 20 ms, then twice as long each time. */
@@ -112,13 +112,14 @@ export class OneLoad {
   /** The key is this process's to load. */
   async #hold(token: number, entry: FoundEntry | undefined, claimedAt: number): Promise<Outcome> {
     const { scope, table, terms, stored } = this.#task
+    // First of all: what is there may not be readable, and nothing would ever give the lease up.
+    const context = this.#contextOf(entry)
     const leases = new HeldLeases(table, scope.address, [{ key: stored.key, token }], terms.leaseMs)
     // Nothing of it will be stored: whoever asks anew need not wait for it.
     this.#flight.whenDetached(() => void leases.release([stored.key]))
     const mayServe = entry !== undefined && !terms.isForced
     this.#flight.tellStale(mayServe ? { asOf: claimedAt, entry } : undefined)
     const asOf = this.#flight.step()
-    const context = this.#contextOf(entry)
     const ran = await this.#load(context)
     if (ran instanceof LoadFailure) {
       this.#tell(ran, false)
@@ -138,18 +139,22 @@ export class OneLoad {
   async #end(context: Context, { value, durationMs }: Ran, leases: HeldLeases, asOf: number): Promise<Outcome> {
     const { scope, stored, terms } = this.#task
     if (context.isSkipped || value === undefined) {
+      const read = this.#readerOf(value)
+      const endedAt = this.#flight.step()
       const isCurrent = await leases.release([stored.key])
+      this.#task.onLoaded(durationMs)
       tellLoad(scope.address, context.isSkipped ? 'skipped' : 'none', durationMs, false)
-      return { asOf, isForEarlier: !isCurrent, read: () => value }
+      return { asOf: isCurrent ? endedAt : asOf, isForEarlier: true, read }
     }
     const end = context.isNotModified ? 'not-modified' : 'loaded'
     const encoded = context.isNotModified ? undefined : encodeValue(value, scope.rules.maxValueBytes)
     const read = encoded === undefined ? this.#readerOf(value) : () => decodeValue(encoded.format, encoded.text)
+    const ttl = context.ttlOf(value)
+    this.#task.onLoaded(durationMs, ttl)
     if (this.#flight.isDetached) {
       tellLoad(scope.address, end, durationMs, false)
       return { asOf, isForEarlier: true, read }
     }
-    const ttl = context.ttlOf(value)
     const { grace, added } = context
     const token = leases.tokenOf(stored.key)
     const tags = terms.tags
@@ -159,18 +164,18 @@ export class OneLoad {
       return version
     }
     const write = encoded && { ...stored, value: encoded, ttl, tags: tags ?? added }
-    // The value is there, whatever becomes of it in the database.
-    const version = await (scope.near?.storing(stored.key, write, send) ?? send()).catch(() => null)
+    // Who asks from now on may have been told of a change that comes after it was stored, and before this process knows: he asks anew. So does everybody who came late where it is not known
+    // that it was stored; the value is there for the others, whatever becomes of it in the database.
+    const endedAt = this.#flight.step()
+    const version = await (scope.near?.storing(stored.key, write, send) ?? send()).catch(() => undefined)
     leases.end()
-    tellLoad(scope.address, end, durationMs, typeof version === 'number')
-    return { asOf, isForEarlier: version === undefined, read }
+    tellLoad(scope.address, end, durationMs, version !== undefined)
+    return { asOf: version === undefined ? asOf : endedAt, isForEarlier: true, read }
   }
 
   async #load(context: Context): Promise<Ran | LoadFailure> {
     const { name, terms, load } = this.#task
-    const ran = await runLoader(this.#flight, name, terms.maxLoadMs, () => load(context))
-    if (!(ran instanceof LoadFailure)) this.#task.onLoaded(ran.durationMs)
-    return ran
+    return runLoader(this.#flight, name, terms.maxLoadMs, () => load(context))
   }
 
   #contextOf(entry: FoundEntry | undefined): Context {
@@ -181,8 +186,12 @@ export class OneLoad {
   /** As it would be read later, for each caller anew; what cannot be stored is answered as it is. */
   #readerOf(value: unknown): () => unknown {
     if (value === undefined) return () => undefined
-    const { format, text } = encodeValue(value, this.#task.scope.rules.maxValueBytes)
-    return () => decodeValue(format, text)
+    try {
+      const { format, text } = encodeValue(value, this.#task.scope.rules.maxValueBytes)
+      return () => decodeValue(format, text)
+    } catch {
+      return () => value
+    }
   }
 
   #tell({ end, durationMs }: LoadFailure, isStored: boolean): void {

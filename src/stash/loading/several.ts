@@ -102,10 +102,13 @@ export class SeveralLoads {
     try {
       const { value, durationMs } = await this.#loaded(held)
       const answers = answersOf(held, value)
+      const endedAt = new Map(held.map((one) => [one, one.flight.step()]))
       const isCurrent = await store(answers, leases)
       for (const [one, answer] of answers) {
-        const isForEarlier = isCurrent.get(one) !== true
-        land(one, answer, durationMs, !isForEarlier, { asOf: one.asOf, isForEarlier })
+        // As of one load: who asked while it was being stored asks anew.
+        const isStored = isCurrent.get(one) === true
+        const asOf = isStored ? (endedAt.get(one) as number) : one.asOf
+        land(one, answer, durationMs, isStored, { asOf, isForEarlier: true })
       }
     } catch (error) {
       await leases.release(held.map((one) => one.task.stored.key))
@@ -168,7 +171,7 @@ async function store(answers: ReadonlyMap<Held, Answer>, leases: HeldLeases): Pr
       const send = async () => (await sent)[at]
       const { near } = one.task.scope
       const own = { ...one.task.stored, value: write.value, ttl: write.ttl, tags: write.tags }
-      return (near?.storing(write.key, own, send) ?? send()).catch(() => 0)
+      return (near?.storing(write.key, own, send) ?? send()).catch(() => undefined)
     }),
   )
   for (const [at, one] of [...writes.keys()].entries()) isCurrent.set(one, versions[at] !== undefined)
