@@ -325,7 +325,7 @@ const lossOf: Readonly<Record<LockLoss, string>> = {
 
 /**
  * A load took too long: longer than the caller waits (`hardTimeoutMs`; it goes on, and is stored), or longer than a load may (`maxLoadMs`; its signal is aborted, and nothing is stored).
- * @nextStep Try again later: what goes on may be there by then. Or make the loader faster, let it end by `signal`, or raise the limit. With `grace` a stale value is answered instead, where one is there.
+ * @nextStep Try again later: what goes on may be there by then. Or make the loader faster, let it end by `signal`, or raise the limit. With `grace` and a `softTimeoutMs` that is shorter a stale value is answered before, where one is there.
  */
 export class LoadTimeoutError extends PgStashError {
   constructor(

@@ -10,18 +10,18 @@ const maxTtlMs = 3_155_760_000_000_000
  * The ttl to send: whole milliseconds, or null for no expiry.
  * @throws {InvalidArgumentError} NaN, zero, negative, or no number
  */
-export function resolveTtl(ttl: Ttl, defaultTtl: number | null = null): number | null {
+export function resolveTtl(ttl: Ttl, defaultTtl: number | null = null, field = 'ttl'): number | null {
   if (ttl === undefined) return defaultTtl
   if (ttl === null || ttl === Number.POSITIVE_INFINITY) return null
   if (typeof ttl !== 'number' || Number.isNaN(ttl)) {
     throw new InvalidArgumentError(
-      'ttl',
+      field,
       'must be a number of milliseconds',
       'Pass milliseconds, or null for no expiry.',
     )
   }
   if (ttl <= 0) {
-    throw new InvalidArgumentError('ttl', 'must be more than 0', 'Pass milliseconds from now, or null for no expiry.')
+    throw new InvalidArgumentError(field, 'must be more than 0', 'Pass milliseconds from now, or null for no expiry.')
   }
   return Math.min(Math.ceil(ttl), maxTtlMs)
 }

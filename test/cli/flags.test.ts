@@ -124,8 +124,8 @@ const line = fc.constantFrom(...Object.keys(flagsOf)).chain((command) => {
   return fc.array(flags, { maxLength: 4 }).map((given) => [command, ...given.flat()])
 })
 
-/** What a user must never see. */
-const raw = /\n\s+at |node:internal|file:\/\/|error: |Error:|ERR_PGSTASH_UNEXPECTED/
+/** What a user must never see. (A line of SQL may begin with "at", a column; one of a stack ends with a position.) */
+const raw = /\n\s+at .*:\d+:\d+\)?\n|node:internal|file:\/\/|error: |Error:|ERR_PGSTASH_UNEXPECTED/
 
 function problemOf({ code, stdout, stderr }: Run): string | undefined {
   if (code !== 0 && code !== 1 && code !== 2) return `exit code ${code}`

@@ -321,6 +321,8 @@ function contract(body: Body, isolation: string) {
     for (const key of ['e', 'f'])
       await expect(ofMany(key)).rejects.toMatchObject({ code: 'ERR_PGSTASH_LOAD_CYCLE', key })
     expect(await ofMany('g')).toEqual([1, undefined])
+    const forced = (): Promise<unknown> => cache.getOrSet('forced', forced, { forceFresh: true })
+    await expect(forced()).rejects.toBeInstanceOf(LoadCycleError)
   })
 
   it('loads anew before the end, beside the answer', async () => {

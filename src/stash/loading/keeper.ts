@@ -10,7 +10,7 @@ import { isOutage } from '../options/outage'
 import { EagerRefresh } from './eager'
 import { Flight, type Outcome, type Stale } from './flight'
 import { Flights } from './flights'
-import { waitFor } from './nesting'
+import { assertNoCycle, waitFor } from './nesting'
 import { OneLoad, type Task } from './one'
 import { type LoadSeveral, type Part, SeveralLoads } from './several'
 import { claimOf, type LoadTerms, loadTerms } from './terms'
@@ -160,6 +160,7 @@ export class LoadKeeper implements Loads {
   async #join(asked: Asked, isAway: boolean, isLast: boolean): Promise<Outcome | { read(): unknown } | undefined> {
     const { scope, terms, stored, name } = asked
     const open = this.#flights.get(scope.address, stored.key)
+    if (open !== undefined && terms.isForced) assertNoCycle(open, name)
     const mayJoin = !isLast && open !== undefined && (!terms.isForced || (open.isForced && !open.hasBegun))
     const flight = mayJoin ? open : this.#begin(asked, isAway, 0)
     const giving = this.#givingUp(flight, name, terms)

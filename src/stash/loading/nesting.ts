@@ -15,6 +15,12 @@ export function isNested(): boolean {
   return loading.getStore() !== undefined
 }
 
+/** @throws {LoadCycleError} the flight waits for who asks now: he may neither join it nor begin another one, which would ask again */
+export function assertNoCycle(flight: Flight, key: string): void {
+  const outer = loading.getStore()
+  if (outer !== undefined && flight.reaches(outer)) throw new LoadCycleError(key)
+}
+
 /**
  * Waits for a flight as who asks now.
  * @param key for the error
@@ -23,7 +29,7 @@ export function isNested(): boolean {
 export async function waitFor<T>(flight: Flight, key: string, wait: () => Promise<T>): Promise<T> {
   const outer = loading.getStore()
   if (outer === undefined) return wait()
-  if (flight.reaches(outer)) throw new LoadCycleError(key)
+  assertNoCycle(flight, key)
   outer.waitsFor.add(flight)
   try {
     return await wait()

@@ -64,7 +64,7 @@ export function loadTerms(options: LoadOptions | undefined, rules: CacheRules): 
   const tagScope = given.tagScope ?? 'namespace'
   return {
     ttl,
-    negativeTtl: given.negativeTtl === undefined ? ttl : resolveTtl(given.negativeTtl),
+    negativeTtl: given.negativeTtl === undefined ? ttl : resolveTtl(given.negativeTtl, null, 'negativeTtl'),
     ttlJitter: rules.ttlJitter,
     grace: graceOf(given.grace, rules.grace),
     tags: given.tags === undefined ? undefined : tagsOf(given.tags, tagScope),
