@@ -41,12 +41,16 @@ describePostgres('a holder whose process stood still', (body) => {
     const proxy = await FaultyProxy.before(inject('postgresUrl'))
     const other = body.open()
     await other.ready()
-    const slow = body.open({ connectionString: proxy.url, schema: other.schema })
+    const slow = body.open({ connectionString: proxy.url, schema: other.schema, sweeper: false })
     await (await slow.lock('x')).release()
+    // Nothing else is under way there: what was asked before would hold up what is asked now.
+    await sleep(100)
     proxy.holdAnswers()
     const waiting = slow.lock('x', { leaseMs: 1_000, waitMs: null })
-    const isFree = () => other.tryLock('x', { leaseMs: 200 }).then((lock) => lock?.release())
-    await expect.poll(isFree, { timeout: 10_000, interval: 20 }).toBeUndefined()
+    // By looking: who took it to find out would have the question refused, and that answer is held too.
+    const isTaken = async () =>
+      (await body.sql(`select holder <> 0 from ${other.schema}.lock where name = 'x'`))[0]?.[0]
+    await expect.poll(isTaken, { timeout: 10_000, interval: 20 }).toBe(true)
     const taken = await other.lock('x', { leaseMs: 5_000 })
     proxy.thaw()
     await sleep(300)
