@@ -38,6 +38,10 @@ begin
 end $$;
 
 alter table "pgstash".entry add column tags bigint[];  -- the numbers of its tags; only where generation is negative
+-- For so many milliseconds after its expiry the value may be served while another is loaded (0018); the sweep keeps it for so long.
+alter table "pgstash".entry add column grace bigint;
+-- The version that this is true of: a write that knows nothing of grace gives the row another, and has ended it.
+alter table "pgstash".entry add column graced bigint;
 
 create policy tenant on "pgstash".tag
   using (tenant = nullif(current_setting('pgstash.tenant', true), ''))
@@ -208,7 +212,7 @@ end $$;
 -- rows are locked: a set that waited for a row across a deletion must not hide the newer one it replaces.
 create function "pgstash".set_tagged_entries(
   p_tenant text[], p_namespace text[], p_key text[], p_long_key text[],
-  p_format text[], p_value text[], p_ttl bigint[], p_writes bigint[], p_scope text[], p_tags text[], p_nonce bigint
+  p_format text[], p_value text[], p_ttl bigint[], p_writes bigint[], p_scope text[], p_tags text[], p_nonce bigint, p_grace bigint[]
 ) returns table (version bigint)
 language plpgsql rows 100
 set search_path = pg_catalog, pg_temp
@@ -222,12 +226,13 @@ declare
 begin
   return query
   insert into "pgstash".entry as e
-    (tenant, namespace, key, generation, version, format, expires_at, written_at, long_key, value, tags)
+    (tenant, namespace, key, generation, version, format, expires_at, written_at, long_key, value, tags, grace, graced)
   select k.tenant, k.namespace, k.key,
     case when k.tags is null then g.generation else ~g.generation end,
-    v_base + coalesce(k.writes, 1) - 1, coalesce(k.format, 't')::"char", v_now + k.ttl, v_now, k.long_key, k.value, a.generations
-  from unnest(p_tenant, p_namespace, p_key, p_long_key, p_format, p_value, p_ttl, p_writes, p_scope, p_tags)
-    with ordinality as k (tenant, namespace, key, long_key, format, value, ttl, writes, scope, tags, ord)
+    v_base + coalesce(k.writes, 1) - 1, coalesce(k.format, 't')::"char", v_now + k.ttl, v_now, k.long_key, k.value, a.generations,
+    k.grace, case when k.grace is not null then v_base + coalesce(k.writes, 1) - 1 end
+  from unnest(p_tenant, p_namespace, p_key, p_long_key, p_format, p_value, p_ttl, p_writes, p_scope, p_tags, p_grace)
+    with ordinality as k (tenant, namespace, key, long_key, format, value, ttl, writes, scope, tags, grace, ord)
   left join lateral (
     select t.generation from "pgstash".namespace t where t.tenant = k.tenant and t.namespace = '' limit 1
   ) t on true
@@ -251,9 +256,25 @@ begin
     expires_at = excluded.expires_at,
     written_at = excluded.written_at,
     value = excluded.value,
-    tags = excluded.tags
+    tags = excluded.tags,
+    grace = excluded.grace,
+    graced = excluded.graced
   returning e.version;
   perform "pgstash".tag_entries(p_tenant, p_namespace, p_key, p_scope, p_tags);
+  if p_grace is not null then
+    -- Where the row had a version as new as that, seldom, it has a newer one now.
+    update "pgstash".entry e set graced = e.version
+    from unnest(p_tenant, p_namespace, p_key) as k (tenant, namespace, key)
+    where e.tenant = k.tenant and e.namespace = k.namespace and e.key = k.key and e.graced <> e.version;
+    perform "pgstash".keep_tags(array_agg(k.tenant), array_agg(k.scope), array_agg(g.tag), array_agg(e.expires_at + k.grace))
+    from unnest(p_tenant, p_namespace, p_key, p_scope, p_tags, p_grace) as k (tenant, namespace, key, scope, tags, grace)
+    cross join lateral (
+      select e.expires_at from "pgstash".entry e where e.tenant = k.tenant and e.namespace = k.namespace and e.key = k.key limit 1
+    ) e
+    cross join lateral unnest(k.tags::text[]) as g (tag)
+    where k.grace is not null
+    having count(*) > 0;
+  end if;
   perform "pgstash".near_tell(p_tenant, p_namespace, p_key, p_nonce);
 end $$;
 
@@ -922,7 +943,7 @@ begin
   limit 1;
 end $$;
 
--- As in 0008; what is deleted by a tag counts as cleared. Of those the tags are looked at once more, in a statement that begins when their rows are locked: a row that was
+-- As in 0008; what is in its grace stays (a placeholder of 0018 for as long as its load may take), and what is deleted by a tag counts as cleared. Of those the tags are looked at once more, in a statement that begins when their rows are locked: a row that was
 -- stored anew under the new number, while the first one ran, would be taken for deleted by what that one sees of the tags.
 create or replace function "pgstash".sweep_blocks(p_from bigint, p_to bigint)
 returns table (expired bigint, cleared bigint)
@@ -942,13 +963,13 @@ begin
   select array_agg(d.ctid) filter (where not d.is_suspect), array_agg(d.ctid) filter (where d.is_suspect), count(*) filter (where d.is_expired)
   into v_dead, v_tagged, expired
   from (
-    select e.ctid, coalesce(e.expires_at <= v_now, false) as is_expired,
-      e.generation < 0 and not coalesce(e.expires_at <= v_now, false) and ~e.generation >=
+    select e.ctid, coalesce(e.expires_at <= v_now, false) and not coalesce(e.graced = e.version and e.expires_at + e.grace > v_now, false) as is_expired,
+      e.generation < 0 and not (coalesce(e.expires_at <= v_now, false) and not coalesce(e.graced = e.version and e.expires_at + e.grace > v_now, false)) and ~e.generation >=
         coalesce((select n.generation from "pgstash".namespace n where n.tenant = e.tenant and n.namespace = ''), 0)
         + coalesce((select n.generation from "pgstash".namespace n where n.tenant = e.tenant and n.namespace = e.namespace), 0) as is_suspect
     from "pgstash".entry e
     where e.ctid >= format('(%s,0)', p_from)::tid and e.ctid < format('(%s,0)', p_to)::tid
-      and (e.expires_at <= v_now
+      and (e.expires_at <= v_now and not coalesce(e.graced = e.version and e.expires_at + e.grace > v_now, false)
         or greatest(e.generation, ~e.generation) <
           coalesce((select n.generation from "pgstash".namespace n where n.tenant = e.tenant and n.namespace = ''), 0)
           + coalesce((select n.generation from "pgstash".namespace n where n.tenant = e.tenant and n.namespace = e.namespace), 0)
@@ -1049,118 +1070,4 @@ begin
   if v_is_invoker then
     execute 'alter view "pgstash".live_entry set (security_invoker = true)';
   end if;
-end $$;
-
--- As in 0016, with tags.
-create or replace function "pgstash".app_rights() returns table (kind text, id oid, name text, place text, privileges text[])
-language sql stable rows 90
-set search_path = pg_catalog, pg_temp
-as $$
-  with entry as (
-    select c.relnamespace as schema, c.relforcerowsecurity as is_forced from pg_class c where c.oid = '"pgstash".entry'::regclass
-  ),
-  needed (name, privileges) as (
-    values
-      ('entry', array['select', 'insert', 'update', 'delete']),
-      ('session', array['select', 'insert', 'update', 'delete']),
-      ('counter', array['select', 'insert', 'update', 'delete']),
-      ('lock', array['select', 'insert', 'update', 'delete']),
-      ('tag', array['select', 'insert', 'update', 'delete']),
-      ('tag_queue', array['select', 'insert', 'delete']),
-      ('namespace', array['select', 'insert', 'update']),
-      ('invalidation', array['select', 'insert', 'delete']),
-      ('turn', array['select', 'insert', 'delete']),
-      ('incarnation', array['select', 'insert', 'update']),
-      ('migration', array['select']),
-      ('version', array['usage'])
-    union all
-    -- Apart by a column, that role may sweep. Under row-level security it could not see what; the owner does.
-    select 'sweep', case when e.is_forced then array['select'] else array['select', 'insert', 'update'] end from entry e
-    union all
-    -- On PostgreSQL 14 a view shows what its owner sees.
-    select 'live_entry', case when current_setting('server_version_num')::int >= 150000 then array['select'] else '{}' end
-  )
-  select 'schema', n.oid, n.nspname::text, format('%I', n.nspname), array['usage']
-  from entry e join pg_namespace n on n.oid = e.schema
-  union all
-  select case c.relkind when 'S' then 'sequence' else 'table' end, c.oid, c.relname::text, c.oid::regclass::text, d.privileges
-  from entry e join pg_class c on c.relnamespace = e.schema and c.relkind in ('r', 'S', 'v') join needed d on d.name = c.relname
-  union all
-  -- All run with the rights of who calls them, so that nothing is given away by them.
-  select 'routine', p.oid, p.proname::text, p.oid::regprocedure::text,
-    case
-      when p.proname in ('enforce_row_level_security', 'grant_app_role', 'grant_needed', 'settle_roles') then '{}'
-      when p.proname = 'sweep_all' and e.is_forced then '{}'
-      else array['execute']
-    end
-  from entry e join pg_proc p on p.pronamespace = e.schema and not p.prosecdef
-$$;
-
--- As in 0016, with tags, and with the log of 0015, which is kept up.
-create or replace procedure "pgstash".sweep_all()
-language plpgsql
-as $$
-declare
-  v_table text;
-  v_claim record;
-  v_end bigint;
-  v_removed bigint := 0;
-  v_began timestamptz;
-begin
-  -- The call's own transaction has the database's default isolation, and so has each after a commit.
-  commit;
-  set transaction isolation level read committed;
-  foreach v_table in array array['entry', 'session', 'counter', 'lock', 'tag'] loop
-    v_end := null;
-    loop
-      perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-      v_began := clock_timestamp();
-      select c.* into v_claim from "pgstash".claim_blocks(v_table, 128) c;
-      v_end := coalesce(v_end, v_claim.first_position + v_claim.blocks);
-      if v_table = 'entry' then
-        v_removed := v_removed + (select s.expired + s.cleared from "pgstash".sweep_blocks(v_claim.from_block, v_claim.to_block) s);
-      elsif v_table = 'session' then
-        v_removed := v_removed + "pgstash".sweep_sessions(v_claim.from_block, v_claim.to_block);
-      elsif v_table = 'counter' then
-        v_removed := v_removed + "pgstash".sweep_counters(v_claim.from_block, v_claim.to_block);
-      elsif v_table = 'lock' then
-        perform "pgstash".sweep_locks(v_claim.from_block, v_claim.to_block);
-      else
-        perform "pgstash".sweep_tags(v_claim.from_block, v_claim.to_block);
-      end if;
-      commit;
-      set transaction isolation level read committed;
-      perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-      exit when v_claim.first_position + v_claim.to_block - v_claim.from_block >= v_end;
-      perform pg_sleep(least(1, extract(epoch from clock_timestamp() - v_began)));
-    end loop;
-  end loop;
-  loop
-    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    exit when not "pgstash".near_keep(20000);
-    commit;
-    set transaction isolation level read committed;
-  end loop;
-  insert into "pgstash".sweep as s (name, finished_at, removed) values ('sweeper', "pgstash".now_ms(), v_removed)
-  on conflict (name) do update set finished_at = excluded.finished_at, removed = excluded.removed;
-end $$;
-
--- Whoever applies a migration, all belongs to the owner of the entries.
-do $$
-declare
-  v_owner oid := (select relowner from pg_class where oid = '"pgstash".entry'::regclass);
-  v_name text;
-begin
-  for v_name in
-    select format('%s %s', case c.relkind when 'S' then 'sequence' when 'v' then 'view' else 'table' end, c.oid::regclass)
-    from pg_class c
-    where c.relnamespace = (select relnamespace from pg_class where oid = '"pgstash".entry'::regclass)
-      and c.relkind in ('r', 'S', 'v') and c.relowner <> v_owner
-    union all
-    select format('routine %s', p.oid::regprocedure)
-    from pg_proc p
-    where p.pronamespace = (select relnamespace from pg_class where oid = '"pgstash".entry'::regclass) and p.proowner <> v_owner
-  loop
-    execute format('alter %s owner to %I', v_name, pg_get_userbyid(v_owner));
-  end loop;
 end $$;

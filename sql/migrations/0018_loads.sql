@@ -4,11 +4,8 @@
 -- is dead, a claim puts a placeholder, which expired in 1970 and so is no entry for anybody. The lease names the version of that row, and what was loaded is stored only while the row still
 -- has it. So nothing that invalidates has to know of leases: whatever deletes the row, or writes it, in whatever process, of whatever version of this package, or in psql, has voided the
 -- load. A deletion that does not see the placeholder began before the claim was committed; the load begins after that, and finds what was changed before the deletion was asked for.
-
--- For so many milliseconds after its expiry the value may be served while another is loaded; the sweep keeps it for so long.
-alter table "pgstash".entry add column grace bigint;
--- The version that this is true of: a write that knows nothing of grace gives the row another, and has ended it.
-alter table "pgstash".entry add column graced bigint;
+--
+-- The grace of an entry is in columns of 0017: whatever sets an entry writes them.
 
 -- Unlogged, whatever entries are: after a crash whoever loads has no lease, and so stores nothing.
 create unlogged table "pgstash".lease (
@@ -365,76 +362,6 @@ begin
   end if;
 end $$;
 
--- set_tagged_entries, of which some have a grace, in milliseconds.
-create function "pgstash".set_graced_entries(
-  p_tenant text[], p_namespace text[], p_key text[], p_long_key text[],
-  p_format text[], p_value text[], p_ttl bigint[], p_writes bigint[], p_scope text[], p_tags text[], p_nonce bigint, p_grace bigint[]
-) returns table (version bigint)
-language plpgsql rows 100
-set search_path = pg_catalog, pg_temp
-set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off
-set plan_cache_mode = force_generic_plan
-as $$
-begin
-  return query
-  select s.version
-  from "pgstash".set_tagged_entries(p_tenant, p_namespace, p_key, p_long_key, p_format, p_value, p_ttl, p_writes, p_scope, p_tags, p_nonce) s;
-  update "pgstash".entry e set grace = k.grace, graced = e.version
-  from unnest(p_tenant, p_namespace, p_key, p_grace) as k (tenant, namespace, key, grace)
-  where e.tenant = k.tenant and e.namespace = k.namespace and e.key = k.key and k.grace > 0;
-  perform "pgstash".keep_tags(array_agg(k.tenant), array_agg(k.scope), array_agg(g.tag), array_agg(e.expires_at + k.grace))
-  from unnest(p_tenant, p_namespace, p_key, p_scope, p_tags, p_grace) as k (tenant, namespace, key, scope, tags, grace)
-  cross join lateral (
-    select e.expires_at from "pgstash".entry e where e.tenant = k.tenant and e.namespace = k.namespace and e.key = k.key limit 1
-  ) e
-  cross join lateral unnest(k.tags::text[]) as g (tag)
-  where k.grace > 0
-  having count(*) > 0;
-end $$;
-
--- As in 0017; what is in its grace stays, and a placeholder for as long as its load may take.
-create or replace function "pgstash".sweep_blocks(p_from bigint, p_to bigint)
-returns table (expired bigint, cleared bigint)
-language plpgsql rows 1
-set search_path = pg_catalog, pg_temp
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
-set jit = off set plan_cache_mode = force_generic_plan
-as $$
-#variable_conflict use_column
-declare
-  v_now bigint := "pgstash".now_ms();
-  v_dead tid[];
-  v_tagged tid[];
-  v_removed bigint;
-begin
-  perform set_config('synchronous_commit', 'off', true);
-  select array_agg(d.ctid) filter (where not d.is_suspect), array_agg(d.ctid) filter (where d.is_suspect), count(*) filter (where d.is_expired)
-  into v_dead, v_tagged, expired
-  from (
-    select e.ctid, coalesce(e.expires_at <= v_now, false) and not coalesce(e.graced = e.version and e.expires_at + e.grace > v_now, false) as is_expired,
-      e.generation < 0 and not (coalesce(e.expires_at <= v_now, false) and not coalesce(e.graced = e.version and e.expires_at + e.grace > v_now, false)) and ~e.generation >=
-        coalesce((select n.generation from "pgstash".namespace n where n.tenant = e.tenant and n.namespace = ''), 0)
-        + coalesce((select n.generation from "pgstash".namespace n where n.tenant = e.tenant and n.namespace = e.namespace), 0) as is_suspect
-    from "pgstash".entry e
-    where e.ctid >= format('(%s,0)', p_from)::tid and e.ctid < format('(%s,0)', p_to)::tid
-      and (e.expires_at <= v_now and not coalesce(e.graced = e.version and e.expires_at + e.grace > v_now, false)
-        or greatest(e.generation, ~e.generation) <
-          coalesce((select n.generation from "pgstash".namespace n where n.tenant = e.tenant and n.namespace = ''), 0)
-          + coalesce((select n.generation from "pgstash".namespace n where n.tenant = e.tenant and n.namespace = e.namespace), 0)
-        or e.generation < 0 and not "pgstash".tags_hold(e.tenant, e.tags))
-    for update of e skip locked
-  ) d;
-  delete from "pgstash".entry e where e.ctid = any (v_dead);
-  get diagnostics v_removed = row_count;
-  cleared := v_removed - expired;
-  if v_tagged is not null then
-    delete from "pgstash".entry e where e.ctid = any (v_tagged) and not "pgstash".tags_hold(e.tenant, e.tags);
-    get diagnostics v_removed = row_count;
-    cleared := cleared + v_removed;
-  end if;
-  return next;
-end $$;
-
 -- Leases that ended a minute ago. Who still loads under one stores nothing.
 create function "pgstash".sweep_leases(p_from bigint, p_to bigint) returns bigint
 language plpgsql
@@ -456,7 +383,7 @@ begin
   return coalesce(cardinality(v_dead), 0);
 end $$;
 
--- As in 0017, with leases.
+-- As in 0012, with what has come since 0015. Who writes logs what was written; who reads the log keeps it up.
 create or replace function "pgstash".app_rights() returns table (kind text, id oid, name text, place text, privileges text[])
 language sql stable rows 90
 set search_path = pg_catalog, pg_temp
@@ -502,7 +429,7 @@ as $$
   from entry e join pg_proc p on p.pronamespace = e.schema and not p.prosecdef
 $$;
 
--- As in 0017, with leases.
+-- As in 0009, with locks, tags and leases; and the log is kept up: nobody else may read it. What commits may have no setting of its own: it pins its names anew in each of its transactions.
 create or replace procedure "pgstash".sweep_all()
 language plpgsql
 as $$

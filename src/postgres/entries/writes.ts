@@ -106,10 +106,12 @@ export function writeRules(
     const shares = requests.map((request) => request.sharers.length)
     const values = [...addressColumns(requests), ...writeColumns(writes), unlessAll(1, shares)]
     const tagged = await tagging.writes()
+    const graces = unlessAll(
+      null,
+      writes.map(({ grace }) => grace ?? null),
+    )
     const rows = await telling.send(requests, (nonce) =>
-      areGraced(writes)
-        ? tagged.setGraced(values, requests, writes, nonce)
-        : tagged.run('set', values, requests, tagsOf(writes), nonce),
+      tagged.run('set', values, requests, tagsOf(writes), nonce, [graces]),
     )
     return rows.map((row) => row[0] as number)
   }
@@ -232,35 +234,26 @@ export function touchRules(
   }
 }
 
-/** Of those who share a row the first expired it. */
-export function expireRules(
-  database: StatementRunner,
-  schema: string,
-  telling: Telling,
-): LaneRules<null, boolean, boolean> {
-  const statement = statementOf(expireEntries, schema)
-  return {
-    operation: 'expire',
-    isRead: false,
-    isShared: true,
-    run: async (requests) => {
-      const values = addressColumns(requests)
-      const rows = await telling.send(requests, (nonce) => database.write(statement, [...values, nonce]))
-      return byPosition(rows, requests.length).map(isFound)
-    },
-    answer: (isExpired, _request, position) => isExpired && position === 0,
-  }
+/** Ends what is left of the ttl. */
+export function expireRules(...[database, schema, telling]: RuleParts): LaneRules<null, boolean, boolean> {
+  return onceRules('expire', database, statementOf(expireEntries, schema), telling)
 }
 
-/** Of those who share a row the first deleted it. */
-export function deleteRules(
+export function deleteRules(...[database, schema, telling]: RuleParts): LaneRules<null, boolean, boolean> {
+  return onceRules('delete', database, statementOf(deleteEntries, schema), telling)
+}
+
+type RuleParts = [database: StatementRunner, schema: string, telling: Telling]
+
+/** What is done to an entry once: of those who share a row the first has done it. */
+function onceRules(
+  operation: string,
   database: StatementRunner,
-  schema: string,
+  statement: Statement,
   telling: Telling,
 ): LaneRules<null, boolean, boolean> {
-  const statement = statementOf(deleteEntries, schema)
   return {
-    operation: 'delete',
+    operation,
     isRead: false,
     isShared: true,
     run: async (requests) => {
@@ -268,7 +261,7 @@ export function deleteRules(
       const rows = await telling.send(requests, (nonce) => database.write(statement, [...values, nonce]))
       return byPosition(rows, requests.length).map(isFound)
     },
-    answer: (isDeleted, _request, position) => isDeleted && position === 0,
+    answer: (isDone, _request, position) => isDone && position === 0,
   }
 }
 
@@ -294,8 +287,6 @@ export function takeRules(
     },
   }
 }
-
-const areGraced = (writes: readonly Write[]): boolean => writes.some(({ grace }) => grace !== undefined)
 
 const areTagged = (writes: readonly Write[]): boolean => writes.some(({ tags }) => tags !== undefined)
 

@@ -1,4 +1,3 @@
-import setGraced from '../../../sql/statements/loading/set.sql'
 import addTagged from '../../../sql/statements/tags/add.sql'
 import compareAndSetTagged from '../../../sql/statements/tags/compare-and-set.sql'
 import countTagged from '../../../sql/statements/tags/count.sql'
@@ -15,17 +14,10 @@ import { tagColumns } from './columns'
 /** Of which statement of the entries it is the one with tags. */
 export type TaggedVerb = 'set' | 'add' | 'compareAndSet'
 
-/** A set as far as it matters here. */
-interface GracedWrite {
-  readonly tags?: Tags | undefined
-  readonly grace?: number | undefined
-}
-
-/** Writes of which at least one is tagged, deletions by tag, and what these would delete. */
+/** Writes of which at least one is tagged, or a set has a grace; deletions by tag, and what these would delete. */
 export class TaggedWrites {
   readonly #database: StatementRunner
   readonly #statements: Readonly<Record<TaggedVerb, Statement>>
-  readonly #setGraced: Statement
   readonly #delete: Statement
   readonly #count: Statement
 
@@ -36,35 +28,23 @@ export class TaggedWrites {
       add: statementOf(addTagged, schema),
       compareAndSet: statementOf(compareAndSetTagged, schema),
     }
-    this.#setGraced = statementOf(setGraced, schema)
     this.#delete = statementOf(deleteByTag, schema)
     this.#count = statementOf(countTagged, schema)
   }
 
-  /** @param values those of the statement without tags, which this one begins with */
+  /**
+   * @param values those of the statement without tags, which this one begins with
+   * @param more those after it
+   */
   run(
     verb: TaggedVerb,
     values: readonly unknown[],
     requests: readonly Located[],
     tags: readonly (Tags | undefined)[],
     nonce: string | null,
+    more: readonly unknown[] = [],
   ): Promise<readonly Row[]> {
-    return this.#database.write(this.#statements[verb], [...values, ...tagColumns(requests, tags), nonce])
-  }
-
-  /** Sets of which at least one has a grace, tagged or not. */
-  setGraced(
-    values: readonly unknown[],
-    requests: readonly Located[],
-    writes: readonly GracedWrite[],
-    nonce: string | null,
-  ): Promise<readonly Row[]> {
-    const columns = tagColumns(
-      requests,
-      writes.map(({ tags }) => tags),
-    )
-    const graces = writes.map(({ grace }) => grace ?? null)
-    return this.#database.write(this.#setGraced, [...values, ...columns, nonce, graces])
+    return this.#database.write(this.#statements[verb], [...values, ...tagColumns(requests, tags), nonce, ...more])
   }
 
   /** @param address that of the tenant, with the namespace '', for tags of the whole tenant. Answers a row: the numbers that are void from now on. */

@@ -52,7 +52,7 @@ describePostgres('tags beside writes', (body) => {
     await expect.poll(async () => Number((await body.sql(waiting))[0]?.[0]), { timeout: 10_000 }).toBe(1)
     await body.sql(`select ${stash.schema}.bump_tags(array['default'], array['n'], array['a'], null)`)
     await holder.query(`select ${stash.schema}.set_tagged_entries(
-      array['default'], array['n'], array['k'], null, array['i'], array['7'], null, null, array['n'], array['{a}'], null)`)
+      array['default'], array['n'], array['k'], null, array['i'], array['7'], null, null, array['n'], array['{a}'], null, null)`)
     await holder.query('commit')
     await holder.end()
     return working
